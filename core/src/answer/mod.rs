@@ -1,0 +1,187 @@
+//! Reads what the server sent: its headers, its envelope, its data. Pure functions of bytes; any bytes give a value or a
+//! sentence that says what is wrong with them.
+
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
+use serde::de::{self, DeserializeOwned, IgnoredAny};
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use crate::error::{Error, ErrorKind};
+use crate::key::ApiKey;
+use crate::model::{CandidateState, Decision, Invitation, RateLimit};
+use crate::retry::parse_retry_after;
+
+/// What the headers of an answer say beside its status.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct HeaderFacts {
+    pub(crate) request_id: Option<String>,
+    pub(crate) rate_limit: Option<RateLimit>,
+    pub(crate) retry_after: Option<Duration>,
+    /// The time to `X-RateLimit-Reset`, on the server's own clock.
+    pub(crate) reset_in: Option<Duration>,
+}
+
+impl HeaderFacts {
+    /// `now` stands in for the server's clock where the answer has no `Date`; `key` is what must not come through.
+    pub(crate) fn read(headers: &HeaderMap, now: SystemTime, key: &ApiKey) -> Self {
+        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        let number = |name: &str| text(name).and_then(|value| value.trim().parse::<u64>().ok());
+        let date = text(DATE.as_str()).and_then(|value| httpdate::parse_http_date(value).ok()).unwrap_or(now);
+        let rate_limit = RateLimit {
+            limit: number("x-ratelimit-limit"),
+            remaining: number("x-ratelimit-remaining"),
+            reset_at: number("x-ratelimit-reset").and_then(|unix| UNIX_EPOCH.checked_add(Duration::from_secs(unix))),
+        };
+        let any = rate_limit.limit.is_some() || rate_limit.remaining.is_some() || rate_limit.reset_at.is_some();
+        HeaderFacts {
+            request_id: text("x-request-id").map(|id| clean(id, 200, key)),
+            retry_after: text(RETRY_AFTER.as_str()).and_then(|value| parse_retry_after(value, date)),
+            reset_in: rate_limit.reset_at.map(|at| at.duration_since(date).unwrap_or_default()),
+            rate_limit: any.then_some(rate_limit),
+        }
+    }
+}
+
+/// A result that is read from an answer's `data`; request id and rate limit come from around it.
+pub trait FromAnswer: DeserializeOwned + Send + 'static {
+    #[doc(hidden)]
+    fn around(&mut self, request_id: Option<String>, rate_limit: Option<RateLimit>);
+}
+
+/// A result of an action, whose request can carry an idempotency key.
+pub trait FromAction: FromAnswer {}
+
+impl FromAction for Invitation {}
+impl FromAction for Decision {}
+
+macro_rules! from_answer {
+    ($($result:ty),*) => {$(
+        impl FromAnswer for $result {
+            fn around(&mut self, request_id: Option<String>, rate_limit: Option<RateLimit>) {
+                (self.request_id, self.rate_limit) = (request_id, rate_limit);
+            }
+        }
+    )*};
+}
+
+from_answer!(CandidateState, Invitation, Decision);
+
+/// Reads an ISO 8601 time.
+pub(crate) fn iso_8601<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SystemTime, D::Error> {
+    let text = Cow::<str>::deserialize(deserializer)?;
+    let time = OffsetDateTime::parse(&text, &Rfc3339).ok().and_then(|time| {
+        // Not `SystemTime::from`, which panics where the system's clock does not reach that far back.
+        let seconds = Duration::from_secs(time.unix_timestamp().unsigned_abs());
+        let whole =
+            if time.unix_timestamp() < 0 { UNIX_EPOCH.checked_sub(seconds) } else { UNIX_EPOCH.checked_add(seconds) };
+        whole?.checked_add(Duration::from_nanos(time.nanosecond().into()))
+    });
+    time.ok_or_else(|| de::Error::custom("a time is not in ISO 8601 form"))
+}
+
+/// A text where the server sent one; any other type reads as none, so that an oddity in a field that only informs does not
+/// cost the rest of the answer.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Loose {
+    Text(String),
+    Other(IgnoredAny),
+}
+
+impl Loose {
+    fn text(self, most: usize, key: &ApiKey) -> Option<String> {
+        match self {
+            Loose::Text(text) if !text.is_empty() => Some(clean(&text, most, key)),
+            Loose::Text(_) | Loose::Other(_) => None,
+        }
+    }
+}
+
+/// Reads the body of a 2xx answer.
+pub(crate) fn read_success<T: FromAnswer>(body: &[u8], facts: &HeaderFacts, key: &ApiKey) -> Result<T, Error> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Envelope<'a> {
+        success: Option<bool>,
+        request_id: Option<Loose>,
+        #[serde(borrow)]
+        data: Option<&'a RawValue>,
+    }
+    let unexpected = |message| Error::new(ErrorKind::UnexpectedResponse, message);
+    let envelope: Envelope<'_> = serde_json::from_slice(body).map_err(|error| {
+        unexpected(format!("the answer is not the documented JSON: {}", clean(&error.to_string(), 200, key)))
+            .with(|parts| parts.request_id.clone_from(&facts.request_id))
+    })?;
+    let request_id = envelope.request_id.and_then(|id| id.text(200, key)).or_else(|| facts.request_id.clone());
+    let error = match (envelope.success, envelope.data) {
+        (Some(true), Some(data)) => match serde_json::from_str::<T>(data.get()) {
+            Ok(mut result) => {
+                result.around(request_id, facts.rate_limit.clone());
+                return Ok(result);
+            }
+            Err(error) => {
+                unexpected(format!("the answer's data is not as documented: {}", clean(&error.to_string(), 200, key)))
+            }
+        },
+        (Some(true), None) => unexpected("the answer has no data".to_owned()),
+        (Some(false), _) => {
+            let said = read_error(body, key);
+            let reason = said.message.as_deref().unwrap_or("no reason given");
+            unexpected(format!("the answer says success: false under a status of success: {reason}"))
+                .with(|parts| parts.code = said.code)
+        }
+        (None, _) => unexpected("the answer does not say whether it is a success".to_owned()),
+    };
+    Err(error.with(|parts| parts.request_id = request_id))
+}
+
+/// What the body of an error answer says, as far as it can be read.
+#[derive(Debug, Default)]
+pub(crate) struct Said {
+    pub(crate) code: Option<String>,
+    pub(crate) message: Option<String>,
+    pub(crate) request_id: Option<String>,
+}
+
+/// Reads the body of an answer that is not a success. A body that is no JSON (a proxy's HTML page, nothing at all) says
+/// nothing; the status decides then.
+pub(crate) fn read_error(body: &[u8], key: &ApiKey) -> Said {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Envelope {
+        error: Option<Loose>,
+        message: Option<Loose>,
+        request_id: Option<Loose>,
+    }
+    let text = |field: Option<Loose>, most| field.and_then(|loose| loose.text(most, key));
+    match serde_json::from_slice::<Envelope>(body) {
+        Ok(envelope) => Said {
+            code: text(envelope.error, 100),
+            message: text(envelope.message, 1_000),
+            request_id: text(envelope.request_id, 200),
+        },
+        Err(_) => Said::default(),
+    }
+}
+
+/// Makes a text from the server fit for a message or a log line: without the key, should the server have echoed it, on one
+/// line, and not too long.
+fn clean(text: &str, most: usize, key: &ApiKey) -> String {
+    let text = key.redact(text);
+    if text.len() <= most && text.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
+        return text.into_owned();
+    }
+    let mut clean: String = text.chars().take(most).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if text.chars().nth(most).is_some() {
+        clean.push('…');
+    }
+    clean
+}

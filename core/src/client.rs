@@ -1,0 +1,208 @@
+//! The client: four operations over one engine.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::answer::FromAnswer;
+use crate::call::{Engine, Limits};
+use crate::config::{ClientBuilder, Recipe};
+use crate::error::Error;
+use crate::model::{CandidateState, Decision, Invitation};
+use crate::operation::Operation;
+use crate::process::PerProcess;
+use crate::request::{JobPositionId, OperationInput, OperationOutput, Request};
+use crate::transport::Http;
+
+/// A client of the Celper AI Candidate Actions API.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), celper::Error> {
+/// use celper::{Client, JobPositionId};
+///
+/// let client = Client::from_env()?; // CELPER_API_KEY, CELPER_BASE_URL
+/// let state = client.get_candidate_status("cand_xyz789", JobPositionId("pos_abc123")).await?;
+/// println!("{} {:?}", state.status, state.interview_score);
+/// # Ok(()) }
+/// ```
+///
+/// Cloning is cheap, and clones share connections. Calls can be made from any number of tasks, on any tokio runtime
+/// with its time and I/O drivers enabled, and not always the same one: each runtime has connections of its own.
+///
+/// Calls wait for the rate limit in order. A call that was begun and is then neither polled nor dropped (a future put aside
+/// in a loop over `select!`) keeps its place and its slot.
+#[derive(Clone)]
+pub struct Client {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    recipe: Recipe,
+    engine: PerProcess<Engine<Http>>,
+    closed: AtomicBool,
+}
+
+impl Client {
+    /// A client with this API key and the default options.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) when the key cannot travel in a header.
+    pub fn new(api_key: impl Into<String>) -> Result<Self, Error> {
+        Client::builder().api_key(api_key).build()
+    }
+
+    /// A client with the environment's `CELPER_API_KEY` and, where set, `CELPER_BASE_URL`.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) when there is no key or one of the two cannot be
+    /// used.
+    pub fn from_env() -> Result<Self, Error> {
+        Client::builder().build()
+    }
+
+    /// Sets a client up with other than the default options.
+    pub fn builder() -> ClientBuilder {
+        ClientBuilder::new()
+    }
+
+    pub(crate) fn from_recipe(recipe: Recipe) -> Result<Self, Error> {
+        let shared = Shared { recipe, engine: PerProcess::empty(), closed: AtomicBool::new(false) };
+        shared.engine.get_or_make(|| shared.recipe.engine())?;
+        Ok(Client { shared: Arc::new(shared) })
+    }
+
+    fn engine(&self) -> Result<Arc<Engine<Http>>, Error> {
+        let engine = self.shared.engine.get_or_make(|| self.shared.recipe.engine())?;
+        if self.shared.closed.load(Ordering::Acquire) {
+            self.shared.engine.clear();
+            return Err(Error::invalid_argument("the client is closed; make a new one"));
+        }
+        Ok(engine)
+    }
+
+    /// Reads a candidate's status.
+    ///
+    /// ```no_run
+    /// # async fn example(client: celper::Client) -> Result<(), celper::Error> {
+    /// # use celper::JobPositionId;
+    /// let state = client.get_candidate_status("cand_xyz789", JobPositionId("pos_abc123")).await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// Needs the scope `read:candidates`; counts as a read. Fails with `not_found` for an unknown candidate or position.
+    pub fn get_candidate_status(
+        &self,
+        candidate_id: impl Into<String>,
+        job_position: JobPositionId<impl Into<String>>,
+    ) -> Request<CandidateState> {
+        self.request(Operation::Status, candidate_id, job_position)
+    }
+
+    /// Invites a `new` candidate: opens a 7-day interview session, and queues the e-mail.
+    ///
+    /// ```no_run
+    /// # async fn example(client: celper::Client) -> Result<(), celper::Error> {
+    /// # use celper::JobPositionId;
+    /// let invitation = client
+    ///     .invite_candidate("cand_xyz789", JobPositionId("pos_abc123"))
+    ///     .email_body("Welcome! Your interview: {interviewLink}")
+    ///     .await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// Needs the scope `action:invite`; counts as an action. Fails with `invalid_status` unless the candidate is `new`, and
+    /// with `not_found` for an unknown candidate or position.
+    pub fn invite_candidate(
+        &self,
+        candidate_id: impl Into<String>,
+        job_position: JobPositionId<impl Into<String>>,
+    ) -> Request<Invitation> {
+        self.request(Operation::Invite, candidate_id, job_position)
+    }
+
+    /// Selects an interviewed candidate whose analysis was viewed.
+    ///
+    /// Needs the scope `action:decide`; counts as an action. Fails with `analysis_not_viewed` or `invalid_status`.
+    pub fn select_candidate(
+        &self,
+        candidate_id: impl Into<String>,
+        job_position: JobPositionId<impl Into<String>>,
+    ) -> Request<Decision> {
+        self.request(Operation::Select, candidate_id, job_position)
+    }
+
+    /// Rejects an interviewed candidate whose analysis was viewed.
+    ///
+    /// Needs the scope `action:decide`; counts as an action. Fails with `analysis_not_viewed` or `invalid_status`.
+    pub fn reject_candidate(
+        &self,
+        candidate_id: impl Into<String>,
+        job_position: JobPositionId<impl Into<String>>,
+    ) -> Request<Decision> {
+        self.request(Operation::Reject, candidate_id, job_position)
+    }
+
+    fn request<R: FromAnswer>(
+        &self,
+        operation: Operation,
+        candidate_id: impl Into<String>,
+        JobPositionId(job_position_id): JobPositionId<impl Into<String>>,
+    ) -> Request<R> {
+        Request::new(self.clone(), OperationInput::new(operation, candidate_id, job_position_id))
+    }
+
+    /// Carries out a call that is given as data.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the operation's own method fails with.
+    pub async fn send(&self, input: &OperationInput) -> Result<OperationOutput, Error> {
+        match input.operation {
+            Operation::Status => self.execute(input).await.map(OperationOutput::CandidateState),
+            Operation::Invite => self.execute(input).await.map(OperationOutput::Invitation),
+            Operation::Select | Operation::Reject => self.execute(input).await.map(OperationOutput::Decision),
+        }
+    }
+
+    pub(crate) async fn execute<R: FromAnswer>(&self, input: &OperationInput) -> Result<R, Error> {
+        let recipe = &self.shared.recipe;
+        let request = input.prepare(&recipe.base_url)?;
+        if tokio::runtime::Handle::try_current().is_err() {
+            return Err(Error::invalid_argument("calls need a tokio runtime; await them inside one")
+                .with(|parts| parts.operation = Some(input.operation)));
+        }
+        let engine = self.engine().map_err(|error| error.with(|parts| parts.operation = Some(input.operation)))?;
+        let limits = Limits {
+            timeout: input.timeout.unwrap_or(recipe.limits.timeout),
+            max_retries: input.max_retries.unwrap_or(recipe.limits.max_retries),
+            ..recipe.limits
+        };
+        engine.call(&request, limits).await
+    }
+
+    /// Closes the client and its clones: calls under way are finished, their connections and the idle ones are closed, and
+    /// further calls fail with `invalid_argument`. Dropping the last clone does the same.
+    pub fn close(&self) {
+        self.shared.closed.store(true, Ordering::Release);
+        self.shared.engine.clear();
+    }
+
+    /// Where the API is.
+    pub fn base_url(&self) -> &str {
+        &self.shared.recipe.base_url
+    }
+}
+
+/// Shows where the client points, and never its key.
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("base_url", &self.shared.recipe.base_url)
+            .field("timeout", &self.shared.recipe.limits.timeout)
+            .field("attempt_timeout", &self.shared.recipe.limits.attempt_timeout)
+            .field("max_retries", &self.shared.recipe.limits.max_retries)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,59 @@
+//! Client for the Celper AI Candidate Actions API: read a candidate's status; invite, select, reject.
+//!
+//! ```no_run
+//! use celper::{Client, JobPositionId};
+//!
+//! # async fn example() -> Result<(), celper::Error> {
+//! let client = Client::from_env()?; // CELPER_API_KEY, CELPER_BASE_URL
+//! let state = client.get_candidate_status("cand_xyz789", JobPositionId("pos_abc123")).await?;
+//! if state.analysis_viewed {
+//!     client.select_candidate("cand_xyz789", JobPositionId("pos_abc123")).await?;
+//! }
+//! # Ok(()) }
+//! ```
+//!
+//! What it takes care of:
+//! - **Retries**: connection failures, timeouts, 429 and 5xx are tried again, twice by default, within the call's
+//!   [`timeout`](ClientBuilder::timeout). Nothing else is.
+//! - **Idempotency**: every action carries an idempotency key that is made once per call and is the same in all of its
+//!   attempts, so nobody is invited twice.
+//! - **Rate limits**: calls are paced to the service's documented [windows](RateLimits), in order, shared by all clients of
+//!   the same key in the process.
+//! - **Errors**: one [`Error`] with a stable [`kind`](Error::kind); for actions it says whether the
+//!   [outcome is unknown](Error::outcome_unknown).
+//! - **Secrets**: the API key is in no `Debug`, log or error, goes to no other host, and is wiped from memory.
+//!
+//! Dropping a call's future drops its request on the wire. Logs are [`tracing`] events with the target `celper`.
+
+/// The README's examples are compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
+
+mod answer;
+#[cfg(feature = "bindings")]
+pub mod bindings;
+mod call;
+mod client;
+mod config;
+mod error;
+mod input;
+mod key;
+mod model;
+mod operation;
+mod pacing;
+mod process;
+mod request;
+mod retry;
+mod tls;
+mod transport;
+
+pub use answer::{FromAction, FromAnswer};
+pub use client::Client;
+pub use config::ClientBuilder;
+pub use error::{Error, ErrorKind, ErrorKindRow};
+pub use key::{ApiKey, KeyFuture, KeyProvider};
+pub use model::{CandidateState, CandidateStatus, Decision, Invitation, RateLimit};
+pub use operation::Operation;
+pub use pacing::RateLimits;
+pub use request::{JobPositionId, OperationInput, OperationOutput, Request};

@@ -1,0 +1,158 @@
+//! Whether and when a failed attempt is tried again: pure functions of what happened, and of a random number.
+
+use std::time::{Duration, SystemTime};
+
+use crate::error::ErrorKind;
+
+/// The wait before the first retry; it doubles with each further one.
+const FIRST_WAIT: Duration = Duration::from_millis(500);
+/// The longest wait that we choose ourselves.
+const LONGEST_WAIT: Duration = Duration::from_secs(8);
+
+/// What the decision looks at.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FailedAttempt {
+    pub(crate) kind: ErrorKind,
+    /// Attempts made so far, this one included.
+    pub(crate) attempts: u32,
+    /// What the server asked for.
+    pub(crate) retry_after: Option<Duration>,
+    /// What is left of the call's time.
+    pub(crate) time_left: Duration,
+}
+
+/// How long to wait before the next attempt; `None` when the call fails now: the failure is final, the retries are used
+/// up, or the wait would outlast the call.
+///
+/// `random` is from 0 to 1 and spreads callers that failed together.
+pub(crate) fn wait_before_retry(failed: FailedAttempt, max_retries: u32, random: f64) -> Option<Duration> {
+    if !failed.kind.is_retried() || failed.attempts > max_retries {
+        return None;
+    }
+    let wait = match failed.retry_after {
+        Some(asked) => asked.checked_add(jitter(asked, random))?,
+        None => backoff(failed.attempts, random),
+    };
+    (wait < failed.time_left).then_some(wait)
+}
+
+/// `min(0.5 s · 2ⁿ, 8 s)`, times 0.5 to 1.
+fn backoff(attempts: u32, random: f64) -> Duration {
+    let doublings = attempts.saturating_sub(1).min(16);
+    let full = FIRST_WAIT.saturating_mul(1 << doublings).min(LONGEST_WAIT);
+    full.mul_f64(0.5 + 0.5 * random.clamp(0.0, 1.0))
+}
+
+/// A little more than the server asked for, never less: up to a tenth of it, at least 50 ms and at most 1 s.
+fn jitter(asked: Duration, random: f64) -> Duration {
+    let most = (asked / 10).clamp(Duration::from_millis(50), Duration::from_secs(1));
+    most.mul_f64(random.clamp(0.0, 1.0))
+}
+
+/// Whether an action may have taken place although the answer with this status was of no use: a success that cannot be
+/// read, or a server that failed. Refusals and redirects are answers of somebody who did not act.
+pub(crate) fn may_have_acted(status: u16) -> bool {
+    !(300..=499).contains(&status)
+}
+
+/// The longest wait that is believed, and can be added to any clock's time.
+const LONGEST_ASKED: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Reads `Retry-After`: seconds, or an HTTP date that is compared with the answer's own `Date` so that a clock set wrong on
+/// either side does not matter. What is neither counts as absent.
+pub(crate) fn parse_retry_after(value: &str, date: SystemTime) -> Option<Duration> {
+    let value = value.trim();
+    if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
+        // More digits than fit are a very long time.
+        return Some(Duration::from_secs(value.parse().unwrap_or(u64::MAX)).min(LONGEST_ASKED));
+    }
+    let until = httpdate::parse_http_date(value).ok()?;
+    Some(until.duration_since(date).unwrap_or_default().min(LONGEST_ASKED))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn failed(kind: ErrorKind) -> FailedAttempt {
+        FailedAttempt { kind, attempts: 1, retry_after: None, time_left: 120 * SECOND }
+    }
+
+    #[test]
+    fn only_transport_failures_429_and_5xx_are_retried() {
+        for row in ErrorKind::TABLE {
+            let retried = wait_before_retry(failed(row.kind), 2, 0.5).is_some();
+            let expected = ["rate_limited", "server", "connection", "timeout"].contains(&row.name);
+            assert_eq!(retried, expected, "{}", row.name);
+        }
+    }
+
+    #[test]
+    fn waits_double_up_to_eight_seconds_and_are_spread_over_their_upper_half() {
+        let wait = |attempts, random| {
+            wait_before_retry(FailedAttempt { attempts, ..failed(ErrorKind::Server) }, 99, random)
+                .unwrap()
+                .as_secs_f64()
+        };
+        let most: Vec<f64> = (1..=7).map(|attempts| wait(attempts, 1.0)).collect();
+        assert_eq!(most, [0.5, 1.0, 2.0, 4.0, 8.0, 8.0, 8.0]);
+        let least: Vec<f64> = (1..=6).map(|attempts| wait(attempts, 0.0)).collect();
+        assert_eq!(least, [0.25, 0.5, 1.0, 2.0, 4.0, 4.0]);
+        assert_eq!(wait(90, 1.0), 8.0);
+    }
+
+    #[test]
+    fn max_retries_bounds_the_attempts() {
+        let at = |attempts, max| wait_before_retry(FailedAttempt { attempts, ..failed(ErrorKind::Timeout) }, max, 0.0);
+        assert!(at(1, 0).is_none());
+        assert!(at(2, 2).is_some() && at(3, 2).is_none());
+        assert!(at(u32::MAX, u32::MAX).is_some());
+    }
+
+    #[test]
+    fn a_wait_that_does_not_fit_is_not_begun() {
+        let asked = |seconds| FailedAttempt { retry_after: Some(seconds), ..failed(ErrorKind::RateLimited) };
+        assert_eq!(wait_before_retry(asked(30 * SECOND), 2, 0.0), Some(30 * SECOND));
+        assert_eq!(wait_before_retry(asked(120 * SECOND), 2, 0.0), None);
+        assert_eq!(wait_before_retry(asked(Duration::MAX), 2, 1.0), None);
+    }
+
+    #[test]
+    fn retry_after_comes_in_seconds_or_as_a_date() {
+        let date = httpdate::parse_http_date("Tue, 24 Nov 2026 10:00:00 GMT").unwrap();
+        let read = |value| parse_retry_after(value, date);
+        assert_eq!(read("7"), Some(7 * SECOND));
+        assert_eq!(read(" 0 "), Some(Duration::ZERO));
+        assert_eq!(read("99999999999999999999999"), Some(LONGEST_ASKED));
+        assert_eq!(read("Thu, 01 Jan 2099 00:00:00 GMT"), Some(LONGEST_ASKED));
+        assert_eq!(read("Tue, 24 Nov 2026 10:01:30 GMT"), Some(90 * SECOND));
+        assert_eq!(read("Tue, 24 Nov 2026 09:00:00 GMT"), Some(Duration::ZERO));
+        for nonsense in ["", "-1", "1.5", "soon", "NaN", "Tue, 99 Nov 2026"] {
+            assert_eq!(read(nonsense), None, "{nonsense:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_wait_is_never_shorter_than_asked_nor_longer_than_the_time_left(
+            asked in prop::option::of(0u64..200_000), attempts in 0u32..50, left in 0u64..200_000, random in 0.0..=1.0f64,
+        ) {
+            let failed = FailedAttempt {
+                kind: ErrorKind::RateLimited,
+                attempts,
+                retry_after: asked.map(Duration::from_millis),
+                time_left: Duration::from_millis(left),
+            };
+            if let Some(wait) = wait_before_retry(failed, 60, random) {
+                prop_assert!(wait < failed.time_left);
+                match failed.retry_after {
+                    Some(asked) => prop_assert!(wait >= asked && wait <= asked + SECOND),
+                    None => prop_assert!(wait >= FIRST_WAIT / 2 && wait <= LONGEST_WAIT),
+                }
+            }
+        }
+    }
+}

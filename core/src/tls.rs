@@ -1,0 +1,106 @@
+//! Whom we trust: the system's roots, bundled ones where the system has none, and those that the caller adds.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwapOption;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, RootCertStore};
+
+use crate::error::Error;
+
+/// A TLS configuration that trusts the usual roots and the certificates in `extra`.
+///
+/// It is made here rather than by reqwest because reqwest's way asks the platform's verifier, which on Android panics
+/// unless the app has initialised it.
+pub(crate) fn client_config(extra: &[CertificateDer<'static>]) -> Result<ClientConfig, Error> {
+    let roots = if extra.is_empty() {
+        usual_roots()
+    } else {
+        let mut roots = RootCertStore::clone(&usual_roots());
+        for certificate in extra {
+            roots.add(certificate.clone()).map_err(|error| {
+                Error::invalid_argument(format!("ca_certificates has a certificate that cannot be used: {error}"))
+            })?;
+        }
+        Arc::new(roots)
+    };
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let builder = builder.map_err(|error| Error::invalid_argument(format!("TLS cannot be set up: {error}")))?;
+    let mut config = builder.with_root_certificates(roots).with_no_client_auth();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+/// The certificates of a PEM file's content.
+pub(crate) fn parse_pem(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, Error> {
+    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    match certificates {
+        Ok(certificates) if !certificates.is_empty() => Ok(certificates),
+        Ok(_) => Err(Error::invalid_argument(
+            "ca_certificates holds no certificate; pass the content of a PEM file (-----BEGIN CERTIFICATE-----)",
+        )),
+        Err(error) => Err(Error::invalid_argument(format!("ca_certificates is not valid PEM: {error}"))),
+    }
+}
+
+/// Read once per process: it takes some milliseconds, and a thousand clients should not each pay them. Without a lock,
+/// which a fork could catch shut; that two threads might both read them does no harm.
+fn usual_roots() -> Arc<RootCertStore> {
+    static ROOTS: ArcSwapOption<RootCertStore> = ArcSwapOption::const_empty();
+    ROOTS.load_full().unwrap_or_else(|| {
+        let roots = Arc::new(roots_of(system_certificates()));
+        ROOTS.store(Some(Arc::clone(&roots)));
+        roots
+    })
+}
+
+fn system_certificates() -> Vec<CertificateDer<'static>> {
+    if cfg!(target_os = "android") {
+        return Vec::new();
+    }
+    let found = rustls_native_certs::load_native_certs();
+    for problem in &found.errors {
+        tracing::debug!(target: "celper", %problem, "a system certificate could not be read");
+    }
+    found.certs
+}
+
+/// The roots to trust on a system with these.
+fn roots_of(system: Vec<CertificateDer<'static>>) -> RootCertStore {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(system);
+    if roots.is_empty() {
+        tracing::debug!(target: "celper", "no system trust store found, using the bundled roots");
+        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    }
+    roots
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_system_without_usable_roots_gets_the_bundled_ones() {
+        let bundled = webpki_roots::TLS_SERVER_ROOTS.len();
+        assert!(bundled > 50);
+        assert_eq!(roots_of(Vec::new()).len(), bundled);
+        assert_eq!(roots_of(vec![CertificateDer::from(vec![0; 8])]).len(), bundled);
+        let system = system_certificates();
+        let usable = RootCertStore::empty().add_parsable_certificates(system.clone()).0;
+        if usable > 0 {
+            assert_eq!(roots_of(system).len(), usable, "the system's own, and no others");
+        }
+    }
+
+    #[test]
+    fn pem_without_a_certificate_is_refused() {
+        for pem in ["", "not PEM at all", "-----BEGIN CERTIFICATE-----\n!!\n-----END CERTIFICATE-----\n"] {
+            assert!(parse_pem(pem.as_bytes()).is_err(), "{pem:?}");
+        }
+        let garbage = parse_pem(b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").unwrap();
+        assert!(client_config(&garbage).unwrap_err().message().contains("ca_certificates"));
+    }
+}

@@ -1,0 +1,77 @@
+//! What the client logs, and what never.
+
+use std::fmt::Write;
+use std::sync::{Arc, Mutex};
+
+use celper_sandbox::Options;
+use serde_json::json;
+use tracing::field::{Field, Visit};
+use tracing::instrument::WithSubscriber;
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Metadata, Subscriber};
+
+use crate::world::World;
+
+/// Keeps every event of every crate, down to the most talkative, as text.
+#[derive(Clone, Default)]
+struct Everything(Arc<Mutex<String>>);
+
+struct Fields<'a>(&'a mut String);
+
+impl Visit for Fields<'_> {
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        write!(self.0, " {field}={value:?}").unwrap();
+    }
+}
+
+impl Subscriber for Everything {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
+    }
+    fn new_span(&self, span: &Attributes<'_>) -> Id {
+        span.record(&mut Fields(&mut self.0.lock().unwrap()));
+        Id::from_u64(1)
+    }
+    fn record(&self, _: &Id, values: &Record<'_>) {
+        values.record(&mut Fields(&mut self.0.lock().unwrap()));
+    }
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+    fn event(&self, event: &Event<'_>) {
+        let mut text = self.0.lock().unwrap();
+        write!(text, "\n{}", event.metadata().target()).unwrap();
+        event.record(&mut Fields(&mut text));
+    }
+    fn enter(&self, _: &Id) {}
+    fn exit(&self, _: &Id) {}
+}
+
+#[tokio::test]
+async fn attempts_and_waits_are_logged_and_no_secret_is() {
+    let world = World::with(Options { tls: true, ..Options::default() }, |builder| builder).await;
+    let id = world.faulty("new", json!({"kind": "status", "status": 503, "json": {"requestId": "req-1"}})).await;
+    // With a single subscriber, tracing asks that of the thread on which a callsite is met first, and the other tests'
+    // threads have none; with two it asks both.
+    let _second = tracing::Dispatch::new(Everything::default());
+    let log = Everything::default();
+    let call = world.invite(&id).email_subject("hush-subject").email_body("hush-body").into_future();
+    call.with_subscriber(log.clone()).await.unwrap();
+    // A server that echoes what it was sent must not get it into the log.
+    let echo = json!({"kind": "status", "status": 403, "headers": {"X-Request-Id": world.sandbox.api_key()}});
+    let id = world.faulty("new", echo).await;
+    let error = world.invite(&id).into_future().with_subscriber(log.clone()).await.unwrap_err();
+    assert!(error.request_id().is_some());
+    let log = log.0.lock().unwrap().clone();
+    for fact in [
+        "operation=\"invite\"",
+        "status=503",
+        "request_id=\"req-1\"",
+        "attempt=2 status=200",
+        "wait_ms=",
+        "reason=\"server\"",
+    ] {
+        assert!(log.contains(fact), "no {fact} in {log}");
+    }
+    for secret in [world.sandbox.api_key(), "hush-subject", "hush-body"] {
+        assert!(!log.contains(secret), "{secret} in {log}");
+    }
+}

@@ -1,0 +1,14 @@
+//! The client against a real server on real sockets. What depends on time alone is tested on a paused clock, inside the
+//! crate.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+mod cancellation;
+mod dead_sockets;
+mod faults;
+mod hostile_input;
+mod logs;
+mod operations;
+mod pacing;
+mod proxy;
+mod tls;
+mod world;

@@ -1,0 +1,4 @@
+//! What the benchmarks share: a server that costs next to nothing, and the calls by hand that the SDK is compared with.
+
+pub mod by_hand;
+pub mod server;

@@ -1,0 +1,78 @@
+//! A loopback server for measuring clients: it looks for the end of each request and sends prepared bytes, no more.
+
+use std::io;
+use std::net::SocketAddr;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+const STATE: &str = r#"{"success":true,"requestId":"a1b2c3d4-e5f6-7890-abcd-ef1234567890","data":{"status":"interviewed","analysisViewed":true,"interviewScore":85}}"#;
+const INVITATION: &str = r#"{"success":true,"requestId":"a1b2c3d4-e5f6-7890-abcd-ef1234567890","data":{"invited":true,"sessionId":"sess_abc123","emailDelivery":"pending","expiresAt":"2026-04-18T08:00:00.000Z"}}"#;
+const DECISION: &str =
+    r#"{"success":true,"requestId":"a1b2c3d4-e5f6-7890-abcd-ef1234567890","data":{"status":"selected"}}"#;
+const NOT_FOUND: &str = r#"{"success":false,"error":"NOT_FOUND","message":"No such candidate.","requestId":"a1b2c3d4-e5f6-7890-abcd-ef1234567890"}"#;
+
+/// A candidate that the server does not know.
+pub const UNKNOWN: &str = "unknown";
+
+/// Serves the four routes on a free port until the listener's runtime ends.
+///
+/// # Errors
+///
+/// When no port can be listened on.
+pub async fn start() -> io::Result<SocketAddr> {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+    let address = listener.local_addr()?;
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(serve(stream));
+        }
+    });
+    Ok(address)
+}
+
+async fn serve(mut stream: TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let answers = [(STATE, 200), (INVITATION, 200), (DECISION, 200), (NOT_FOUND, 404)].map(|(body, status)| {
+        format!(
+            "HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nX-Request-Id: a1b2c3d4-e5f6-7890-abcd-ef1234567890\r\n\
+             Content-Length: {}\r\n\r\n{body}",
+            body.len()
+        )
+    });
+    let mut read = Vec::with_capacity(16 * 1024);
+    loop {
+        while let Some(length) = whole_request(&read) {
+            let request = read.get(..length).unwrap_or_default();
+            let [state, invitation, decision, not_found] = &answers;
+            let path = request.split(|byte| *byte == b' ').nth(1).unwrap_or_default();
+            let answer = match path {
+                path if contains(path, UNKNOWN.as_bytes()) => not_found,
+                path if contains(path, b"/status") => state,
+                path if path.ends_with(b"/invite") => invitation,
+                _ => decision,
+            };
+            stream.write_all(answer.as_bytes()).await?;
+            read.drain(..length);
+        }
+        if stream.read_buf(&mut read).await? == 0 {
+            return Ok(());
+        }
+    }
+}
+
+fn contains(text: &[u8], part: &[u8]) -> bool {
+    text.windows(part.len()).any(|window| window == part)
+}
+
+/// The length of the first request, once all of it is there.
+fn whole_request(read: &[u8]) -> Option<usize> {
+    let head = read.windows(4).position(|window| window == b"\r\n\r\n")? + 4;
+    let text = std::str::from_utf8(read.get(..head)?).ok()?;
+    let length = text.lines().find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>().ok())?
+    });
+    let whole = head + length.unwrap_or(0);
+    (read.len() >= whole).then_some(whole)
+}

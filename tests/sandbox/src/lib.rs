@@ -1,0 +1,120 @@
+#![doc = include_str!("../README.md")]
+
+mod answer;
+mod api;
+mod body;
+mod clock;
+mod company;
+mod control;
+mod distortion;
+mod faults;
+mod idempotency;
+mod ledger;
+mod lifecycle;
+mod options;
+mod outbox;
+mod parameters;
+mod proxy;
+mod route;
+mod server;
+mod state;
+mod tls;
+mod windows;
+mod wire;
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+pub use crate::options::{DEFAULT_KEY, Options, ProxyOptions};
+
+use crate::server::{serve_api, serve_proxy};
+use crate::state::Shared;
+
+/// A running sandbox. It stops, and closes all its connections, when it is dropped.
+#[derive(Debug)]
+pub struct Sandbox {
+    address: SocketAddr,
+    scheme: &'static str,
+    api_key: String,
+    ca_certificate: Option<String>,
+    proxy_address: Option<SocketAddr>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Sandbox {
+    /// Starts a sandbox on the current tokio runtime. It listens by the time this returns.
+    ///
+    /// # Errors
+    ///
+    /// When an address cannot be listened on, or no certificate can be made.
+    pub async fn start(options: Options) -> io::Result<Self> {
+        let listener = TcpListener::bind((options.host, options.port)).await?;
+        let address = listener.local_addr()?;
+        let identity = if options.tls { Some(tls::make_identity(options.host)?) } else { None };
+        let (acceptor, ca_certificate) = identity.map(|made| (made.acceptor, made.ca_certificate)).unzip();
+        let scheme = if options.tls { "https" } else { "http" };
+        let api_key = options.keys.first().cloned().unwrap_or_default();
+        let proxy = match &options.proxy {
+            Some(proxy) => Some((TcpListener::bind((options.host, 0)).await?, proxy.clone())),
+            None => None,
+        };
+
+        let shared = Arc::new(Shared::new(options));
+        let mut proxy_address = None;
+        let mut tasks = Vec::new();
+        if let Some((listener, proxy)) = proxy {
+            proxy_address = Some(listener.local_addr()?);
+            tasks.push(tokio::spawn(serve_proxy(listener, proxy, Arc::clone(&shared))));
+        }
+        tasks.push(tokio::spawn(serve_api(listener, acceptor, shared)));
+        Ok(Self { address, scheme, api_key, ca_certificate, proxy_address, tasks })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What a client takes as its base URL, without a slash at the end.
+    pub fn base_url(&self) -> String {
+        format!("{}://{}", self.scheme, reachable(self.address))
+    }
+
+    /// The first of its API keys.
+    pub fn api_key(&self) -> &str {
+        &self.api_key
+    }
+
+    /// The certificate of the CA behind its own, as PEM; `None` without TLS.
+    pub fn ca_certificate(&self) -> Option<&str> {
+        self.ca_certificate.as_deref()
+    }
+
+    /// The URL of its forward proxy, without credentials; `None` without one.
+    pub fn proxy_url(&self) -> Option<String> {
+        self.proxy_address.map(|address| format!("http://{}", reachable(address)))
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        for task in &self.tasks {
+            task.abort();
+        }
+    }
+}
+
+/// An address to call: one that listens everywhere is called on the loopback interface.
+fn reachable(mut address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        address.set_ip(match address {
+            SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),
+            SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        });
+    }
+    address
+}

@@ -1,0 +1,194 @@
+//! Candidates, and what the four operations do to them.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use hyper::StatusCode;
+use serde_json::{Map, Number, Value, json};
+use uuid::Uuid;
+
+use crate::answer::Refusal;
+use crate::clock::{UnixTime, iso_8601};
+use crate::outbox::{Mail, compose};
+use crate::parameters::Parameters;
+use crate::route::Operation;
+
+const SESSION_LENGTH: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// A candidate's `interviewScore`: left out of answers, or there and perhaps null.
+pub(crate) type InterviewScore = Option<Option<Number>>;
+
+/// One candidate as seen from one job position: the same person may stand differently in another.
+#[derive(Clone, Debug)]
+pub(crate) struct Candidate {
+    /// Any text, so that tests can serve a status that nobody knows yet.
+    pub(crate) status: String,
+    pub(crate) analysis_viewed: bool,
+    pub(crate) interview_score: InterviewScore,
+    /// Merged into the status answer's `data`, over whatever is there.
+    pub(crate) extra: Map<String, Value>,
+    pub(crate) session: Option<Session>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Session {
+    id: String,
+    expires_at: UnixTime,
+}
+
+/// What an operation came to.
+#[derive(Debug)]
+pub(crate) struct Effect {
+    pub(crate) data: Value,
+    pub(crate) acted: bool,
+    pub(crate) mail: Option<Mail>,
+}
+
+impl Candidate {
+    /// Answers for an operation and carries it out on this candidate.
+    pub(crate) fn apply(
+        &mut self,
+        operation: Operation,
+        candidate_id: &str,
+        parameters: &Parameters,
+        now: UnixTime,
+    ) -> Result<Effect, Refusal> {
+        self.expire(now);
+        match operation {
+            Operation::Status => Ok(Effect { data: self.status_data(), acted: false, mail: None }),
+            Operation::Invite => self.invite(candidate_id, parameters, now),
+            Operation::Select => self.decide("selected"),
+            Operation::Reject => self.decide("rejected"),
+        }
+    }
+
+    /// An invitation that nobody took up in time has expired.
+    fn expire(&mut self, now: UnixTime) {
+        if self.status == "invited" && self.session.as_ref().is_some_and(|session| session.expires_at <= now) {
+            self.status = "expired".to_owned();
+        }
+    }
+
+    fn status_data(&self) -> Value {
+        let mut data = Map::new();
+        data.insert("status".to_owned(), self.status.clone().into());
+        data.insert("analysisViewed".to_owned(), self.analysis_viewed.into());
+        if let Some(score) = &self.interview_score {
+            data.insert("interviewScore".to_owned(), score.clone().map_or(Value::Null, Value::Number));
+        }
+        data.extend(self.extra.clone());
+        Value::Object(data)
+    }
+
+    fn invite(&mut self, candidate_id: &str, parameters: &Parameters, now: UnixTime) -> Result<Effect, Refusal> {
+        if self.status != "new" {
+            return Err(Refusal::new(
+                StatusCode::CONFLICT,
+                "INVALID_STATUS",
+                format!("Only a new candidate can be invited; this one is {}.", self.status),
+            ));
+        }
+        let id = format!("sess_{}", Uuid::new_v4().simple());
+        let expires_at = now + SESSION_LENGTH;
+        let interview_link = format!("https://interview.example/{id}");
+        let (subject, body) =
+            compose(parameters.email_subject.as_deref(), parameters.email_body.as_deref(), &interview_link);
+        let mail = Mail {
+            candidate_id: candidate_id.to_owned(),
+            job_position_id: parameters.job_position_id.clone(),
+            session_id: id.clone(),
+            interview_link,
+            subject,
+            body,
+            default_subject: parameters.email_subject.is_none(),
+            default_body: parameters.email_body.is_none(),
+            queued_at: iso_8601(now),
+        };
+        let data = json!({
+            "invited": true,
+            "sessionId": id,
+            "emailDelivery": "pending",
+            "expiresAt": iso_8601(expires_at),
+        });
+        self.status = "invited".to_owned();
+        self.session = Some(Session { id, expires_at });
+        Ok(Effect { data, acted: true, mail: Some(mail) })
+    }
+
+    fn decide(&mut self, decision: &str) -> Result<Effect, Refusal> {
+        if self.status != "interviewed" {
+            return Err(Refusal::new(
+                StatusCode::CONFLICT,
+                "INVALID_STATUS_TRANSITION",
+                format!("Only an interviewed candidate can be {decision}; this one is {}.", self.status),
+            ));
+        }
+        if !self.analysis_viewed {
+            return Err(Refusal::new(
+                StatusCode::CONFLICT,
+                "ANALYSIS_NOT_VIEWED",
+                format!("A candidate can be {decision} only after the analysis has been viewed."),
+            ));
+        }
+        self.status = decision.to_owned();
+        Ok(Effect { data: json!({"status": decision}), acted: true, mail: None })
+    }
+
+    fn to_json(&self, candidate_id: &str, job_position_id: &str) -> Value {
+        let mut shown = Map::new();
+        shown.insert("candidateId".to_owned(), candidate_id.into());
+        shown.insert("jobPositionId".to_owned(), job_position_id.into());
+        shown.insert("status".to_owned(), self.status.clone().into());
+        shown.insert("analysisViewed".to_owned(), self.analysis_viewed.into());
+        if let Some(score) = &self.interview_score {
+            shown.insert("interviewScore".to_owned(), score.clone().map_or(Value::Null, Value::Number));
+        }
+        if !self.extra.is_empty() {
+            shown.insert("extra".to_owned(), self.extra.clone().into());
+        }
+        if let Some(session) = &self.session {
+            shown.insert("sessionId".to_owned(), session.id.clone().into());
+            shown.insert("expiresAt".to_owned(), iso_8601(session.expires_at).into());
+        }
+        Value::Object(shown)
+    }
+}
+
+/// Every candidate, by candidate id and then by job position.
+#[derive(Debug, Default)]
+pub(crate) struct Candidates(BTreeMap<String, BTreeMap<String, Candidate>>);
+
+impl Candidates {
+    pub(crate) fn put(&mut self, candidate_id: &str, job_position_id: &str, candidate: Candidate) -> Value {
+        let shown = candidate.to_json(candidate_id, job_position_id);
+        self.0.entry(candidate_id.to_owned()).or_default().insert(job_position_id.to_owned(), candidate);
+        shown
+    }
+
+    pub(crate) fn find(&mut self, candidate_id: &str, job_position_id: &str) -> Option<&mut Candidate> {
+        self.0.get_mut(candidate_id)?.get_mut(job_position_id)
+    }
+
+    /// Changes a candidate and shows the result; `None` when there is no such pair.
+    pub(crate) fn change(
+        &mut self,
+        candidate_id: &str,
+        job_position_id: &str,
+        change: impl FnOnce(&mut Candidate),
+    ) -> Option<Value> {
+        let candidate = self.find(candidate_id, job_position_id)?;
+        change(candidate);
+        Some(candidate.to_json(candidate_id, job_position_id))
+    }
+
+    pub(crate) fn show(&mut self, now: UnixTime) -> Value {
+        let mut shown = Vec::new();
+        for (candidate_id, positions) in &mut self.0 {
+            for (job_position_id, candidate) in positions {
+                candidate.expire(now);
+                shown.push(candidate.to_json(candidate_id, job_position_id));
+            }
+        }
+        Value::Array(shown)
+    }
+}

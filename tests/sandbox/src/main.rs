@@ -1,0 +1,147 @@
+//! `celper-sandbox`: runs one sandbox, says on stdout where it is, and serves until it is told to end.
+
+use std::error::Error;
+use std::io::{self, Read, Write};
+use std::net::IpAddr;
+use std::time::Duration;
+
+use celper_sandbox::{DEFAULT_KEY, Options, ProxyOptions, Sandbox};
+use clap::Parser;
+use serde_json::json;
+use tokio::sync::oneshot;
+
+/// A stateful local stand-in for the Celper AI "Candidate Actions" API.
+///
+/// When ready it prints one line of JSON: address, base_url, api_key, ca_certificate, proxy_url.
+#[derive(Debug, Parser)]
+#[command(name = "celper-sandbox")]
+struct Arguments {
+    /// Address to listen on
+    #[arg(long, default_value = "127.0.0.1")]
+    host: IpAddr,
+    /// Port to listen on; 0 takes any free one
+    #[arg(long, default_value_t = 8787)]
+    port: u16,
+    /// Length of all rate windows, in seconds
+    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = window)]
+    window: Duration,
+    /// Reads per window
+    #[arg(long, value_name = "COUNT", default_value_t = 40)]
+    reads: usize,
+    /// Actions per window
+    #[arg(long, value_name = "COUNT", default_value_t = 30)]
+    actions: usize,
+    /// Requests of both sorts together per window
+    #[arg(long, value_name = "COUNT", default_value_t = 60)]
+    total: usize,
+    /// Turn the rate limits off, for benchmarks and load
+    #[arg(long)]
+    no_limits: bool,
+    /// Keep no log of requests, for benchmarks and load
+    #[arg(long)]
+    no_log: bool,
+    /// An API key with all scopes; may be given several times
+    #[arg(long = "key", value_name = "KEY", default_value = DEFAULT_KEY)]
+    keys: Vec<String>,
+    /// Serve HTTPS, with a certificate of a CA made at start
+    #[arg(long)]
+    tls: bool,
+    /// Also run a forward proxy on a port of its own
+    #[arg(long)]
+    proxy: bool,
+    /// Credentials that the proxy demands
+    #[arg(long, value_name = "USER:PASSWORD", requires = "proxy")]
+    proxy_auth: Option<String>,
+    /// End when standard input ends, so that a test that dies leaves nothing behind
+    #[arg(long)]
+    exit_with_parent: bool,
+}
+
+fn window(seconds: &str) -> Result<Duration, String> {
+    let parsed = seconds.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    parsed
+        .filter(|window| *window > Duration::ZERO && *window <= Duration::from_secs(24 * 60 * 60))
+        .ok_or_else(|| "must be more than 0 and at most 86400 seconds".to_owned())
+}
+
+impl Arguments {
+    fn into_options(self) -> Options {
+        let defaults = Options::default();
+        Options {
+            host: self.host,
+            port: self.port,
+            window: self.window,
+            reads: self.reads,
+            actions: self.actions,
+            total: self.total,
+            limits_enabled: !self.no_limits,
+            keys: self.keys,
+            tls: self.tls,
+            proxy: self.proxy.then_some(ProxyOptions { credentials: self.proxy_auth }),
+            log_capacity: if self.no_log { 0 } else { defaults.log_capacity },
+        }
+    }
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let arguments = Arguments::parse();
+    let exit_with_parent = arguments.exit_with_parent;
+    let sandbox = Sandbox::start(arguments.into_options()).await?;
+    // Before anybody knows of us: whoever starts us may end us right after the announcement.
+    let told_to_end = listen_for_the_end()?;
+    announce(&sandbox)?;
+    tokio::select! {
+        () = told_to_end => {}
+        () = input_ended(), if exit_with_parent => {}
+    }
+    Ok(())
+}
+
+fn announce(sandbox: &Sandbox) -> io::Result<()> {
+    let line = json!({
+        "address": sandbox.address().to_string(),
+        "base_url": sandbox.base_url(),
+        "api_key": sandbox.api_key(),
+        "ca_certificate": sandbox.ca_certificate(),
+        "proxy_url": sandbox.proxy_url(),
+    });
+    let mut stdout = io::stdout().lock();
+    writeln!(stdout, "{line}")?;
+    stdout.flush()
+}
+
+/// Listens for the signals from now on; what it returns resolves when one comes.
+#[cfg(unix)]
+fn listen_for_the_end() -> io::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+/// Listens for Ctrl-C from now on; what it returns resolves when it comes.
+#[cfg(windows)]
+fn listen_for_the_end() -> io::Result<impl Future<Output = ()>> {
+    let mut interrupt = tokio::signal::windows::ctrl_c()?;
+    Ok(async move {
+        interrupt.recv().await;
+    })
+}
+
+/// Reads on a thread of its own: tokio's stdin would keep the runtime from shutting down while a read is open.
+async fn input_ended() {
+    let (tell, told) = oneshot::channel();
+    std::thread::spawn(move || {
+        let mut ignored = [0; 1024];
+        let mut input = io::stdin().lock();
+        while matches!(input.read(&mut ignored), Ok(length) if length > 0) {}
+        // Nobody is left to be told only when the process is ending anyway.
+        let _ = tell.send(());
+    });
+    let _ = told.await;
+}

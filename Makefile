@@ -6,22 +6,24 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 
 CARGO ?= cargo
+PYTHON ?= python3
+VENV := bindings-python/.venv
 
 .PHONY: help
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: ## Run the main job against the sandbox: status, invite, select, reject, and a refused action
-	@$(CARGO) build --locked -p celper --example demo
-	@$(CARGO) run --quiet --locked -p celper --example demo
+demo: sandbox python ## Run the main job against the sandbox: status, invite, select, reject, and a refused action
+	@echo
+	@$(VENV)/bin/python bindings-python/examples/demo.py target/release/celper-sandbox
 
 .PHONY: test
-test: lint test-rust ## Build and test everything
+test: lint test-rust test-python ## Build and test everything
 	@echo "make test: everything passed"
 
 .PHONY: lint
-lint: lint-rust ## Format and lint checks, every language
+lint: lint-rust lint-python ## Format and lint checks, every language
 
 .PHONY: sandbox
 sandbox: ## Build target/release/celper-sandbox
@@ -33,6 +35,31 @@ bench: bench-rust ## Side-by-side benchmarks
 .PHONY: bench-rust
 bench-rust: ## The Rust client beside bare reqwest
 	$(CARGO) run --locked --release -p celper-bench
+
+# The tools in their pinned versions; made anew when the pins change.
+$(VENV)/.tools: bindings-python/requirements-dev.txt
+	@echo "making $(VENV) with the tools that build and test the Python package"
+	@rm -rf $(VENV)
+	@$(PYTHON) -m venv $(VENV)
+	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
+
+.PHONY: python
+python: $(VENV)/.tools ## Build the Python package, and install it in bindings-python/.venv
+	@rm -rf target/wheels
+	cd bindings-python && .venv/bin/maturin build --quiet --locked --release --strip --out ../target/wheels
+	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --force-reinstall target/wheels/*.whl
+
+.PHONY: test-python
+test-python: sandbox python ## The Python package
+	cd bindings-python && .venv/bin/python -m pytest -q -rs
+
+.PHONY: lint-python
+lint-python: python
+	cd bindings-python && .venv/bin/ruff check --quiet . && .venv/bin/ruff format --check --quiet .
+	cd bindings-python && .venv/bin/mypy
+	cd bindings-python && PYRIGHT_PYTHON_IGNORE_WARNINGS=1 .venv/bin/pyright
+	cd bindings-python && .venv/bin/stubtest celper --allowlist tests/typing/stubtest-allowlist.txt
 
 .PHONY: lint-rust
 lint-rust:

@@ -14,6 +14,7 @@ use tokio::runtime::{Builder, Handle, Runtime};
 
 use crate::client::Client;
 use crate::error::{Error, ErrorKind};
+use crate::operation::Operation;
 use crate::process::PerProcess;
 use crate::request::{OperationInput, OperationOutput};
 
@@ -69,6 +70,21 @@ fn text_of(panic: &(dyn Any + Send)) -> &str {
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
 }
 
+/// An argument that a language's layer cannot pass on, of a call or, without an operation, of a client.
+pub fn refused(operation: Option<Operation>, message: impl Into<String>) -> Error {
+    Error::invalid_argument(message).with(|parts| parts.operation = operation)
+}
+
+/// The failure of a call in the middle of which its process was forked, in the child: the call goes on in the parent.
+pub fn lost_in_fork(operation: Operation, idempotency_key: Option<String>) -> Error {
+    let message = "the process was forked in the middle of the call, which only the parent can finish";
+    Error::new(ErrorKind::Connection, message).with(|parts| {
+        parts.operation = Some(operation);
+        parts.idempotency_key = idempotency_key;
+        parts.outcome_unknown = operation.is_action();
+    })
+}
+
 /// A duration from a host language's seconds.
 ///
 /// # Errors
@@ -84,7 +100,7 @@ pub fn seconds(name: &str, value: f64) -> Result<Duration, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{KeyFuture, KeyProvider, Operation};
+    use crate::{KeyFuture, KeyProvider};
 
     /// A key provider is foreign code that runs inside a call.
     struct Panics;

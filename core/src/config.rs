@@ -56,6 +56,13 @@ pub struct ClientBuilder {
 }
 
 impl ClientBuilder {
+    /// The `timeout` unless another is set: 120 s.
+    pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(120);
+    /// The `attempt_timeout` unless another is set: 30 s.
+    pub const DEFAULT_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);
+    /// The `max_retries` unless another number is set: 2.
+    pub const DEFAULT_MAX_RETRIES: u32 = 2;
+
     pub(crate) fn new() -> Self {
         ClientBuilder {
             api_key: None,
@@ -63,9 +70,9 @@ impl ClientBuilder {
             base_url: None,
             emulator_host: false,
             limits: Limits {
-                timeout: Duration::from_secs(120),
-                attempt_timeout: Duration::from_secs(30),
-                max_retries: 2,
+                timeout: Self::DEFAULT_TIMEOUT,
+                attempt_timeout: Self::DEFAULT_ATTEMPT_TIMEOUT,
+                max_retries: Self::DEFAULT_MAX_RETRIES,
             },
             rate_limits: Some(RateLimits::default()),
             proxy: None,

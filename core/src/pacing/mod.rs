@@ -56,7 +56,13 @@ const SHORTEST_WINDOW: Duration = Duration::from_millis(10);
 const LONGEST_WINDOW: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl RateLimits {
-    pub(crate) fn check(&self) -> Result<(), Error> {
+    /// Whether these are limits that can be kept to. A client checks them as well.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) when one of them is 0, or the window is shorter than
+    /// 10 ms or longer than 24 hours.
+    pub fn check(&self) -> Result<(), Error> {
         if self.reads == 0 || self.actions == 0 || self.total == 0 {
             return Err(Error::invalid_argument("rate_limits must allow at least one request in each window"));
         }

@@ -1,0 +1,71 @@
+"""Client for the Celper AI Candidate Actions API: read a candidate's status; invite, select, reject.
+
+    import celper
+
+    client = celper.Celper()  # CELPER_API_KEY, CELPER_BASE_URL
+    state = client.get_candidate_status("cand_xyz789", job_position_id="pos_abc123")
+    print(state.status, state.interview_score)
+
+``Celper`` makes calls and waits for them; ``AsyncCelper`` is the same for asyncio. What fails raises a ``CelperError``.
+"""
+
+from __future__ import annotations
+
+from celper._async import AsyncCelper
+from celper._celper import VERSION as __version__
+from celper._celper import CandidateState, Decision, Invitation, RateLimit, RateLimits
+from celper._errors import (
+    AnalysisNotViewedError,
+    ApiError,
+    AuthenticationError,
+    CelperError,
+    ConflictError,
+    ConnectionFailedError,
+    IdempotencyConflictError,
+    InvalidArgumentError,
+    InvalidRequestError,
+    InvalidStatusError,
+    NotFoundError,
+    PermissionDeniedError,
+    RateLimitError,
+    RequestTimeoutError,
+    ServerError,
+    TransportError,
+    UnexpectedResponseError,
+)
+from celper._status import CandidateStatus
+from celper._sync import Celper
+
+__all__ = [
+    "AnalysisNotViewedError",
+    "ApiError",
+    "AsyncCelper",
+    "AuthenticationError",
+    "CandidateState",
+    "CandidateStatus",
+    "Celper",
+    "CelperError",
+    "ConflictError",
+    "ConnectionFailedError",
+    "Decision",
+    "IdempotencyConflictError",
+    "InvalidArgumentError",
+    "InvalidRequestError",
+    "InvalidStatusError",
+    "Invitation",
+    "NotFoundError",
+    "PermissionDeniedError",
+    "RateLimit",
+    "RateLimitError",
+    "RateLimits",
+    "RequestTimeoutError",
+    "ServerError",
+    "TransportError",
+    "UnexpectedResponseError",
+    "__version__",
+]
+
+# Where they are imported from is what tracebacks, pickles and help() are to name.
+for _public in [globals()[_name] for _name in __all__]:
+    if isinstance(_public, type) and _public.__module__ != __name__:
+        _public.__module__ = __name__

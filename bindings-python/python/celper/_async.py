@@ -1,0 +1,185 @@
+"""The client for asyncio."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from celper._base import INVITE, REJECT, SELECT, STATUS, Base
+from celper._celper import CandidateState, Decision, Invitation
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import TypeVar
+
+    _Self = TypeVar("_Self", bound="AsyncCelper")
+
+
+class AsyncCelper(Base):
+    """A client of the Celper AI Candidate Actions API for asyncio.
+
+        async with celper.AsyncCelper() as client:  # CELPER_API_KEY, CELPER_BASE_URL
+            state = await client.get_candidate_status("cand_xyz789", job_position_id="pos_abc123")
+
+    Make one and keep it: calls share its connections, from any number of tasks, and on any number of event loops, one
+    after another or in several threads. A call that is cancelled closes its connection, and no retry follows. Whether
+    an action took place at the server is then open: read the candidate's status, or call again with the same
+    ``idempotency_key``.
+
+    Args:
+        api_key: The key; without it ``CELPER_API_KEY`` from the environment.
+        base_url: Where the API is; without it ``CELPER_BASE_URL``, else ``https://api.celper.ai``. May have a path in
+            front of the API's own. ``http`` is for loopback hosts only.
+        timeout: The time for a whole call, waits and retries included: seconds, or a ``timedelta``.
+        attempt_timeout: The time for one HTTP attempt, connecting included.
+        max_retries: How many more attempts may follow a failed one; with 0 a call is exactly one request.
+        rate_limits: The rate windows to keep to, shared by all clients of the same URL and key in the process; ``None``
+            turns pacing off.
+        proxy: The proxy for all requests, ``http://user:password@host:port``; without it the environment's.
+        ca_certificates: Certificates to trust beside the system's: the content of a PEM file.
+        app_info: What your program is called, ``name/version``, appended to the User-Agent.
+
+    Raises:
+        InvalidArgumentError: An option cannot be used, or there is no API key.
+    """
+
+    __slots__ = ()
+
+    async def get_candidate_status(
+        self,
+        candidate_id: str,
+        *,
+        job_position_id: str,
+        timeout: float | timedelta | None = None,
+        max_retries: int | None = None,
+    ) -> CandidateState:
+        """Reads a candidate's status.
+
+            state = await client.get_candidate_status("cand_xyz789", job_position_id="pos_abc123")
+
+        Needs the scope ``read:candidates``; counts as a read.
+
+        Args:
+            candidate_id: The candidate's id.
+            job_position_id: The id of the job position that the candidate stands for.
+            timeout: In place of the client's.
+            max_retries: In place of the client's.
+
+        Raises:
+            NotFoundError: No such candidate or job position.
+            CelperError: Anything else; see its subclasses.
+        """
+        return await self._native.start(STATUS, candidate_id, job_position_id, timeout, max_retries, None, None, None)
+
+    async def invite_candidate(
+        self,
+        candidate_id: str,
+        *,
+        job_position_id: str,
+        email_subject: str | None = None,
+        email_body: str | None = None,
+        idempotency_key: str | None = None,
+        timeout: float | timedelta | None = None,
+        max_retries: int | None = None,
+    ) -> Invitation:
+        """Invites a ``new`` candidate: opens a 7-day interview session, and queues the e-mail.
+
+            invitation = await client.invite_candidate("cand_xyz789", job_position_id="pos_abc123")
+
+        Needs the scope ``action:invite``; counts as an action.
+
+        Args:
+            candidate_id: The candidate's id.
+            job_position_id: The id of the job position that the candidate stands for.
+            email_subject: The e-mail's subject, at most 200 characters; the service's own without it.
+            email_body: The e-mail's body, at most 5,000 characters; ``{interviewLink}`` in it becomes the
+                interview's URL. The service's own without it.
+            idempotency_key: The key under which the service does the action only once within 24 hours; a UUID v4
+                made for the call without it.
+            timeout: In place of the client's.
+            max_retries: In place of the client's.
+
+        Raises:
+            InvalidStatusError: The candidate is not ``new``.
+            NotFoundError: No such candidate or job position.
+            CelperError: Anything else; see its subclasses.
+        """
+        return await self._native.start(
+            INVITE, candidate_id, job_position_id, timeout, max_retries, idempotency_key, email_subject, email_body
+        )
+
+    async def select_candidate(
+        self,
+        candidate_id: str,
+        *,
+        job_position_id: str,
+        idempotency_key: str | None = None,
+        timeout: float | timedelta | None = None,
+        max_retries: int | None = None,
+    ) -> Decision:
+        """Selects an interviewed candidate whose analysis was viewed.
+
+            decision = await client.select_candidate("cand_xyz789", job_position_id="pos_abc123")
+
+        Needs the scope ``action:decide``; counts as an action.
+
+        Args:
+            candidate_id: The candidate's id.
+            job_position_id: The id of the job position that the candidate stands for.
+            idempotency_key: The key under which the service does the action only once within 24 hours; a UUID v4
+                made for the call without it.
+            timeout: In place of the client's.
+            max_retries: In place of the client's.
+
+        Raises:
+            AnalysisNotViewedError: Somebody has to view the analysis first.
+            InvalidStatusError: The candidate's status does not allow it.
+            CelperError: Anything else; see its subclasses.
+        """
+        return await self._native.start(
+            SELECT, candidate_id, job_position_id, timeout, max_retries, idempotency_key, None, None
+        )
+
+    async def reject_candidate(
+        self,
+        candidate_id: str,
+        *,
+        job_position_id: str,
+        idempotency_key: str | None = None,
+        timeout: float | timedelta | None = None,
+        max_retries: int | None = None,
+    ) -> Decision:
+        """Rejects an interviewed candidate whose analysis was viewed.
+
+            decision = await client.reject_candidate("cand_xyz789", job_position_id="pos_abc123")
+
+        Needs the scope ``action:decide``; counts as an action.
+
+        Args:
+            candidate_id: The candidate's id.
+            job_position_id: The id of the job position that the candidate stands for.
+            idempotency_key: The key under which the service does the action only once within 24 hours; a UUID v4
+                made for the call without it.
+            timeout: In place of the client's.
+            max_retries: In place of the client's.
+
+        Raises:
+            AnalysisNotViewedError: Somebody has to view the analysis first.
+            InvalidStatusError: The candidate's status does not allow it.
+            CelperError: Anything else; see its subclasses.
+        """
+        return await self._native.start(
+            REJECT, candidate_id, job_position_id, timeout, max_retries, idempotency_key, None, None
+        )
+
+    async def aclose(self) -> None:
+        """Closes the client: calls under way are finished, and further ones raise ``InvalidArgumentError``."""
+        self._native.close()
+
+    async def __aenter__(self: _Self) -> _Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()

@@ -1,0 +1,101 @@
+//! Python values as the core's. What has the wrong type is refused by name; what has the right one is the core's to judge.
+
+use std::time::Duration;
+
+use celper::bindings::{refused, seconds};
+use celper::{Error, Operation, OperationInput};
+use pyo3::prelude::*;
+use pyo3::types::{PyBool, PyBytes, PyDelta, PyInt, PyString, PyTuple};
+
+use crate::errors;
+
+type Any<'py> = Bound<'py, PyAny>;
+
+/// The call that a method of the facade passes on: the operation, both ids, `timeout`, `max_retries`, and of an action
+/// `idempotency_key`, `email_subject` and `email_body`.
+pub(crate) fn input(arguments: &Bound<'_, PyTuple>) -> PyResult<OperationInput> {
+    type All<'py> = (usize, Any<'py>, Any<'py>, Any<'py>, Any<'py>, Any<'py>, Any<'py>, Any<'py>);
+    let (operation, candidate_id, job_position_id, timeout, max_retries, key, subject, body): All<'_> =
+        arguments.as_any().extract()?;
+    let Some(operation) = Operation::ALL.get(operation).copied() else {
+        return Err(errors::to_python(arguments.py(), &refused(None, "there is no such operation")));
+    };
+    let make = || {
+        let candidate_id = text("candidate_id", &candidate_id)?;
+        let job_position_id = text("job_position_id", &job_position_id)?;
+        let mut input = OperationInput::new(operation, candidate_id, job_position_id);
+        input.timeout = optional(duration, "timeout", &timeout)?;
+        input.max_retries = optional(count, "max_retries", &max_retries)?;
+        input.idempotency_key = optional(text, "idempotency_key", &key)?;
+        input.email_subject = optional(text, "email_subject", &subject)?;
+        input.email_body = optional(text, "email_body", &body)?;
+        Ok(input)
+    };
+    make().map_err(|error: Error| errors::to_python(arguments.py(), &refused(Some(operation), error.message())))
+}
+
+/// `None` stands for an argument that was not given.
+pub(crate) fn optional<'py, T>(
+    read: impl FnOnce(&str, &Any<'py>) -> Result<T, Error>,
+    name: &str,
+    value: &Any<'py>,
+) -> Result<Option<T>, Error> {
+    if value.is_none() { Ok(None) } else { read(name, value).map(Some) }
+}
+
+pub(crate) fn text(name: &str, value: &Any<'_>) -> Result<String, Error> {
+    let text = value.cast::<PyString>().map_err(|_| wrong(name, "a str", value))?;
+    let text = text
+        .to_str()
+        .map_err(|_| Error::invalid_argument(format!("{name} has half of a surrogate pair, which is no character")))?;
+    Ok(text.to_owned())
+}
+
+/// PEM is text, and comes from files as bytes.
+pub(crate) fn bytes_or_text(name: &str, value: &Any<'_>) -> Result<Vec<u8>, Error> {
+    if let Ok(bytes) = value.cast::<PyBytes>() {
+        return Ok(bytes.as_bytes().to_vec());
+    }
+    if !value.is_instance_of::<PyString>() {
+        return Err(wrong(name, "the content of a PEM file, bytes or a str", value));
+    }
+    text(name, value).map(String::into_bytes)
+}
+
+/// Seconds, or a `timedelta`.
+pub(crate) fn duration(name: &str, value: &Any<'_>) -> Result<Duration, Error> {
+    // A bool is a number to Python, and no time to anybody.
+    if !value.is_instance_of::<PyBool>() {
+        if let Ok(number) = value.extract::<f64>() {
+            return seconds(name, number);
+        }
+        if value.is_instance_of::<PyInt>() {
+            return seconds(name, f64::INFINITY);
+        }
+        if value.is_instance_of::<PyDelta>()
+            && let Ok(number) = value.call_method0("total_seconds").and_then(|number| number.extract::<f64>())
+        {
+            return seconds(name, number);
+        }
+    }
+    Err(wrong(name, "a number of seconds or a timedelta", value))
+}
+
+pub(crate) fn count(name: &str, value: &Any<'_>) -> Result<u32, Error> {
+    if value.is_instance_of::<PyBool>() || !value.is_instance_of::<PyInt>() {
+        return Err(wrong(name, "an int", value));
+    }
+    value.extract().map_err(|_| {
+        Error::invalid_argument(format!("{name} must be a whole number from 0 to {}, not {value}", u32::MAX))
+    })
+}
+
+/// The type is named and the value is not: it may be a secret.
+fn wrong(name: &str, wanted: &str, value: &Any<'_>) -> Error {
+    let found = if value.is_none() {
+        "None".to_owned()
+    } else {
+        value.get_type().name().map_or_else(|_| "something else".to_owned(), |name| name.to_string())
+    };
+    Error::invalid_argument(format!("{name} must be {wanted}, not {found}"))
+}

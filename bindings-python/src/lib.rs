@@ -1,0 +1,49 @@
+//! The native half of the Python package `celper`: hands calls over to the core, and results back.
+//!
+//! The other half, `python/celper`, has the public classes. Two rules hold everything here together:
+//! - The runtime's threads do not touch Python. They leave what they have in a queue, and a thread that Python owns collects
+//!   it: the caller's in a synchronous call ([`wait`]), the event loop's in an asynchronous one ([`bridge`]).
+//! - A thread that is in native code is counted, so that the interpreter does not end under it ([`lifetime`]).
+
+mod arguments;
+mod bridge;
+mod client;
+mod errors;
+mod lifetime;
+mod logs;
+mod results;
+mod wait;
+
+use pyo3::prelude::*;
+
+#[pymodule(gil_used = false)]
+mod _celper {
+    use celper::{CandidateStatus, ClientBuilder, ErrorKind, Operation};
+    use pyo3::prelude::*;
+    use pyo3::types::PyTuple;
+
+    #[pymodule_export]
+    use crate::bridge::{Bridge, Call};
+    #[pymodule_export]
+    use crate::client::Client;
+    #[pymodule_export]
+    use crate::results::{CandidateState, Decision, Invitation, RateLimit, RateLimits};
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        let py = module.py();
+        module.add("VERSION", env!("CARGO_PKG_VERSION"))?;
+        // The core's tables, which the tests compare the Python half with.
+        let errors = ErrorKind::TABLE.iter().map(|row| (row.name, row.class, row.parent));
+        module.add("ERRORS", PyTuple::new(py, errors)?)?;
+        let statuses = CandidateStatus::KNOWN;
+        module.add("STATUSES", PyTuple::new(py, statuses.iter().map(CandidateStatus::as_str))?)?;
+        let operations = Operation::ALL.map(|operation| (operation.name(), operation.method_name()));
+        module.add("OPERATIONS", PyTuple::new(py, operations)?)?;
+        let seconds =
+            [ClientBuilder::DEFAULT_TIMEOUT, ClientBuilder::DEFAULT_ATTEMPT_TIMEOUT].map(|time| time.as_secs_f64());
+        module.add("DEFAULTS", (seconds, ClientBuilder::DEFAULT_MAX_RETRIES))?;
+        crate::logs::install();
+        crate::lifetime::watch(py)
+    }
+}

@@ -1,0 +1,96 @@
+"""A program that ends in one of the ways in which programs end. `exits.py WAY CANDIDATE SLOW_CANDIDATE`."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import os
+import sys
+import threading
+from typing import Any
+
+import celper
+
+way, candidate, slow = sys.argv[1:]
+
+
+def call(client: celper.Celper, candidate_id: str) -> None:
+    client.get_candidate_status(candidate_id, job_position_id="pos")
+
+
+async def in_flight(client: celper.AsyncCelper) -> None:
+    """Returns while calls are under way; `asyncio.run` cancels them."""
+    for _ in range(8):
+        asyncio.ensure_future(client.get_candidate_status(slow, job_position_id="pos"))
+    await asyncio.gather(*(client.get_candidate_status(candidate, job_position_id="pos") for _ in range(8)))
+
+
+def begun_and_left(client: celper.AsyncCelper) -> None:
+    """As above, but the loop just stops, and the interpreter ends with the calls in flight."""
+    loop = asyncio.new_event_loop()
+    for _ in range(8):
+        task: Any = loop.create_task(client.get_candidate_status(candidate, job_position_id="pos"))
+        task._log_destroy_pending = False
+    loop.run_until_complete(asyncio.sleep(0))
+    keep.append(loop)
+
+
+def forever(client: celper.Celper) -> None:
+    while True:
+        call(client, candidate)
+
+
+async def forever_async(client: celper.AsyncCelper) -> None:
+    while True:
+        await asyncio.gather(*(client.get_candidate_status(candidate, job_position_id="pos") for _ in range(4)))
+
+
+keep: list[object] = []
+if way == "sync":
+    call(celper.Celper(rate_limits=None), candidate)
+elif way == "async":
+    client = celper.AsyncCelper(rate_limits=None)
+    asyncio.run(client.get_candidate_status(candidate, job_position_id="pos"))
+elif way == "async-in-flight":
+    asyncio.run(in_flight(celper.AsyncCelper(rate_limits=None)))
+elif way == "loop-left":
+    begun_and_left(celper.AsyncCelper(rate_limits=None))
+elif way == "daemons":
+    client_of_threads = celper.Celper(rate_limits=None)
+    for _ in range(3):
+        threading.Thread(target=forever, args=(client_of_threads,), daemon=True).start()
+    call(client_of_threads, candidate)
+elif way == "daemon-loops":
+    async_client = celper.AsyncCelper(rate_limits=None)
+    for _ in range(3):
+        threading.Thread(target=asyncio.run, args=(forever_async(async_client),), daemon=True).start()
+    call(celper.Celper(rate_limits=None), candidate)
+elif way == "no-add-reader":
+
+    class WatchesNothing(asyncio.SelectorEventLoop):
+        ready = False
+
+        def add_reader(self, *arguments: object) -> None:
+            if self.ready:
+                raise NotImplementedError
+            super().add_reader(*arguments)  # type: ignore[arg-type]
+
+    loop = WatchesNothing()
+    loop.ready = True
+    async_client = celper.AsyncCelper(rate_limits=None)
+    for _ in range(8):
+        task: Any = loop.create_task(async_client.get_candidate_status(candidate, job_position_id="pos"))
+        task._log_destroy_pending = False
+    loop.run_until_complete(async_client.get_candidate_status(candidate, job_position_id="pos"))
+elif way == "atexit":
+    late = celper.Celper(rate_limits=None)
+    atexit.register(lambda: print(late.get_candidate_status(candidate, job_position_id="pos").status, flush=True))
+elif way == "exception":
+    call(celper.Celper(rate_limits=None), candidate)
+    sys.exit(3)
+elif way == "os._exit":
+    threading.Thread(target=forever, args=(celper.Celper(rate_limits=None),), daemon=True).start()
+    call(celper.Celper(rate_limits=None), candidate)
+    os._exit(0)
+else:
+    raise SystemExit(f"no way {way}")

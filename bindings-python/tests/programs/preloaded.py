@@ -1,0 +1,34 @@
+"""A WSGI application whose client was made, and used, before gunicorn forked its workers."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import Callable, Iterable
+
+import celper
+
+CANDIDATE, SLOW = os.environ["CANDIDATE"], os.environ["SLOW"]
+client = celper.Celper(rate_limits=None)
+async_client = celper.AsyncCelper(rate_limits=None)
+client.get_candidate_status(CANDIDATE, job_position_id="pos")
+asyncio.run(async_client.get_candidate_status(CANDIDATE, job_position_id="pos"))
+
+
+def in_flight() -> None:
+    try:
+        client.get_candidate_status(SLOW, job_position_id="pos")
+    except celper.CelperError:
+        pass
+
+
+# Still under way when the workers are forked.
+threading.Thread(target=in_flight, daemon=True).start()
+
+
+def app(environ: dict[str, str], start_response: Callable[[str, list[tuple[str, str]]], object]) -> Iterable[bytes]:
+    state = client.get_candidate_status(CANDIDATE, job_position_id="pos")
+    same = asyncio.run(async_client.get_candidate_status(CANDIDATE, job_position_id="pos"))
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [f"{os.getpid()} {state.status} {same.status}".encode()]

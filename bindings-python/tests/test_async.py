@@ -1,0 +1,323 @@
+"""AsyncCelper is asyncio's own: it behaves in tasks, groups, timeouts, loops and threads like anything else that is awaited."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import sys
+import threading
+import weakref
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+import celper
+from celper import _bridge
+from sandbox import POSITION, Sandbox, until
+
+
+class WatchesNothing(asyncio.SelectorEventLoop):
+    """Stands for Windows' proactor, which has no `add_reader`."""
+
+    _watches = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._watches = True
+
+    def add_reader(self, *arguments: Any) -> Any:  # type: ignore[override]
+        if self._watches:
+            raise NotImplementedError
+        return super().add_reader(*arguments)
+
+
+def _uvloop() -> asyncio.AbstractEventLoop:
+    import uvloop
+
+    loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
+    return loop
+
+
+LOOPS: list[Callable[[], asyncio.AbstractEventLoop]] = [asyncio.new_event_loop, _uvloop, WatchesNothing]
+
+
+@pytest.fixture(params=LOOPS, ids=["selector", "uvloop", "no add_reader"])
+def run(request: pytest.FixtureRequest) -> Any:
+    """`asyncio.run` on each kind of loop."""
+
+    def run(main: Any) -> Any:
+        loop = request.param()
+        loop.set_debug(True)
+        try:
+            return loop.run_until_complete(main)
+        finally:
+            loop.run_until_complete(loop.shutdown_default_executor())
+            loop.close()
+
+    return run
+
+
+async def seen(sandbox: Sandbox, candidate: str, number: int = 1) -> None:
+    """Until the sandbox has the request, with the loop free meanwhile."""
+    await asyncio.to_thread(sandbox.wait_for_requests, candidate, number)
+
+
+def test_gather_and_task_groups(run: Any, async_client: celper.AsyncCelper, sandbox: Sandbox) -> None:
+    candidates = [sandbox.candidate(status=status) for status in ("new", "invited", "expired") for _ in range(20)]
+
+    async def main() -> None:
+        calls = [async_client.get_candidate_status(candidate, job_position_id=POSITION) for candidate in candidates]
+        states = await asyncio.gather(*calls)
+        assert [state.status for state in states] == ["new"] * 20 + ["invited"] * 20 + ["expired"] * 20
+        results = await asyncio.gather(
+            async_client.get_candidate_status("nobody", job_position_id=POSITION),
+            async_client.get_candidate_status(candidates[0], job_position_id=POSITION),
+            return_exceptions=True,
+        )
+        assert isinstance(results[0], celper.NotFoundError)
+        assert isinstance(results[1], celper.CandidateState)
+
+    run(main())
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="TaskGroup came with Python 3.11")
+def test_a_failing_task_group_takes_the_other_calls_along(
+    run: Any, async_client: celper.AsyncCelper, sandbox: Sandbox
+) -> None:
+    slow = sandbox.candidate()
+    sandbox.fault(slow, "delay", seconds=600, act="after", times=None)
+
+    async def main() -> None:
+        with pytest.raises(BaseExceptionGroup) as caught:  # noqa: F821 # pyright: ignore
+            async with asyncio.TaskGroup() as group:
+                group.create_task(async_client.invite_candidate(slow, job_position_id=POSITION))
+                await seen(sandbox, slow)
+                group.create_task(async_client.get_candidate_status("nobody", job_position_id=POSITION))
+        assert [type(error) for error in caught.value.exceptions] == [celper.NotFoundError]
+        await asyncio.to_thread(sandbox.wait_until_closed, slow)
+
+    run(main())
+    (request,) = sandbox.requests(slow)
+    assert not request["acted"]
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="asyncio.timeout came with Python 3.11")
+def test_timeouts_close_the_connection(run: Any, async_client: celper.AsyncCelper, sandbox: Sandbox) -> None:
+    slow = sandbox.candidate()
+    sandbox.fault(slow, "delay", seconds=600, act="after", times=None)
+
+    async def main() -> None:
+        with pytest.raises(TimeoutError) as caught:
+            async with asyncio.timeout(0.2):
+                await async_client.get_candidate_status(slow, job_position_id=POSITION)
+        assert not isinstance(caught.value, celper.CelperError)
+        await asyncio.to_thread(sandbox.wait_until_closed, slow)
+
+    run(main())
+    assert len(sandbox.requests(slow)) == 1
+
+
+def test_cancelling_sends_no_retry(run: Any, async_client: celper.AsyncCelper, sandbox: Sandbox) -> None:
+    reading, waiting = sandbox.candidate(), sandbox.candidate()
+    sandbox.fault(reading, "drip", bytesPerSecond=1)
+    sandbox.fault(waiting, "status", status=503, times=None, headers={"Retry-After": 60})
+
+    async def main() -> None:
+        tasks = [
+            asyncio.ensure_future(async_client.invite_candidate(candidate, job_position_id=POSITION))
+            for candidate in (reading, waiting)
+        ]
+        await seen(sandbox, reading)
+        await seen(sandbox, waiting)
+        for task in tasks:
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+        await asyncio.to_thread(sandbox.wait_until_closed, reading)
+
+    run(main())
+    assert (len(sandbox.requests(reading)), len(sandbox.requests(waiting))) == (1, 1)
+
+
+def test_a_call_that_never_began_sends_nothing(run: Any, async_client: celper.AsyncCelper, sandbox: Sandbox) -> None:
+    candidate = sandbox.candidate()
+
+    async def main() -> None:
+        task = asyncio.ensure_future(async_client.invite_candidate(candidate, job_position_id=POSITION))
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        never_awaited = async_client.invite_candidate(candidate, job_position_id=POSITION)
+        never_awaited.close()
+
+    run(main())
+    assert sandbox.requests(candidate) == []
+
+
+def test_a_call_waiting_for_its_slot_is_cancelled(run: Any) -> None:
+    sandbox = Sandbox("--window", "60", "--reads", "1")
+    try:
+        candidate = sandbox.candidate()
+        client = celper.AsyncCelper(**sandbox.options(rate_limits=celper.RateLimits(reads=1)))
+
+        async def main() -> None:
+            await client.get_candidate_status(candidate, job_position_id=POSITION)
+            with pytest.raises(asyncio.TimeoutError):
+                await asyncio.wait_for(client.get_candidate_status(candidate, job_position_id=POSITION), 0.1)
+
+        run(main())
+        assert len(sandbox.requests(candidate)) == 1
+    finally:
+        sandbox.close()
+
+
+def test_cancelled_in_the_turn_in_which_it_failed(
+    run: Any, async_client: celper.AsyncCelper, sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An outcome that arrives as its task is cancelled is nobody's, and asyncio must not complain that nobody took it."""
+
+    async def main() -> None:
+        for _ in range(50):
+            task = asyncio.ensure_future(async_client.get_candidate_status("nobody", job_position_id=POSITION))
+            await asyncio.sleep(0)
+            bridge = _bridge.bridge_to(asyncio.get_running_loop())
+            before = len(bridge)
+            assert before == 1
+            while len(bridge) == before:
+                bridge.collect()
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+        gc.collect()
+
+    run(main())
+    assert not [record for record in caplog.records if record.name == "asyncio" and record.levelname == "ERROR"]
+
+
+def test_one_loop_after_another(async_client: celper.AsyncCelper, sandbox: Sandbox) -> None:
+    candidate = sandbox.candidate()
+    for make in LOOPS * 3:
+        loop = make()
+        state = loop.run_until_complete(async_client.get_candidate_status(candidate, job_position_id=POSITION))
+        assert state.status == "new"
+        loop.close()
+
+
+def test_loops_in_many_threads(async_client: celper.AsyncCelper, sandbox: Sandbox) -> None:
+    candidate = sandbox.candidate()
+    start = threading.Barrier(12)
+
+    def work(make: Callable[[], asyncio.AbstractEventLoop]) -> int:
+        async def main() -> int:
+            calls = [async_client.get_candidate_status(candidate, job_position_id=POSITION) for _ in range(30)]
+            return sum(state.status == "new" for state in await asyncio.gather(*calls))
+
+        start.wait()
+        loop = make()
+        try:
+            return loop.run_until_complete(main())
+        finally:
+            loop.close()
+
+    with ThreadPoolExecutor(12) as pool:
+        assert list(pool.map(work, LOOPS * 4)) == [30] * 12
+
+
+@pytest.mark.parametrize("make", LOOPS, ids=["selector", "uvloop", "no add_reader"])
+def test_a_loop_closed_with_a_call_in_flight(make: Any, async_client: celper.AsyncCelper, sandbox: Sandbox) -> None:
+    slow = sandbox.candidate()
+    sandbox.fault(slow, "delay", seconds=600, act="after", times=None)
+    loop = make()
+    call = async_client.invite_candidate(slow, job_position_id=POSITION)
+    task: Any = loop.create_task(call)
+    loop.run_until_complete(seen(sandbox, slow))
+    loop.run_until_complete(loop.shutdown_default_executor())
+    loop.close()
+    assert not task.done()
+    task._log_destroy_pending = False  # asyncio would complain about this test
+    call.close()
+    sandbox.wait_until_closed(slow)
+    assert len(sandbox.requests(slow)) == 1
+
+
+def test_nothing_keeps_a_loop_or_a_client(sandbox: Sandbox) -> None:
+    candidate = sandbox.candidate()
+    slow = sandbox.candidate()
+    sandbox.fault(slow, "delay", seconds=600, act="after", times=None)
+    kept: list[weakref.ref[Any]] = []
+    for make in LOOPS:
+        client, loop = celper.AsyncCelper(**sandbox.options()), make()
+        loop.run_until_complete(client.get_candidate_status(candidate, job_position_id=POSITION))
+        # One is left in the middle: client, bridge, call, future, task and loop are then one cycle.
+        task: Any = loop.create_task(client.get_candidate_status(slow, job_position_id=POSITION))
+        loop.run_until_complete(asyncio.sleep(0.01))
+        task._log_destroy_pending = False
+        loop.run_until_complete(loop.shutdown_default_executor())
+        loop.close()
+        kept += [weakref.ref(client), weakref.ref(loop)]
+        del client, loop, task
+    gc.collect()
+
+    def gone() -> bool:
+        gc.collect()
+        return all(found() is None for found in kept)
+
+    until(gone)
+
+
+def test_without_a_loop() -> None:
+    call = celper.AsyncCelper("celp_0").get_candidate_status("a", job_position_id="b")
+    with pytest.raises(RuntimeError, match="no running event loop"):
+        call.send(None)
+
+
+def test_a_busy_loop_costs_one_wake_up(async_client: celper.AsyncCelper, sandbox: Sandbox) -> None:
+    """Outcomes that arrive while the loop does something else are collected together."""
+    candidate = sandbox.candidate()
+    collected = 0
+
+    async def main() -> None:
+        nonlocal collected
+        loop = asyncio.get_running_loop()
+        bridge = _bridge.bridge_to(loop)
+
+        def collect() -> None:
+            nonlocal collected
+            collected += 1
+            bridge.collect()
+
+        loop.add_reader(bridge.fileno(), collect)
+        calls = [
+            asyncio.ensure_future(async_client.get_candidate_status(candidate, job_position_id=POSITION))
+            for _ in range(40)
+        ]
+        await asyncio.sleep(0)
+        # The loop is kept from running until the server has answered them all.
+        until(lambda: all(request["answered"] for request in sandbox.wait_for_requests(candidate, 40)))
+        await asyncio.gather(*calls)
+
+    asyncio.run(main())
+    assert 1 <= collected <= 20
+
+
+def test_other_threads_run_while_a_sync_call_waits(client: celper.Celper, sandbox: Sandbox) -> None:
+    slow = sandbox.candidate()
+    sandbox.fault(slow, "delay", seconds=600, act="after", times=None)
+    caught: list[BaseException] = []
+
+    def call() -> None:
+        try:
+            client.get_candidate_status(slow, job_position_id=POSITION, timeout=1, max_retries=0)
+        except celper.RequestTimeoutError as error:
+            caught.append(error)
+
+    threads = [threading.Thread(target=call) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    # This thread would not get here, nor the other seven there, if one held the GIL.
+    sandbox.wait_for_requests(slow, 8)
+    for thread in threads:
+        thread.join()
+    assert len(caught) == 8

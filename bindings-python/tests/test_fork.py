@@ -1,0 +1,119 @@
+"""Clients made and used before a fork work in the children and in the parent."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from sandbox import Sandbox, until
+
+PROGRAMS = Path(__file__).parent / "programs"
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+
+
+@pytest.mark.parametrize(
+    "way",
+    [
+        "fork",
+        "fork-while-busy",
+        "fork-inside-a-loop",
+        "multiprocessing",
+        "client-made-by-the-parent-alone",
+        "signal-handler",
+    ],
+)
+def test_both_sides_of_a_fork(sandbox: Sandbox, way: str) -> None:
+    candidate, slow = sandbox.candidate(), sandbox.candidate()
+    sandbox.fault(slow, "delay", seconds=600, act="after", times=None)
+    command = [sys.executable, "-W", "ignore", str(PROGRAMS / "forks.py"), way, candidate, slow]
+    done = subprocess.run(command, env=sandbox.environment, capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")
+
+
+def test_gunicorn_with_preload(sandbox: Sandbox) -> None:
+    candidate, slow = sandbox.candidate(), sandbox.candidate()
+    sandbox.fault(slow, "delay", seconds=600, act="after", times=None)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [
+        sys.executable,
+        "-m",
+        "gunicorn",
+        "--preload",
+        "--workers",
+        "3",
+        "--bind",
+        f"127.0.0.1:{port}",
+        "preloaded:app",
+    ]
+    environment = {**sandbox.environment, "CANDIDATE": candidate, "SLOW": slow}
+    with subprocess.Popen(command, cwd=PROGRAMS, env=environment, stderr=subprocess.PIPE, text=True) as server:
+
+        def ask() -> str:
+            try:
+                opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+                text: str = opener.open(f"http://127.0.0.1:{port}/", timeout=60).read().decode()
+            except ConnectionError:
+                return ""
+            except OSError as error:
+                assert server.poll() is None, error
+                return ""
+            return text
+
+        until(ask)
+        workers: set[str] = set()
+        for _ in range(60):
+            pid, *states = ask().split()
+            assert states == ["new", "new"]
+            workers.add(pid)
+        assert str(server.pid) not in workers
+        server.send_signal(signal.SIGTERM)
+        assert server.stderr
+        log = server.stderr.read()
+    assert server.returncode == 0, log
+    assert len(workers) > 1, log
+    assert not re.search(r"Traceback|ERROR|CRITICAL|Aborted|SIG(ABRT|SEGV|KILL)", log), log
+
+
+def test_celery_prefork(sandbox: Sandbox, tmp_path: Path) -> None:
+    candidates = [sandbox.candidate() for _ in range(24)]
+    for folder in ("queue", "control", "results"):
+        (tmp_path / folder).mkdir()
+    environment = {
+        **sandbox.environment,
+        "CANDIDATE": candidates[0],
+        "FOLDER": str(tmp_path),
+        "PYTHONPATH": str(PROGRAMS),
+    }
+    command = [sys.executable, "-m", "celery", "-A", "tasks", "worker", "--pool", "prefork", "--concurrency", "3"]
+    command += ["--loglevel", "WARNING", "--without-gossip", "--without-mingle", "--without-heartbeat"]
+    send = f"""
+import tasks
+results = [tasks.invite.delay(candidate) for candidate in {candidates!r}]
+outcomes = [result.get(timeout=120) for result in results]
+assert [status for _, status in outcomes] == ["invited"] * len(outcomes), outcomes
+print(len({{pid for pid, _ in outcomes}}))
+"""
+    with subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True) as worker:
+        asked = subprocess.run(
+            [sys.executable, "-c", send], env=environment, capture_output=True, text=True, timeout=240, check=False
+        )
+        worker.send_signal(signal.SIGTERM)
+        assert worker.stderr
+        log = worker.stderr.read()
+    assert asked.returncode == 0, asked.stderr + log
+    assert int(asked.stdout) > 1
+    assert not re.search(r"Traceback|ERROR|CRITICAL|SIG(ABRT|SEGV|KILL)|WorkerLost", log), log
+    # Nobody twice.
+    for candidate in candidates:
+        assert sum(request["acted"] for request in sandbox.requests(candidate)) == 1

@@ -1,0 +1,125 @@
+"""Tens of thousands of calls leave memory, file descriptors and references as they were."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import sys
+from collections.abc import Callable
+
+import psutil
+import pytest
+
+import celper
+from sandbox import POSITION, Sandbox, until
+
+CALLS = 10_000
+
+
+class Footprint:
+    """What this process holds."""
+
+    def __init__(self, *watched: object) -> None:
+        gc.collect()
+        process = psutil.Process()
+        self.memory = process.memory_info().rss
+        self.files = process.num_fds()
+        self.threads = process.num_threads()
+        self.objects = len(gc.get_objects())
+        self.references = [sys.getrefcount(it) for it in watched]
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.skipif(not hasattr(psutil.Process, "num_fds"), reason="this system has no file descriptors to count")
+@pytest.mark.parametrize(
+    ("kind", "load"),
+    # That Ctrl-C, the one way to cancel a synchronous call, drops it has a test of its own.
+    [("sync", "good"), ("sync", "failing"), ("async", "good"), ("async", "failing"), ("async", "cancelled")],
+)
+def test_calls_leave_nothing_behind(kind: str, load: str) -> None:
+    sandbox = Sandbox("--no-log")
+    candidate = sandbox.candidate() if load != "failing" else "nobody"
+    client = celper.Celper(**sandbox.options())
+    async_client = celper.AsyncCelper(**sandbox.options())
+    if load == "cancelled":
+        sandbox.fault(candidate, "delay", seconds=600, act="after", times=None)
+    watched = (None, True, client._native, async_client._native, celper.CandidateStatus.NEW, celper.NotFoundError)
+
+    def sync_calls(number: int) -> None:
+        for _ in range(number):
+            try:
+                client.get_candidate_status(candidate, job_position_id=POSITION)
+            except celper.NotFoundError:
+                assert load == "failing"
+
+    async def call(number: int) -> None:
+        for _ in range(number):
+            if load == "cancelled":
+                task = asyncio.ensure_future(async_client.get_candidate_status(candidate, job_position_id=POSITION))
+                await asyncio.sleep(0)
+                task.cancel()
+                await asyncio.wait([task])
+                continue
+            try:
+                await async_client.get_candidate_status(candidate, job_position_id=POSITION)
+            except celper.NotFoundError:
+                assert load == "failing"
+
+    async def async_calls(number: int) -> None:
+        await asyncio.gather(*(call(number // 32) for _ in range(32)))
+
+    def make(number: int) -> None:
+        if kind == "sync":
+            sync_calls(number)
+        else:
+            loop.run_until_complete(async_calls(number))
+
+    loop = asyncio.new_event_loop()
+    try:
+        make(CALLS)  # fills pools and caches
+        before = Footprint(*watched)
+        make(CALLS)
+        make(CALLS)
+        # Connections of cancelled calls close a little later.
+        until(lambda: Footprint(*watched).files <= before.files + 1)
+        after = Footprint(*watched)
+    finally:
+        loop.close()
+        sandbox.close()
+    # 20,000 calls: a hundred bytes kept of each would be 2 MB.
+    assert after.memory - before.memory < 2_000_000
+    assert after.threads <= before.threads
+    assert after.objects - before.objects < 200
+    for one, other in zip(before.references[1:], after.references[1:], strict=True):
+        assert abs(other - one) < 50, watched
+
+
+@pytest.mark.timeout(600)
+def test_clients_and_loops_leave_nothing_behind(sandbox: Sandbox) -> None:
+    candidate = sandbox.candidate()
+
+    def sync() -> None:
+        with celper.Celper(**sandbox.options()) as client:
+            client.get_candidate_status(candidate, job_position_id=POSITION)
+
+    async def main() -> None:
+        async with celper.AsyncCelper(**sandbox.options()) as client:
+            await client.get_candidate_status(candidate, job_position_id=POSITION)
+
+    def asynchronous() -> None:
+        asyncio.run(main())
+
+    for work in (sync, asynchronous):
+        repeat(work, 100)
+        before = Footprint()
+        repeat(work, 300)
+        until(lambda start=before: Footprint().files <= start.files + 1)  # type: ignore[misc]
+        after = Footprint()
+        # A client's own share is some 300 kB, trust store included.
+        assert after.memory - before.memory < 15_000_000
+        assert after.objects - before.objects < 200
+
+
+def repeat(work: Callable[[], object], times: int) -> None:
+    for _ in range(times):
+        work()

@@ -1,0 +1,75 @@
+"""What users install: one wheel for every Python, small, and nothing stray in it."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import celper
+from sandbox import Sandbox
+
+HERE = Path(__file__).parent
+WHEELS = HERE.parents[1] / "target/wheels"
+BUDGET = 2_000_000
+
+
+@pytest.fixture
+def wheel() -> Path:
+    (found,) = WHEELS.glob("*.whl")
+    return found
+
+
+def test_one_small_wheel_for_every_python(wheel: Path) -> None:
+    print(f"{wheel.name}: {wheel.stat().st_size / 1e6:.2f} MB, budget {BUDGET / 1e6:.0f} MB")
+    assert wheel.stat().st_size < BUDGET
+    assert wheel.name.startswith(f"celper-{celper.__version__}-cp310-abi3-")
+    with zipfile.ZipFile(wheel) as archive:
+        names = sorted(archive.namelist())
+    package = {name for name in names if name.startswith("celper/")}
+    sources = {
+        f"celper/{path.name}" for path in (HERE.parent / "python/celper").iterdir() if path.suffix in (".py", ".pyi")
+    }
+    assert package == {*sources, "celper/py.typed", "celper/_celper.abi3.so"}
+    information = {Path(name).name for name in names if ".dist-info/" in name}
+    assert {"METADATA", "RECORD", "WHEEL", "LICENSE"} <= information
+    assert {name.split("/")[0] for name in names} == {"celper", f"celper-{celper.__version__}.dist-info"}
+
+
+@pytest.mark.parametrize("version", ["3.10", "3.11", "3.12", "3.13", "3.14"])
+def test_it_runs_on_every_python(wheel: Path, sandbox: Sandbox, tmp_path: Path, version: str) -> None:
+    """The same file, on each Python that this machine has."""
+    beside_this_one = Path(sys.base_prefix).parent.glob(f"{version}.*/bin/python{version}")
+    found = [shutil.which(f"python{version}"), *map(str, beside_this_one)]
+    pythons = [
+        python
+        for python in found
+        if python and not subprocess.run([python, "-c", ""], capture_output=True, check=False).returncode
+    ]
+    if not pythons:
+        pytest.skip(f"no python{version} on this machine")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path)
+    program = """
+import asyncio, pickle, sys
+sys.path.insert(0, sys.argv[1])
+import celper
+client = celper.Celper(rate_limits=None)
+state = client.get_candidate_status(sys.argv[2], job_position_id="pos")
+assert pickle.loads(pickle.dumps(state)) == state
+async def main():
+    async with celper.AsyncCelper(rate_limits=None) as client:
+        return await asyncio.gather(*(client.get_candidate_status(sys.argv[2], job_position_id="pos") for _ in range(20)))
+assert {state.status for state in asyncio.run(main())} == {celper.CandidateStatus.NEW}
+try:
+    client.select_candidate(sys.argv[2], job_position_id="pos")
+except celper.InvalidStatusError as error:
+    print(f"{state.status} {error.kind}")
+"""
+    command = [pythons[0], "-I", "-W", "error", "-c", program, str(tmp_path), sandbox.candidate()]
+    done = subprocess.run(command, env=sandbox.environment, capture_output=True, text=True, timeout=120, check=False)
+    assert (done.stdout, done.stderr) == ("new invalid_status\n", "")

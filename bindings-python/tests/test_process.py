@@ -1,0 +1,73 @@
+"""The life of a process: its end, in every way, and Ctrl-C."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from sandbox import Sandbox
+
+PROGRAMS = Path(__file__).parent / "programs"
+RUNS = int(os.environ.get("CELPER_EXIT_RUNS", "300"))
+
+
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize(
+    "way",
+    [
+        "sync",
+        "async",
+        "async-in-flight",
+        "loop-left",
+        "daemons",
+        "daemon-loops",
+        "no-add-reader",
+        "atexit",
+        "exception",
+        "os._exit",
+    ],
+)
+def test_a_program_ends_without_a_crash_a_hang_or_a_line(sandbox: Sandbox, way: str) -> None:
+    candidate, slow = sandbox.candidate(), sandbox.candidate()
+    sandbox.fault(slow, "delay", seconds=600, act="after", times=None)
+    command = [sys.executable, str(PROGRAMS / "exits.py"), way, candidate, slow]
+    expected = (3 if way == "exception" else 0, "new\n" if way == "atexit" else "", "")
+
+    def run(_: int) -> tuple[int, str, str]:
+        done = subprocess.run(
+            command, env=sandbox.environment, capture_output=True, text=True, timeout=120, check=False
+        )
+        return done.returncode, done.stdout, done.stderr
+
+    with ThreadPoolExecutor(4) as pool:
+        unexpected = [outcome for outcome in pool.map(run, range(RUNS)) if outcome != expected]
+    assert not unexpected, f"{len(unexpected)} of {RUNS} runs"
+
+
+def test_ctrl_c_ends_the_wait(sandbox: Sandbox) -> None:
+    candidate, slow = sandbox.candidate(), sandbox.candidate()
+    sandbox.fault(slow, "delay", seconds=600, act="after", times=None)
+    command = [sys.executable, str(PROGRAMS / "interrupted.py"), candidate, slow]
+    waits = []
+    for _ in range(5):
+        before = len(sandbox.requests(slow))
+        with subprocess.Popen(command, env=sandbox.environment, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout
+            assert process.stdout.readline() == "waiting\n"
+            sandbox.wait_for_requests(slow, before + 1)
+            sent = time.time()
+            process.send_signal(signal.SIGINT)
+            waits.append(float(process.stdout.readline()) - sent)
+            assert process.stdout.read() == "new\n"
+        assert process.returncode == 0
+        sandbox.wait_until_closed(slow)
+        assert len(sandbox.requests(slow)) == before + 1
+    # The median, for a machine may be busy once.
+    assert sorted(waits)[2] < 0.5, waits

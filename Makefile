@@ -30,11 +30,17 @@ sandbox: ## Build target/release/celper-sandbox
 	$(CARGO) build --locked --release -p celper-sandbox
 
 .PHONY: bench
-bench: bench-rust ## Side-by-side benchmarks
+bench: bench-rust bench-python ## Side-by-side benchmarks
 
 .PHONY: bench-rust
 bench-rust: ## The Rust client beside bare reqwest
 	$(CARGO) run --locked --release -p celper-bench
+
+.PHONY: bench-python
+bench-python: python ## The Python package beside aiohttp, httpx, pyreqwest and others
+	$(CARGO) build --locked --release -p celper-bench
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --requirement tests/bench/python/requirements.txt
+	$(VENV)/bin/python tests/bench/python/calls.py target/release/celper-bench
 
 # The tools in their pinned versions; made anew when the pins change.
 $(VENV)/.tools: bindings-python/requirements-dev.txt

@@ -62,7 +62,7 @@ test-python: sandbox python ## The Python package
 
 .PHONY: lint-python
 lint-python: python
-	cd bindings-python && .venv/bin/ruff check --quiet . && .venv/bin/ruff format --check --quiet .
+	cd bindings-python && .venv/bin/ruff check --quiet . ../tests/bench/python && .venv/bin/ruff format --check --quiet . ../tests/bench/python
 	cd bindings-python && .venv/bin/mypy
 	cd bindings-python && PYRIGHT_PYTHON_IGNORE_WARNINGS=1 .venv/bin/pyright
 	cd bindings-python && .venv/bin/stubtest celper --allowlist tests/typing/stubtest-allowlist.txt

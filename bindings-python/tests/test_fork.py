@@ -26,6 +26,7 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system doe
         "fork",
         "fork-while-busy",
         "fork-inside-a-loop",
+        "inherited-loop",
         "multiprocessing",
         "client-made-by-the-parent-alone",
         "signal-handler",

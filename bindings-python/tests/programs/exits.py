@@ -7,6 +7,8 @@ import atexit
 import os
 import sys
 import threading
+import time
+from collections.abc import Callable
 from typing import Any
 
 import celper
@@ -45,7 +47,14 @@ async def forever_async(client: celper.AsyncCelper) -> None:
         await asyncio.gather(*(client.get_candidate_status(candidate, job_position_id="pos") for _ in range(4)))
 
 
-keep: list[object] = []
+class SlowToGo:
+    """Keeps the interpreter's end waiting after it has taken the GIL from all other threads, so that they run into that."""
+
+    def __del__(self, sleep: Callable[[float], None] = time.sleep) -> None:
+        sleep(0.05)
+
+
+keep: list[object] = [SlowToGo()]
 if way == "sync":
     call(celper.Celper(rate_limits=None), candidate)
 elif way == "async":
@@ -66,6 +75,7 @@ elif way == "daemon-loops":
         threading.Thread(target=asyncio.run, args=(forever_async(async_client),), daemon=True).start()
     call(celper.Celper(rate_limits=None), candidate)
 elif way == "no-add-reader":
+    # Here the runtime's own threads come for the GIL, and go on coming after the loops' threads are gone.
 
     class WatchesNothing(asyncio.SelectorEventLoop):
         ready = False
@@ -75,13 +85,15 @@ elif way == "no-add-reader":
                 raise NotImplementedError
             super().add_reader(*arguments)  # type: ignore[arg-type]
 
-    loop = WatchesNothing()
-    loop.ready = True
+    def run_forever(client: celper.AsyncCelper) -> None:
+        loop = WatchesNothing()
+        loop.ready = True
+        loop.run_until_complete(forever_async(client))
+
     async_client = celper.AsyncCelper(rate_limits=None)
-    for _ in range(8):
-        task: Any = loop.create_task(async_client.get_candidate_status(candidate, job_position_id="pos"))
-        task._log_destroy_pending = False
-    loop.run_until_complete(async_client.get_candidate_status(candidate, job_position_id="pos"))
+    for _ in range(3):
+        threading.Thread(target=run_forever, args=(async_client,), daemon=True).start()
+    call(celper.Celper(rate_limits=None), candidate)
 elif way == "atexit":
     late = celper.Celper(rate_limits=None)
     atexit.register(lambda: print(late.get_candidate_status(candidate, job_position_id="pos").status, flush=True))

@@ -97,6 +97,16 @@ elif way == "fork-inside-a-loop":
         assert (await async_client.get_candidate_status(candidate, job_position_id="pos")).status == "new"
 
     asyncio.run(main())
+elif way == "inherited-loop":
+    # Old code keeps one loop in a global variable, and runs it on both sides.
+    loop = asyncio.new_event_loop()
+
+    def check() -> None:
+        state = loop.run_until_complete(async_client.get_candidate_status(candidate, job_position_id="pos"))
+        assert state.status == "new"
+
+    check()
+    fork_and_check(depth=3)
 elif way == "multiprocessing":
     with multiprocessing.get_context("fork").Pool(3) as pool:
         assert os.getpid() not in pool.map(work, range(30))

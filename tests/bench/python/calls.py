@@ -14,19 +14,20 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
-import celper
 import httpx
 import niquests
 import pyreqwest.client
 import requests
 import urllib3
 import uvloop
+
+import celper
 
 KEY = "celp_0123456789abcdef0123456789abcdef"
 ROUNDS = 9

@@ -74,10 +74,10 @@ impl Inbox {
 
     fn schedule_collection(&self) {
         let Some((schedule, _)) = self.schedule.get() else { return };
-        // Without a thread that could collect there is nobody left who waits either.
-        let Some(_inside) = Inside::from_outside() else { return };
-        Python::attach(|py| {
-            // Fails when the loop is closed, and then nobody waits.
+        let _inside = Inside::from_outside();
+        // There is none to attach to at the interpreter's very end, and nobody left who waits.
+        Python::try_attach(|py| {
+            // Fails when the loop is closed, and then nobody waits either.
             let _ = schedule.bind(py).call0();
         });
     }
@@ -191,7 +191,8 @@ impl Bridge {
         let id = this.last_id.fetch_add(1, Ordering::Relaxed);
         if let (Some(inbox), Some(calls)) = (&this.inbox, &this.calls) {
             let for_logs = Arc::clone(inbox);
-            let sink = logs::wanted(py).then(|| -> Sink { Arc::new(move |record| for_logs.put(Arrival::Log(record))) });
+            let sink =
+                logs::wanted(py)?.then(|| -> Sink { Arc::new(move |record| for_logs.put(Arrival::Log(record))) });
             let inbox = Arc::clone(inbox);
             let call = Recorded::new(bindings::send(client, input), sink);
             let task = runtime.spawn(async move {

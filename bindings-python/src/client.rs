@@ -2,14 +2,14 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use celper::bindings::{self, refused};
+use celper::bindings;
 use celper::{ClientBuilder, Error};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use pyo3::{PyTraverseError, PyVisit};
 
-use crate::arguments::{bytes_or_text, count, duration, input, optional, text};
+use crate::arguments::{Problem, bytes_or_text, count, duration, input, optional, text};
 use crate::bridge::{self, Bridge, Call};
 use crate::errors;
 use crate::lifetime::Inside;
@@ -32,8 +32,9 @@ impl Client {
     #[new]
     #[pyo3(signature = (*options))]
     fn new(py: Python<'_>, options: &Bound<'_, PyTuple>) -> PyResult<Self> {
-        let builder = builder(options)?;
-        let (made, records) = logs::recorded(py, || builder.and_then(ClientBuilder::build));
+        let _inside = Inside::new(py);
+        let builder = builder(options).map_err(|problem| problem.into_python(py, None))?;
+        let (made, records) = logs::recorded(py, || builder.build())?;
         records.into_iter().try_for_each(|record| record.emit(py))?;
         let client = made.map_err(|error| errors::to_python(py, &error))?;
         Ok(Client { client, bridge: Mutex::new(None) })
@@ -102,40 +103,38 @@ impl Client {
     }
 }
 
-fn builder(options: &Bound<'_, PyTuple>) -> PyResult<Result<ClientBuilder, Error>> {
+fn builder(options: &Bound<'_, PyTuple>) -> Result<ClientBuilder, Problem> {
     type Any<'py> = Bound<'py, PyAny>;
     type All<'py> = (Any<'py>, Any<'py>, Any<'py>, Any<'py>, Any<'py>, Any<'py>, Any<'py>, Any<'py>, Any<'py>);
     let (key, url, timeout, attempt_timeout, max_retries, rate_limits, proxy, certificates, app_info): All<'_> =
-        options.as_any().extract()?;
+        options.as_any().extract().map_err(Problem::Raised)?;
     let version = options.py().version_info();
     let version = format!("{}.{}.{}", version.major, version.minor, version.patch);
-    let read = || {
-        let mut builder = celper::Client::builder().language("python", version);
-        if let Some(key) = optional(text, "api_key", &key)? {
-            builder = builder.api_key(key);
-        }
-        if let Some(url) = optional(text, "base_url", &url)? {
-            builder = builder.base_url(url);
-        }
-        builder = builder.timeout(duration("timeout", &timeout)?);
-        builder = builder.attempt_timeout(duration("attempt_timeout", &attempt_timeout)?);
-        builder = builder.max_retries(count("max_retries", &max_retries)?);
-        builder = builder.rate_limits(optional(windows, "rate_limits", &rate_limits)?);
-        if let Some(proxy) = optional(text, "proxy", &proxy)? {
-            builder = builder.proxy(proxy);
-        }
-        if let Some(pem) = optional(bytes_or_text, "ca_certificates", &certificates)? {
-            builder = builder.ca_certificates(pem);
-        }
-        if let Some(app_info) = optional(text, "app_info", &app_info)? {
-            builder = builder.app_info(app_info);
-        }
-        Ok(builder)
-    };
-    Ok(read())
+    let mut builder = celper::Client::builder().language("python", version);
+    if let Some(key) = optional(text, "api_key", &key)? {
+        builder = builder.api_key(key);
+    }
+    if let Some(url) = optional(text, "base_url", &url)? {
+        builder = builder.base_url(url);
+    }
+    builder = builder.timeout(duration("timeout", &timeout)?);
+    builder = builder.attempt_timeout(duration("attempt_timeout", &attempt_timeout)?);
+    builder = builder.max_retries(count("max_retries", &max_retries)?);
+    builder = builder.rate_limits(optional(windows, "rate_limits", &rate_limits)?);
+    if let Some(proxy) = optional(text, "proxy", &proxy)? {
+        builder = builder.proxy(proxy);
+    }
+    if let Some(pem) = optional(bytes_or_text, "ca_certificates", &certificates)? {
+        builder = builder.ca_certificates(pem);
+    }
+    if let Some(app_info) = optional(text, "app_info", &app_info)? {
+        builder = builder.app_info(app_info);
+    }
+    Ok(builder)
 }
 
-fn windows(name: &str, value: &Bound<'_, PyAny>) -> Result<celper::RateLimits, Error> {
+fn windows(name: &str, value: &Bound<'_, PyAny>) -> Result<celper::RateLimits, Problem> {
     let limits = value.cast::<RateLimits>().map(|limits| limits.get().to_core());
-    limits.map_err(|_| refused(None, format!("{name} must be a RateLimits, or None to turn pacing off")))
+    limits
+        .map_err(|_| Error::invalid_argument(format!("{name} must be a RateLimits, or None to turn pacing off")).into())
 }

@@ -32,6 +32,7 @@ mod _celper {
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         let py = module.py();
+        crate::lifetime::refuse_subinterpreters()?;
         module.add("VERSION", env!("CARGO_PKG_VERSION"))?;
         // The core's tables, which the tests compare the Python half with.
         let errors = ErrorKind::TABLE.iter().map(|row| (row.name, row.class, row.parent));

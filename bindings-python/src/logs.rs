@@ -98,24 +98,28 @@ impl Kept {
 }
 
 /// Does `work`, and keeps what it logs.
-pub(crate) fn recorded<T>(py: Python<'_>, work: impl FnOnce() -> T) -> (T, Vec<Record>) {
+pub(crate) fn recorded<T>(py: Python<'_>, work: impl FnOnce() -> T) -> PyResult<(T, Vec<Record>)> {
     let kept = Kept::default();
-    let _during = wanted(py).then(|| During::new(kept.sink()));
-    (work(), kept.take())
+    let _during = wanted(py)?.then(|| During::new(kept.sink()));
+    Ok((work(), kept.take()))
 }
 
-/// Whether somebody listens to the logger.
-pub(crate) fn wanted(py: Python<'_>) -> bool {
-    static MODULES: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+/// Whether somebody listens to the logger. What that raises is the caller's: it may be a signal handler's.
+pub(crate) fn wanted(py: Python<'_>) -> PyResult<bool> {
+    static MODULES: PyOnceLock<Py<PyDict>> = PyOnceLock::new();
     static IS_ENABLED_FOR: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    let is_enabled_for = IS_ENABLED_FOR.get_or_try_init(py, || {
-        let modules = MODULES.get_or_try_init(py, || py.import("sys")?.getattr("modules").map(Bound::unbind))?;
-        // A program that has not imported `logging` has not set it up either, and need not wait for it.
-        let logging = modules.bind(py).get_item("logging")?;
-        logging.call_method1("getLogger", (TARGET,))?.getattr("isEnabledFor").map(Bound::unbind)
-    });
-    let enabled = is_enabled_for.and_then(|ask| ask.bind(py).call1((number(Level::DEBUG),))?.is_truthy());
-    enabled.unwrap_or(false)
+    let is_enabled_for = match IS_ENABLED_FOR.get(py) {
+        Some(known) => known,
+        None => {
+            let modules = MODULES.import(py, "sys", "modules")?;
+            // A program that has not imported `logging` has not set it up either, and need not wait for it.
+            let Some(logging) = modules.get_item("logging")? else { return Ok(false) };
+            IS_ENABLED_FOR.get_or_try_init(py, || {
+                logging.call_method1("getLogger", (TARGET,))?.getattr("isEnabledFor").map(Bound::unbind)
+            })?
+        }
+    };
+    is_enabled_for.bind(py).call1((number(Level::DEBUG),))?.is_truthy()
 }
 
 /// The level as Python counts.

@@ -1,17 +1,17 @@
 //! Results and rate limits as Python's values: immutable, comparable, readable, and copied and pickled by their fields.
 
 use std::convert::Infallible;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use celper::{CandidateStatus, Error, OperationOutput};
+use celper::{CandidateStatus, OperationOutput};
 use pyo3::IntoPyObjectExt;
-use pyo3::exceptions::PyTypeError;
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDict, PyString, PyTuple};
+use pyo3::types::{PyDateTime, PyDict, PyString, PyTuple, PyTzInfo, PyTzInfoAccess};
 
-use crate::arguments::{count, duration};
-use crate::errors;
+use crate::arguments::{Problem, count, duration};
+use crate::lifetime::Inside;
 
 /// A class of named fields. pyo3's own `eq`, `hash` and `str` would compare and show Rust's values instead of Python's.
 macro_rules! record {
@@ -40,6 +40,7 @@ macro_rules! record {
 
             fn __eq__(slf: &Bound<'_, Self>, other: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
                 let py = slf.py();
+                let _inside = Inside::new(py);
                 if !other.is_instance_of::<Self>() {
                     return Ok(py.NotImplemented());
                 }
@@ -48,14 +49,17 @@ macro_rules! record {
             }
 
             fn __hash__(slf: &Bound<'_, Self>) -> PyResult<isize> {
+                let _inside = Inside::new(slf.py());
                 values(slf.as_any(), Self::FIELDS)?.hash()
             }
 
             fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
+                let _inside = Inside::new(slf.py());
                 repr(slf.as_any(), stringify!($class), Self::FIELDS)
             }
 
             fn __getnewargs_ex__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyTuple>, Bound<'py, PyDict>)> {
+                let _inside = Inside::new(slf.py());
                 let fields = PyDict::new(slf.py());
                 for name in Self::FIELDS {
                     fields.set_item(name, slf.getattr(*name)?)?;
@@ -127,6 +131,44 @@ impl<'py> IntoPyObject<'py> for &Status {
     }
 }
 
+/// An aware `datetime`.
+pub(crate) struct Moment(Py<PyDateTime>);
+
+impl Moment {
+    /// Fails for what Python's calendar does not have: before the year 1, or after 9999.
+    fn of(py: Python<'_>, time: SystemTime) -> PyResult<Self> {
+        let epoch = PyDateTime::from_timestamp(py, 0.0, Some(&PyTzInfo::utc(py)?.to_owned()))?;
+        let (after, distance) = match time.duration_since(UNIX_EPOCH) {
+            Ok(after) => (true, after),
+            Err(before) => (false, before.duration()),
+        };
+        let moment = if after { epoch.add(distance)? } else { epoch.sub(distance)? };
+        Ok(Moment(moment.cast_into::<PyDateTime>()?.unbind()))
+    }
+}
+
+impl<'py> FromPyObject<'_, 'py> for Moment {
+    type Error = PyErr;
+
+    fn extract(value: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        let moment = value.cast::<PyDateTime>().map_err(|_| PyTypeError::new_err("must be a datetime"))?;
+        if moment.get_tzinfo().is_none() {
+            return Err(PyValueError::new_err("must be an aware datetime, with a time zone"));
+        }
+        Ok(Moment(moment.to_owned().unbind()))
+    }
+}
+
+impl<'py> IntoPyObject<'py> for &Moment {
+    type Target = PyDateTime;
+    type Output = Bound<'py, PyDateTime>;
+    type Error = Infallible;
+
+    fn into_pyobject(self, py: Python<'py>) -> Result<Self::Output, Self::Error> {
+        Ok(self.0.bind(py).clone())
+    }
+}
+
 record! {
     /// What the server said of its rate limit in one answer: the tightest of the windows that the request counted in.
     ///
@@ -137,7 +179,7 @@ record! {
         /// Requests left in the window (``X-RateLimit-Remaining``).
         remaining: Option<u64> = None,
         /// When there is room again, on the server's clock (``X-RateLimit-Reset``): an aware ``datetime``.
-        reset_at: Option<SystemTime> = None,
+        reset_at: Option<Moment> = None,
     }
 }
 
@@ -167,7 +209,7 @@ record! {
         /// How the e-mail stands: ``"pending"`` when it is queued.
         email_delivery: String,
         /// When the interview session closes: an aware ``datetime``, 7 days after the invitation.
-        expires_at: SystemTime,
+        expires_at: Moment,
         /// The server's id of the request.
         request_id: Option<String> = None,
         /// The server's rate limit headers; ``None`` where it sent none.
@@ -216,8 +258,9 @@ record! {
         total: Given<'_>,
         window: Given<'_>,
     ) -> PyResult<Self> {
+        let _inside = Inside::new(py);
         let default = celper::RateLimits::default();
-        let read = || {
+        let read = || -> Result<_, Problem> {
             let limit = |name, Given(given): Given<'_>, default| given.map_or(Ok(default), |value| count(name, &value));
             let limits = celper::RateLimits {
                 reads: limit("rate_limits.reads", reads, default.reads)?,
@@ -225,9 +268,10 @@ record! {
                 total: limit("rate_limits.total", total, default.total)?,
                 window: window.0.map_or(Ok(default.window), |value| duration("rate_limits.window", &value))?,
             };
-            limits.check().map(|()| limits)
+            limits.check()?;
+            Ok(limits)
         };
-        let limits = read().map_err(|error: Error| errors::to_python(py, &error))?;
+        let limits = read().map_err(|problem| problem.into_python(py, None))?;
         let celper::RateLimits { reads, actions, total, window } = limits;
         Ok(RateLimits { reads, actions, total, window: window.as_secs_f64() })
     }
@@ -255,7 +299,9 @@ impl RateLimits {
 pub(crate) fn to_python<'py>(py: Python<'py>, output: OperationOutput) -> PyResult<Bound<'py, PyAny>> {
     let rate_limit = |given: Option<celper::RateLimit>| {
         let record = |limit: celper::RateLimit| {
-            Py::new(py, RateLimit { limit: limit.limit, remaining: limit.remaining, reset_at: limit.reset_at })
+            // A header beyond the calendar is as good as none; the answer itself is not spoilt by it.
+            let reset_at = limit.reset_at.and_then(|time| Moment::of(py, time).ok());
+            Py::new(py, RateLimit { limit: limit.limit, remaining: limit.remaining, reset_at })
         };
         given.map(record).transpose()
     };
@@ -272,7 +318,7 @@ pub(crate) fn to_python<'py>(py: Python<'py>, output: OperationOutput) -> PyResu
             invited: invitation.invited,
             session_id: invitation.session_id,
             email_delivery: invitation.email_delivery,
-            expires_at: invitation.expires_at,
+            expires_at: Moment::of(py, invitation.expires_at)?,
             request_id: invitation.request_id,
             rate_limit: rate_limit(invitation.rate_limit)?,
         }

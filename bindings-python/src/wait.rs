@@ -36,7 +36,7 @@ pub(crate) fn wait(
     input: OperationInput,
 ) -> PyResult<Result<OperationOutput, Error>> {
     let begun_in = generation();
-    let records = logs::wanted(py).then(Kept::default);
+    let records = logs::wanted(py)?.then(Kept::default);
     let (operation, idempotency_key) = (input.operation, input.idempotency_key.clone());
     let mut call = Recorded::new(bindings::send(client, input), records.as_ref().map(Kept::sink));
     let waker = Waker::from(Arc::new(Unpark(thread::current())));

@@ -166,6 +166,7 @@ BAD_ARGUMENTS: list[tuple[dict[str, Any], str]] = [
     ({"timeout": Nasty()}, "timeout must be a number of seconds or a timedelta, not Nasty"),
     ({"max_retries": -1}, "max_retries must be a whole number"),
     ({"max_retries": 2**32}, "max_retries must be a whole number"),
+    ({"max_retries": 10**5000}, "max_retries must be a whole number"),
     ({"max_retries": 1.0}, "max_retries must be an int, not float"),
     ({"max_retries": True}, "max_retries must be an int, not bool"),
 ]
@@ -187,6 +188,23 @@ def test_bad_arguments_are_refused_before_anything_is_sent(
         assert message in str(caught.value)
         assert (caught.value.operation, caught.value.attempts, caught.value.outcome_unknown) == ("invite", 0, False)
     assert len(sandbox.control("requests")) == sent
+
+
+@pytest.mark.parametrize("signal", [KeyboardInterrupt, SystemExit])
+def test_what_a_signal_handler_raises_is_not_taken_for_a_bad_argument(client: celper.Celper, signal: type[BaseException]) -> None:
+    """It comes out of whatever Python code happens to run."""
+
+    class Interrupted:
+        def __float__(self) -> float:
+            raise signal
+
+    class InterruptedDelta(timedelta):
+        def total_seconds(self) -> float:
+            raise signal
+
+    for timeout in (Interrupted(), InterruptedDelta(seconds=1)):
+        with pytest.raises(signal):
+            client.get_candidate_status("c", job_position_id="p", timeout=timeout)  # type: ignore[arg-type]
 
 
 BAD_OPTIONS: list[tuple[dict[str, Any], str]] = [

@@ -112,6 +112,22 @@ def test_nothing_is_made_when_nobody_listens(sandbox: Sandbox, monkeypatch: pyte
     assert made == []
 
 
+def test_a_signal_that_comes_while_the_logger_is_asked_is_not_lost(
+    client: celper.Celper, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    candidate = sandbox.candidate()
+    client.get_candidate_status(candidate, job_position_id=POSITION)
+
+    class Interrupted(dict[int, bool]):
+        def __getitem__(self, level: int) -> bool:
+            raise KeyboardInterrupt
+
+    # What `isEnabledFor` looks into first.
+    monkeypatch.setattr(logging.getLogger("celper"), "_cache", Interrupted())
+    with pytest.raises(KeyboardInterrupt):
+        client.get_candidate_status(candidate, job_position_id=POSITION)
+
+
 def test_logging_set_up_after_the_first_call(sandbox: Sandbox) -> None:
     program = """
 import sys, celper

@@ -30,6 +30,8 @@ RUNS = int(os.environ.get("CELPER_EXIT_RUNS", "300"))
         "daemon-loops",
         "no-add-reader",
         "atexit",
+        "joined-by-a-later-handler",
+        "daemons-without-calls",
         "exception",
         "os._exit",
     ],
@@ -38,7 +40,7 @@ def test_a_program_ends_without_a_crash_a_hang_or_a_line(sandbox: Sandbox, way: 
     candidate, slow = sandbox.candidate(), sandbox.candidate()
     sandbox.fault(slow, "delay", seconds=600, act="after", times=None)
     command = [sys.executable, str(PROGRAMS / "exits.py"), way, candidate, slow]
-    expected = (3 if way == "exception" else 0, "new\n" if way == "atexit" else "", "")
+    expected = (3 if way == "exception" else 0, "new\n" if way in ("atexit", "joined-by-a-later-handler") else "", "")
 
     def run(_: int) -> tuple[int, str, str]:
         done = subprocess.run(
@@ -49,6 +51,33 @@ def test_a_program_ends_without_a_crash_a_hang_or_a_line(sandbox: Sandbox, way: 
     with ThreadPoolExecutor(4) as pool:
         unexpected = [outcome for outcome in pool.map(run, range(RUNS)) if outcome != expected]
     assert not unexpected, f"{len(unexpected)} of {RUNS} runs"
+
+
+def test_another_interpreter_is_refused() -> None:
+    """Python before 3.12 lets it try; its end must not be taken for the end of the process."""
+    program = """
+import importlib, threading
+for name in ("_interpreters", "_xxsubinterpreters"):
+    try:
+        interpreters = importlib.import_module(name)
+    except ImportError:
+        continue
+    break
+import celper
+other = interpreters.create()
+try:
+    problem = interpreters.run_string(other, "import celper")
+except Exception as error:
+    problem = error
+assert problem is not None and "ImportError" in str(problem), problem
+interpreters.destroy(other)
+thread = threading.Thread(target=celper.RateLimits)
+thread.start()
+thread.join(60)
+assert not thread.is_alive()
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_ctrl_c_ends_the_wait(sandbox: Sandbox) -> None:

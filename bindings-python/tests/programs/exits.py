@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import contextlib
 import os
 import sys
 import threading
 import time
 from collections.abc import Callable
+from queue import Queue
 from typing import Any
 
-import celper
+# Exit handlers run last in, first out: these come after celper's.
+at_the_very_end: list[Callable[[], object]] = []
+atexit.register(lambda: [work() for work in at_the_very_end])
+
+import celper  # noqa: E402
 
 way, candidate, slow = sys.argv[1:]
 
@@ -97,6 +103,36 @@ elif way == "no-add-reader":
 elif way == "atexit":
     late = celper.Celper(rate_limits=None)
     atexit.register(lambda: print(late.get_candidate_status(candidate, job_position_id="pos").status, flush=True))
+elif way == "joined-by-a-later-handler":
+    # The usual queue that is emptied at the end, by a thread that the handler waits for.
+    queue: Queue[str | None] = Queue()
+    of_the_queue = celper.Celper(rate_limits=None)
+
+    def work_off() -> None:
+        while (item := queue.get()) is not None:
+            print(of_the_queue.get_candidate_status(item, job_position_id="pos").status, flush=True)
+
+    worker = threading.Thread(target=work_off, daemon=True)
+    worker.start()
+    at_the_very_end.append(lambda: (queue.put(candidate), queue.put(None), worker.join()))
+elif way == "daemons-without-calls":
+    # They run Python code from inside native code: an enum's repr, and an exception's __init__.
+
+    def shown() -> None:
+        state = celper.CandidateState(status="new", analysis_viewed=True)
+        while True:
+            repr(state), hash(state), state == state
+
+    def refused() -> None:
+        while True:
+            with contextlib.suppress(celper.InvalidArgumentError):
+                celper.RateLimits(reads=0)
+            with contextlib.suppress(celper.InvalidArgumentError):
+                celper.Celper("")
+
+    for target in (shown, refused):
+        threading.Thread(target=target, daemon=True).start()
+    time.sleep(0.02)
 elif way == "exception":
     call(celper.Celper(rate_limits=None), candidate)
     sys.exit(3)

@@ -189,12 +189,19 @@ public class Celper(
     private suspend inline fun <reified O : Output, R> call(
         input: CallInput,
         result: (O, String?, RateLimit?) -> R,
-    ): R =
-        when (val outcome = native.outcome(input)) {
+    ): R {
+        with(input) {
+            checkUnicode(
+                operation, "candidate_id" to candidateId, "job_position_id" to jobPositionId,
+                "email_subject" to emailSubject, "email_body" to emailBody, "idempotency_key" to idempotencyKey,
+            )
+        }
+        return when (val outcome = native.outcome(input)) {
             is Outcome.Done -> result(outcome.output as O, outcome.requestId, outcome.rateLimit?.toPublic())
             is Outcome.Failed -> throw CelperException.of(outcome.failure)
             is Outcome.Cancelled -> throw CancellationException("the call was cancelled")
         }
+    }
 
     /** The same operations as `CompletableFuture`s, for Java. */
     public fun async(): CelperFutures = CelperFutures(this)
@@ -253,11 +260,18 @@ public class RateLimits(
     }
 }
 
-private fun opened(options: Options): NativeClient =
-    when (val opening = open(options)) {
+private fun opened(options: Options): NativeClient {
+    with(options) {
+        checkUnicode(
+            "client", "api_key" to apiKey, "base_url" to baseUrl, "proxy" to proxy, "ca_certificates" to caCertificates,
+            "app_info" to appInfo,
+        )
+    }
+    return when (val opening = open(options)) {
         is Opening.Opened -> opening.client
         is Opening.Failed -> throw CelperException.of(opening.failure)
     }
+}
 
 private suspend fun NativeClient.outcome(input: CallInput): Outcome {
     val context = currentCoroutineContext()

@@ -38,41 +38,40 @@ import kotlin.time.Duration.Companion.seconds
  * [message] is one readable line, and never contains the API key. A cancelled call throws the coroutine's own
  * `CancellationException` instead.
  */
-public sealed class CelperException(private val failure: Failure, cause: Throwable?) :
-    RuntimeException(failure.text, cause) {
+public sealed class CelperException(failure: Failure, cause: Throwable?) : RuntimeException(failure.text, cause) {
     /** The stable name of what went wrong, the same in every language of this SDK: `not_found`, for one. */
-    public val kind: String get() = failure.kind
+    public val kind: String = failure.kind
 
     /** The server's own description, or the client's where the server gave none; [message] has the rest around it. */
-    public val detail: String get() = failure.message
+    public val detail: String = failure.message
 
     /** What failed: `status`, `invite`, `select` or `reject`; `client` when a client could not be made. */
-    public val operation: String get() = failure.operation
+    public val operation: String = failure.operation
 
     /** The HTTP status, where there was an answer. */
-    public val status: Int? get() = failure.status?.toInt()
+    public val status: Int? = failure.status?.toInt()
 
     /** The server's own code, also when it is not a documented one. */
-    public val code: String? get() = failure.code
+    public val code: String? = failure.code
 
     /** The server's id of the request, to name in a question to its support. */
-    public val requestId: String? get() = failure.requestId
+    public val requestId: String? = failure.requestId
+
+    /** [retryAfter] in seconds. */
+    public val retryAfterSeconds: Double? = failure.retryAfter
 
     /** How long to wait before it makes sense to call again. */
     @get:JvmSynthetic
-    public val retryAfter: Duration? get() = failure.retryAfter?.seconds
-
-    /** [retryAfter] in seconds. */
-    public val retryAfterSeconds: Double? get() = failure.retryAfter
+    public val retryAfter: Duration? get() = retryAfterSeconds?.seconds
 
     /** How many HTTP requests were made for the call. */
-    public val attempts: Int get() = failure.attempts.toInt()
+    public val attempts: Int = failure.attempts.toInt()
 
     /** The idempotency key that an action's requests carried: call again with it, and nothing is done twice. */
-    public val idempotencyKey: String? get() = failure.idempotencyKey
+    public val idempotencyKey: String? = failure.idempotencyKey
 
     /** Whether an action may have taken place although this came of it. Read the status, or call again with the same key. */
-    public val outcomeUnknown: Boolean get() = failure.outcomeUnknown
+    public val outcomeUnknown: Boolean = failure.outcomeUnknown
 
     internal companion object {
         fun of(failure: Failure): CelperException {

@@ -27,20 +27,28 @@ public fun interface KeyProvider {
         /** A provider for Java: `KeyProvider.ofFuture(() -> session.freshToken())`. */
         @JvmStatic
         public fun ofFuture(supplier: Supplier<out CompletionStage<String>>): KeyProvider =
-            KeyProvider { supplier.get().await() }
+            KeyProvider { checkNotNull(supplier.get() as CompletionStage<String>?) { "the key provider gave no future" }.await() }
     }
 }
 
 /** What a provider threw, on its way through the core and back. */
 internal class ThrownByProvider(val thrown: Throwable) : HostError {
-    override fun text(): String = thrown.message ?: thrown.javaClass.name
+    // It runs inside the core, where nothing may be thrown.
+    override fun text(): String = asUnicode(runCatching { thrown.message }.getOrNull() ?: thrown.javaClass.name)
 }
 
 internal class ProviderAsSource(private val provider: KeyProvider) : KeySource {
     override suspend fun apiKey(): String =
         try {
-            provider.apiKey()
+            crossable(provider.apiKey())
         } catch (thrown: Throwable) { // All of them: what escaped would leave the call waiting.
             throw KeySourceException.Failed(ThrownByProvider(thrown))
         }
+}
+
+/** Java may give null where Kotlin does not expect it. */
+private fun crossable(key: String?): String {
+    checkNotNull(key) { "the key provider gave null" }
+    check(isUnicode(key)) { "the key provider gave a text with half of a surrogate pair" }
+    return key
 }

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.time.Duration;
+import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import org.junit.jupiter.api.Test;
@@ -52,7 +53,7 @@ class JavaTest {
     @Test
     void cancellingAFutureDropsItsRequest() {
         String candidate = Sandbox.INSTANCE.candidate();
-        Sandbox.INSTANCE.fault(candidate, "\"kind\":\"delay\",\"seconds\":30,\"act\":\"after\"");
+        Sandbox.INSTANCE.fault(candidate, "\"kind\":\"delay\",\"seconds\":600,\"act\":\"after\"");
         try (Celper client = client()) {
             CompletableFuture<Invitation> call = client.async().inviteCandidate(candidate, "pos_1");
             Sandbox.INSTANCE.eventually("the request arrives", () -> !Sandbox.INSTANCE.requests(candidate).isEmpty());
@@ -69,6 +70,25 @@ class JavaTest {
         KeyProvider provider = KeyProvider.ofFuture(() -> CompletableFuture.supplyAsync(Sandbox.INSTANCE::getApiKey));
         try (Celper client = builder().keyProvider(provider).build()) {
             assertEquals("new", client.async().getCandidateStatus(Sandbox.INSTANCE.candidate(), "pos_1").join().getStatus().getValue());
+        }
+    }
+
+    @Test
+    void aKeyProviderThatGivesNullIsAnError() {
+        for (KeyProvider provider : List.of(
+                KeyProvider.ofFuture(() -> CompletableFuture.completedFuture(null)), KeyProvider.ofFuture(() -> null))) {
+            try (Celper client = builder().keyProvider(provider).build()) {
+                CompletionException thrown =
+                        assertThrows(CompletionException.class, () -> client.async().getCandidateStatus("c", "pos_1").join());
+                assertInstanceOf(AuthenticationException.class, thrown.getCause());
+            }
+        }
+    }
+
+    @Test
+    void durationsBeyondAllClocksAreRefused() {
+        for (Duration duration : List.of(Duration.ofSeconds(Long.MAX_VALUE), Duration.ofSeconds(Long.MIN_VALUE), Duration.ofNanos(-1))) {
+            assertThrows(InvalidArgumentException.class, () -> Celper.builder().apiKey("x").timeout(duration).build());
         }
     }
 }

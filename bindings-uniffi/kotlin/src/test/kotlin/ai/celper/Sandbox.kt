@@ -4,6 +4,7 @@ import com.google.gson.JsonArray
 import com.google.gson.JsonElement
 import com.google.gson.JsonObject
 import com.google.gson.JsonParser
+import kotlinx.coroutines.runBlocking
 import java.io.File
 import java.net.URI
 import java.net.http.HttpClient
@@ -20,7 +21,8 @@ object Sandbox {
     val apiKey: String
 
     init {
-        val path = System.getenv("CELPER_SANDBOX") ?: "../../target/release/celper-sandbox"
+        val built = System.getenv("CARGO_TARGET_DIR") ?: "../../target"
+        val path = System.getenv("CELPER_SANDBOX") ?: "$built/release/celper-sandbox"
         val binary = File(path).absoluteFile
         check(binary.canExecute()) { "no sandbox at $binary: build celper-sandbox, or set CELPER_SANDBOX" }
         process = ProcessBuilder(binary.path, "--port", "0", "--no-limits", "--exit-with-parent")
@@ -47,11 +49,30 @@ object Sandbox {
     fun requests(candidate: String): List<JsonObject> =
         (control("requests?candidateId=$candidate") as JsonArray).map { it.asJsonObject }
 
+    /** A candidate whose calls are answered only after this many seconds: by default longer than any test waits. */
+    fun slow(seconds: Int = 600): String =
+        candidate().also { fault(it, """"kind":"delay","seconds":$seconds,"act":"after","times":null""") }
+
+    /** How many of the candidate's requests have come and wait for their answer. */
+    fun waiting(candidate: String): Int = requests(candidate).count { it["answered"].isJsonNull && !it["clientClosed"].asBoolean }
+
+    /**
+     * One request, whose socket was closed, and no retry: a retry would come within half a second, and so before a call that
+     * begins now has waited for two retries of its own, which takes three quarters of one at least.
+     */
+    fun assertHungUp(candidate: String) {
+        eventually("the sandbox sees $candidate's client leave") { requests(candidate).any { it["clientClosed"].asBoolean } }
+        val other = candidate()
+        fault(other, """"kind":"status","status":503,"times":2""")
+        runBlocking { client().use { it.getCandidateStatus(other, jobPositionId = "pos_1") } }
+        check(requests(candidate).size == 1) { "retried: ${requests(candidate)}" }
+    }
+
     /** Waits for what the sandbox sees a moment later than its client. */
     fun eventually(what: String, holds: () -> Boolean) {
-        val deadline = System.nanoTime() + 5_000_000_000
+        val deadline = System.nanoTime() + 60_000_000_000
         while (!holds()) {
-            check(System.nanoTime() < deadline) { "not within 5 s: $what" }
+            check(System.nanoTime() < deadline) { "not within a minute: $what" }
             Thread.sleep(10)
         }
     }

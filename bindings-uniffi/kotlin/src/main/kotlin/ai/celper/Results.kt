@@ -46,9 +46,10 @@ public sealed class CandidateStatus {
         override fun equals(other: Any?): Boolean = other is Unknown && value == other.value
 
         override fun hashCode(): Int = value.hashCode()
-
-        override fun toString(): String = "Unknown($value)"
     }
+
+    /** The same as [value]. */
+    final override fun toString(): String = value
 
     public companion object {
         /** The statuses that this version knows. */
@@ -101,7 +102,7 @@ public class CandidateState internal constructor(
     override fun hashCode(): Int = fields.hashCode()
 
     override fun toString(): String =
-        "CandidateState(status=${status.value}, analysisViewed=$analysisViewed, interviewScore=$interviewScore, " +
+        "CandidateState(status=$status, analysisViewed=$analysisViewed, interviewScore=$interviewScore, " +
             "requestId=$requestId, rateLimit=$rateLimit)"
 }
 
@@ -146,5 +147,5 @@ public class Decision internal constructor(
 
     override fun hashCode(): Int = fields.hashCode()
 
-    override fun toString(): String = "Decision(status=${status.value}, requestId=$requestId, rateLimit=$rateLimit)"
+    override fun toString(): String = "Decision(status=$status, requestId=$requestId, rateLimit=$rateLimit)"
 }

@@ -54,7 +54,8 @@ lint-rust:
 
 .PHONY: lint-swift
 lint-swift:
-	@$(SWIFT)/toolchain.sh swift format lint --strict --recursive $(SWIFT)/Sources $(SWIFT)/Tests $(SWIFT)/Package.swift
+	@$(SWIFT)/toolchain.sh swift format lint --strict --recursive \
+		$(addprefix $(SWIFT)/,Package.swift Sources Tests/CelperTests Tests/Consumer/Package.swift)
 
 .PHONY: test-rust
 test-rust: ## The core, the sandbox, and what a call allocates
@@ -74,4 +75,4 @@ test-swift: sandbox ## The Swift package against the sandbox, and its library's 
 .PHONY: clean
 clean: ## Remove what was built
 	$(CARGO) clean
-	rm -rf $(KOTLIN)/target $(addprefix $(SWIFT)/,.build Generated lib)
+	rm -rf $(KOTLIN)/target $(addprefix $(SWIFT)/,.build Generated lib Tests/Consumer/.build Tests/Consumer/Sources)

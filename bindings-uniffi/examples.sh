@@ -44,16 +44,19 @@ esac
     echo "$head"
     awk -v language="$language" -v program="$program" -v open="$open" -v close_="$close" '
         $0 == "```" && inside {
+            # Swift warns of what is made and not used, as an example may.
+            if (!whole && language == "swift" && made) print "_ = client"
             if (!whole) print close_
             inside = 0
             next
         }
-        $0 == "```" language { inside = 1; first = 1; whole = 0; next }
+        $0 == "```" language { inside = 1; first = 1; whole = 0; made = 0; next }
         inside && first {
             first = 0
             whole = /^import /
             if (!whole) printf "\n" open "\n", ++count
         }
+        inside && /^let client/ { made = 1 }
         inside && whole { print >program }
         inside && !whole { print }
     ' "$@"

@@ -51,7 +51,9 @@ public final class Celper: Sendable, CustomStringConvertible {
             attemptTimeout: attemptTimeout.inSeconds,
             maxRetries: Int64(maxRetries),
             rateLimits: rateLimits.map {
-                Rates(reads: Int64($0.reads), actions: Int64($0.actions), total: Int64($0.total), window: $0.window.inSeconds)
+                Rates(
+                    reads: Int64($0.reads), actions: Int64($0.actions), total: Int64($0.total),
+                    window: $0.window.inSeconds)
             },
             proxy: proxy,
             caCertificates: caCertificates,
@@ -165,7 +167,8 @@ public final class Celper: Sendable, CustomStringConvertible {
         _ timeout: Duration?, _ maxRetries: Int?
     ) async throws -> Decision {
         let (output, requestId, rateLimit) = try await call(
-            operation, candidateId, jobPositionId, idempotencyKey: idempotencyKey, timeout: timeout, maxRetries: maxRetries)
+            operation, candidateId, jobPositionId, idempotencyKey: idempotencyKey, timeout: timeout,
+            maxRetries: maxRetries)
         guard case .decision(let status) = output else { throw mismatch(operation) }
         return Decision(status: CandidateStatus(rawValue: status), requestId: requestId, rateLimit: rateLimit)
     }

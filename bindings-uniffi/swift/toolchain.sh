@@ -40,7 +40,7 @@ apt_settings() {
 }
 
 make_root() {
-    local from part settings
+    local from part settings made=""
     from="$(mirror)"
     [[ -n "$from" ]] || skip "there is no swift 6 here, and apt has no Debian mirror to take one from"
     if ! command -v mmdebstrap >/dev/null; then
@@ -52,15 +52,19 @@ make_root() {
     say "making a Debian 13 with Swift in $root, once: about half a minute and 2.5 GB"
     part="$root.part"
     settings="$root.apt"
-    rm -rf --one-file-system "$part"
     apt_settings >"$settings"
-    if ! unshare --mount mmdebstrap --quiet --mode=root --variant=apt \
-        --aptopt='APT::Install-Recommends "false"' --aptopt="$settings" \
-        --include=swiftlang,libc6-dev,libstdc++-14-dev,tzdata,ca-certificates \
-        trixie "$part" "$from" >"$root.log" 2>&1; then
-        tail -n 5 "$root.log" >&2
+    # Once more after a failure: a mirror may have been in the middle of something.
+    for _ in 1 2; do
         rm -rf --one-file-system "$part"
-        skip "there is no swift 6 here, and a Debian 13 with one could not be made ($root.log)"
+        unshare --mount mmdebstrap --quiet --mode=root --variant=apt \
+            --aptopt='APT::Install-Recommends "false"' --aptopt="$settings" \
+            --include=swiftlang,libc6-dev,libstdc++-14-dev,tzdata,ca-certificates \
+            trixie "$part" "$from" >"$root.log" 2>&1 && made=1 && break
+    done
+    if [[ -z "$made" ]]; then
+        rm -rf --one-file-system "$part"
+        skip "there is no swift 6 here, and a Debian 13 with one could not be made:" \
+            "$(grep -E '^E: ' "$root.log" | tail -n 1) ($root.log)"
     fi
     rm -f "$settings"
     mv "$part" "$root"

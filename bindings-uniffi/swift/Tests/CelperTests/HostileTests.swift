@@ -137,6 +137,21 @@ import Testing
         }
     }
 
+    @Test func numbersBeyondAllSenseInHeadersDoNotSpoilAnAnswer() async throws {
+        let most = "18446744073709551615"
+        let headers = #""X-RateLimit-Limit":"\#(most)","X-RateLimit-Remaining":"0","X-RateLimit-Reset":"\#(most)""#
+        let data = #"{"status":"new","analysisViewed":false,"interviewScore":1e308}"#
+        let body = #"{"success":true,"requestId":"r","data":\#(data)}"#
+        let candidate = try await sandbox.candidate()
+        try await sandbox.fault(
+            candidate, #""kind":"status","status":200,"headers":{\#(headers)},"json":\#(body)"#)
+        let state = try await client.getCandidateStatus(candidate, jobPositionId: "pos_1")
+        #expect(state.rateLimit == RateLimit(limit: .max, remaining: 0, resetAt: nil))
+        try await sandbox.fault(candidate, #""kind":"status","status":429,"headers":{"Retry-After":"\#(most)"}"#)
+        let limited = await failing { try await client.getCandidateStatus(candidate, jobPositionId: "pos_1") }
+        #expect(limited?.retryAfter.map { $0 > .seconds(3600) && $0.description.isEmpty == false } == true)
+    }
+
     @Test func noPartOfAClientOrItsErrorsHoldsTheKey() async throws {
         let secret = "celp_hunter2hunter2hunter2"
         func parts(_ value: Any, _ depth: Int = 0) -> String {

@@ -289,4 +289,6 @@ private fun Duration.toSeconds(): Double = toDouble(DurationUnit.SECONDS)
 
 private fun ai.celper.internal.ffi.Instant.toJava(): Instant = Instant.ofEpochSecond(seconds, nanoseconds.toLong())
 
-private fun Rate.toPublic(): RateLimit = RateLimit(limit?.toLong(), remaining?.toLong(), resetAt?.toJava())
+private fun Rate.toPublic(): RateLimit = RateLimit(limit?.toCount(), remaining?.toCount(), resetAt?.toJava())
+
+private fun ULong.toCount(): Long = coerceAtMost(Long.MAX_VALUE.toULong()).toLong()

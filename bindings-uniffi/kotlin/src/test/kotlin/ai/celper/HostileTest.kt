@@ -21,6 +21,7 @@ import java.io.ByteArrayInputStream
 import java.io.ByteArrayOutputStream
 import java.io.ObjectInputStream
 import java.io.ObjectOutputStream
+import kotlin.time.Duration.Companion.hours
 import kotlin.time.Duration.Companion.milliseconds
 
 /** What callers do by mistake, and what they do all at once. */
@@ -187,11 +188,33 @@ class HostileTest {
     }
 
     @Test
+    fun `numbers beyond all sense in headers do not spoil an answer`() = runBlocking {
+        val most = "18446744073709551615"
+        val headers = """"X-RateLimit-Limit":"$most","X-RateLimit-Remaining":"0","X-RateLimit-Reset":"9223372036854775807""""
+        val body = """{"success":true,"requestId":"r","data":{"status":"new","analysisViewed":false,"interviewScore":1e308}}"""
+        val candidate = Sandbox.candidate()
+        Sandbox.fault(candidate, """"kind":"status","status":200,"headers":{$headers},"json":$body""")
+        val state = client.getCandidateStatus(candidate, jobPositionId = "pos_1")
+        assertEquals(listOf(Long.MAX_VALUE, 0L, null), state.rateLimit?.run { listOf(limit, remaining, resetAt) })
+        Sandbox.fault(candidate, """"kind":"status","status":429,"headers":{"Retry-After":"$most"}""")
+        val limited = failing<RateLimitException> { client.getCandidateStatus(candidate, jobPositionId = "pos_1") }
+        assertTrue(limited.retryAfter!! > 1.hours, "${limited.retryAfter}")
+    }
+
+    @Test
     fun `an exception survives serialization`() {
         val failed = failing<NotFoundException> { client.getCandidateStatus("nobody", "pos_1") }
         val bytes = ByteArrayOutputStream().also { ObjectOutputStream(it).writeObject(failed) }.toByteArray()
         val read = ObjectInputStream(ByteArrayInputStream(bytes)).readObject() as NotFoundException
         assertEquals(listOf(failed.message, failed.kind, failed.status, failed.code), listOf(read.message, read.kind, read.status, read.code))
+    }
+
+    @Test
+    fun `the classes are for Java 11`() {
+        for (name in listOf("Celper", "CelperException", "internal/ffi/NativeClient")) {
+            val head = javaClass.getResourceAsStream("/ai/celper/$name.class")!!.use { it.readNBytes(8) }
+            assertEquals(55, head[6] * 256 + head[7], name)
+        }
     }
 
     @Test

@@ -30,14 +30,15 @@ class ShrinkingTest {
                 appendLine("-dontwarn org.jetbrains.annotations.**,android.annotation.SuppressLint\n-dontnote **\n-dontoptimize")
             },
         )
-        assertEquals(0, java(folder, "proguard.ProGuard", "@$rules", classpath = classpath()).first)
+        val (shrinking, said) = java(folder, "proguard.ProGuard", "@$rules", classpath = classpath())
+        assertEquals(0, shrinking, said.joinToString("\n"))
         val names = ZipFile(shrunk).use { zip -> zip.entries().asSequence().map { it.name }.toList() }
         assertTrue("ai/celper/CelperFutures.class" !in names, "it has shrunk the jar at all")
 
         Sandbox.control("candidates", """{"candidateId":"cand_xyz789","jobPositionId":"pos_abc123","status":"interviewed"}""")
         val (status, output) = java(folder, "FirstCallKt", classpath = "$shrunk")
         assertTrue(output.first().startsWith("interviewed"), "$output")
-        assertTrue(status == 1 && output.any { "invite: " in it }, "an exception is made and thrown: $output")
+        assertTrue(status == 1 && output.any { "ai.celper.InvalidStatusException: invite: " in it }, "$output")
     }
 
     private fun classpath() = System.getProperty("surefire.test.class.path") ?: System.getProperty("java.class.path")
@@ -48,8 +49,6 @@ class ShrinkingTest {
         val process = ProcessBuilder(listOf(java, "-cp", classpath) + arguments).redirectErrorStream(true).redirectOutput(output)
         process.environment() += mapOf("CELPER_API_KEY" to Sandbox.apiKey, "CELPER_BASE_URL" to Sandbox.baseUrl)
         val status = process.start().waitFor()
-        val lines = output.readLines()
-        if (status != 0) println(lines.take(40).joinToString("\n"))
-        return status to lines
+        return status to output.readLines()
     }
 }

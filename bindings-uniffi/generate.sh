@@ -24,13 +24,11 @@ mkdir -p "$libraries"
 if [[ "${CELPER_PROFILE:-}" == dev ]]; then
     built="$target/debug/$library"
 else
-    # No folder of this machine goes into what ships, and identical functions go in once.
+    # No folder of this machine goes into what ships.
     flags="${RUSTFLAGS:+${RUSTFLAGS// /$'\x1f'}$'\x1f'}"
     for registry in "${CARGO_HOME:-$HOME/.cargo}"/registry/src/*/; do flags+="--remap-path-prefix=$registry="$'\x1f'; done
     flags+="--remap-path-prefix=$(cd "$workspace" && pwd -P)/="
-    fold=()
-    if [[ "$(uname -sm)" == "Linux x86_64" ]]; then fold=(-- -C link-arg=-Wl,--icf=safe); fi
-    CARGO_ENCODED_RUSTFLAGS="$flags" cargo rustc --lib --crate-type cdylib --profile mobile "${fold[@]}"
+    CARGO_ENCODED_RUSTFLAGS="$flags" cargo rustc --lib --crate-type cdylib --profile mobile
     built="$target/mobile/$library"
     bytes="$(wc -c <"$built")"
     echo "native library: $bytes bytes, of at most 2500000"

@@ -8,6 +8,9 @@ MAKEFLAGS += --no-print-directory
 CARGO ?= cargo
 PYTHON ?= python3
 VENV := bindings-python/.venv
+MVN ?= mvn -q -B
+KOTLIN := bindings-uniffi/kotlin
+SWIFT := bindings-uniffi/swift
 
 .PHONY: help
 help: ## Show this list
@@ -19,15 +22,24 @@ demo: sandbox python ## Run the main job against the sandbox: status, invite, se
 	@$(VENV)/bin/python bindings-python/examples/demo.py target/release/celper-sandbox
 
 .PHONY: test
-test: lint test-rust test-python ## Build and test everything
+test: lint test-rust test-python test-kotlin test-swift ## Build and test everything
 	@echo "make test: everything passed"
 
 .PHONY: lint
-lint: lint-rust lint-python ## Format and lint checks, every language
+lint: lint-rust lint-python lint-swift ## Format and lint checks, every language
 
 .PHONY: sandbox
 sandbox: ## Build target/release/celper-sandbox
 	$(CARGO) build --locked --release -p celper-sandbox
+
+.PHONY: kotlin
+kotlin: ## Build the Kotlin and Java package: bindings-uniffi/kotlin/target/celper-*.jar
+	@cd $(KOTLIN) && $(MVN) -DskipTests package
+	@ls $(KOTLIN)/target/celper-*.jar
+
+.PHONY: swift
+swift: ## Build the Swift package in bindings-uniffi/swift
+	@$(SWIFT)/build.sh swift build -c release
 
 .PHONY: bench
 bench: bench-rust bench-python ## Side-by-side benchmarks
@@ -73,11 +85,27 @@ lint-rust:
 	$(CARGO) clippy --locked --workspace --all-targets --all-features -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps -p celper -p celper-sandbox --all-features
 
+.PHONY: lint-swift
+lint-swift:
+	@$(SWIFT)/toolchain.sh swift format lint --strict --recursive \
+		$(addprefix $(SWIFT)/,Package.swift Sources Tests/CelperTests Tests/Consumer/Package.swift)
+
 .PHONY: test-rust
 test-rust: ## The core, the sandbox, and what a call allocates
-	$(CARGO) test --locked -p celper -p celper-sandbox --all-features
+	$(CARGO) test --locked -p celper -p celper-sandbox -p celper-uniffi --all-features
 	$(CARGO) test --locked -p celper-bench
+
+.PHONY: test-kotlin
+test-kotlin: sandbox ## The Kotlin and Java package against the sandbox, and its library's size
+	@rm -rf $(KOTLIN)/target/surefire-reports
+	@cd $(KOTLIN) && $(MVN) package
+	@grep -h 'Tests run' $(KOTLIN)/target/surefire-reports/*.txt
+
+.PHONY: test-swift
+test-swift: sandbox ## The Swift package against the sandbox, and its library's size
+	@$(SWIFT)/build.sh ./test.sh
 
 .PHONY: clean
 clean: ## Remove what was built
 	$(CARGO) clean
+	rm -rf $(KOTLIN)/target $(addprefix $(SWIFT)/,.build Generated lib Tests/Consumer/.build Tests/Consumer/Sources)

@@ -29,6 +29,9 @@ pub(crate) struct HeaderFacts {
     pub(crate) reset_in: Option<Duration>,
 }
 
+/// The end of the year 9999. Later times are no times of a rate limit, and several languages cannot hold them.
+const LAST_SECOND: u64 = 253_402_300_799;
+
 impl HeaderFacts {
     /// `now` stands in for the server's clock where the answer has no `Date`; `key` is what must not come through.
     pub(crate) fn read(headers: &HeaderMap, now: SystemTime, key: &ApiKey) -> Self {
@@ -38,7 +41,9 @@ impl HeaderFacts {
         let rate_limit = RateLimit {
             limit: number("x-ratelimit-limit"),
             remaining: number("x-ratelimit-remaining"),
-            reset_at: number("x-ratelimit-reset").and_then(|unix| UNIX_EPOCH.checked_add(Duration::from_secs(unix))),
+            reset_at: number("x-ratelimit-reset")
+                .filter(|unix| *unix <= LAST_SECOND)
+                .and_then(|unix| UNIX_EPOCH.checked_add(Duration::from_secs(unix))),
         };
         let any = rate_limit.limit.is_some() || rate_limit.remaining.is_some() || rate_limit.reset_at.is_some();
         HeaderFacts {

@@ -142,6 +142,8 @@ fn a_rate_limit_is_as_much_of_it_as_was_sent() {
     assert_eq!(reset.rate_limit.unwrap().reset_at, Some(UNIX_EPOCH + Duration::from_secs(1_060)));
     assert_eq!(reset.reset_in, Some(Duration::from_secs(60)));
     assert_eq!(read("x-ratelimit-reset", "900").reset_in, Some(Duration::ZERO));
+    assert!(read("x-ratelimit-reset", "253402300799").reset_in.is_some(), "the last second of 9999");
+    assert!(read("x-ratelimit-reset", "253402300800").rate_limit.is_none());
     assert_eq!(read("x-ratelimit-limit", "many").rate_limit, None);
     assert_eq!(read("x-request-id", "r").request_id.as_deref(), Some("r"));
 }

@@ -1,0 +1,29 @@
+// Not exercised here: the build.gradle.kts of a library module `celper` that makes the AAR. Beforehand run
+// `generate.sh kotlin GLUE LIBRARIES` for the glue, and `android-libraries.sh celper/src/main/jniLibs`.
+plugins {
+    id("com.android.library") version "8.13.0"
+    id("org.jetbrains.kotlin.android") version "2.2.21"
+}
+
+val celper = rootProject.file("../bindings-uniffi/kotlin")
+
+android {
+    namespace = "ai.celper"
+    compileSdk = 36
+    defaultConfig {
+        // The first with java.time.
+        minSdk = 26
+        consumerProguardFiles("$celper/src/main/resources/META-INF/proguard/celper.pro")
+    }
+    sourceSets["main"].java.srcDirs("$celper/src/main/kotlin", "$celper/target/generated-sources/uniffi")
+}
+
+kotlin {
+    explicitApi()
+    jvmToolchain(17)
+}
+
+dependencies {
+    implementation("net.java.dev.jna:jna:5.18.1@aar")
+    api("org.jetbrains.kotlinx:kotlinx-coroutines-android:1.10.2")
+}

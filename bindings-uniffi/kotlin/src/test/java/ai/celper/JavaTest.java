@@ -1,0 +1,94 @@
+package ai.celper;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertInstanceOf;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import org.junit.jupiter.api.Test;
+
+class JavaTest {
+    private static CelperBuilder builder() {
+        return Celper.builder().baseUrl(Sandbox.INSTANCE.getBaseUrl()).timeout(Duration.ofSeconds(20)).rateLimits(null);
+    }
+
+    private static Celper client() {
+        return builder().apiKey(Sandbox.INSTANCE.getApiKey()).build();
+    }
+
+    @Test
+    void theFourOperations() {
+        try (Celper client = client()) {
+            CelperFutures celper = client.async();
+            String invited = Sandbox.INSTANCE.candidate();
+            CallOptions options = new CallOptions().withIdempotencyKey("java-" + invited).withTimeout(Duration.ofSeconds(5)).withMaxRetries(0);
+            assertTrue(celper.inviteCandidate(invited, "pos_1", "Hello", null, options).join().getInvited());
+            String ready = Sandbox.INSTANCE.candidate("interviewed", true);
+            CandidateState state = celper.getCandidateStatus(ready, "pos_1").join();
+            assertEquals("interviewed", state.getStatus().getValue());
+            assertEquals(CandidateStatus.Selected.INSTANCE, celper.selectCandidate(ready, "pos_1").join().getStatus());
+            String other = Sandbox.INSTANCE.candidate("interviewed", true);
+            assertEquals("rejected", celper.rejectCandidate(other, "pos_1").join().getStatus().getValue());
+        }
+    }
+
+    @Test
+    void failuresAreTyped() {
+        try (Celper client = client()) {
+            CompletionException thrown =
+                    assertThrows(CompletionException.class, () -> client.async().getCandidateStatus("nobody", "pos_1").join());
+            NotFoundException missing = assertInstanceOf(NotFoundException.class, thrown.getCause());
+            assertEquals(404, missing.getStatus());
+        }
+        assertThrows(InvalidArgumentException.class, () -> Celper.builder().apiKey("x").timeout(Duration.ZERO).build());
+        assertThrows(
+                InvalidArgumentException.class,
+                () -> Celper.builder().apiKey("x").rateLimits(RateLimits.of(1, 1, 0, Duration.ofSeconds(60))).build());
+    }
+
+    @Test
+    void cancellingAFutureDropsItsRequest() {
+        String candidate = Sandbox.INSTANCE.candidate();
+        Sandbox.INSTANCE.fault(candidate, "\"kind\":\"delay\",\"seconds\":600,\"act\":\"after\"");
+        try (Celper client = client()) {
+            CompletableFuture<Invitation> call = client.async().inviteCandidate(candidate, "pos_1");
+            Sandbox.INSTANCE.eventually("the request arrives", () -> !Sandbox.INSTANCE.requests(candidate).isEmpty());
+            assertTrue(call.cancel(true));
+            Sandbox.INSTANCE.eventually(
+                    "the sandbox sees the client leave",
+                    () -> Sandbox.INSTANCE.requests(candidate).get(0).get("clientClosed").getAsBoolean());
+            assertEquals(1, Sandbox.INSTANCE.requests(candidate).size());
+        }
+    }
+
+    @Test
+    void aKeyProviderCanBeAFuture() {
+        KeyProvider provider = KeyProvider.ofFuture(() -> CompletableFuture.supplyAsync(Sandbox.INSTANCE::getApiKey));
+        try (Celper client = builder().keyProvider(provider).build()) {
+            assertEquals("new", client.async().getCandidateStatus(Sandbox.INSTANCE.candidate(), "pos_1").join().getStatus().getValue());
+        }
+    }
+
+    @Test
+    void aKeyProviderThatGivesNullIsAnError() {
+        for (KeyProvider provider : List.of(
+                KeyProvider.ofFuture(() -> CompletableFuture.completedFuture(null)), KeyProvider.ofFuture(() -> null))) {
+            try (Celper client = builder().keyProvider(provider).build()) {
+                CompletionException thrown =
+                        assertThrows(CompletionException.class, () -> client.async().getCandidateStatus("c", "pos_1").join());
+                assertInstanceOf(AuthenticationException.class, thrown.getCause());
+            }
+        }
+    }
+
+    @Test
+    void durationsBeyondAllClocksAreRefused() {
+        for (Duration duration : List.of(Duration.ofSeconds(Long.MAX_VALUE), Duration.ofSeconds(Long.MIN_VALUE), Duration.ofNanos(-1))) {
+            assertThrows(InvalidArgumentException.class, () -> Celper.builder().apiKey("x").timeout(duration).build());
+        }
+    }
+}

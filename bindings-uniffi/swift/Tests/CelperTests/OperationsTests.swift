@@ -1,0 +1,152 @@
+import Foundation
+import Testing
+
+@testable import Celper
+
+@Suite(.timeLimit(.minutes(5))) struct OperationsTests {
+    let sandbox = Sandbox.shared
+    let client: Celper
+
+    init() throws { client = try Sandbox.shared.client() }
+
+    func failing(_ call: () async throws -> Any) async -> CelperError? {
+        do {
+            let result = try await call()
+            Issue.record("no error but \(result)")
+        } catch let error as CelperError {
+            return error
+        } catch {
+            Issue.record("another error: \(error)")
+        }
+        return nil
+    }
+
+    @Test func statusInviteSelectAndReject() async throws {
+        let candidate = try await sandbox.candidate()
+        let invitation = try await client.inviteCandidate(
+            candidate, jobPositionId: "pos_1", emailSubject: "Hello", emailBody: "{interviewLink}")
+        #expect(invitation.invited && !invitation.sessionId.isEmpty && invitation.emailDelivery == "pending")
+        #expect(invitation.expiresAt > Date(timeIntervalSinceNow: 6 * 86_400))
+        let sent = try #require(try await sandbox.requests(candidate).first)
+        #expect(sent.body?.contains(#""emailSubject":"Hello""#) == true)
+        #expect(sent.header["user-agent"]?.hasPrefix("celper-swift/") == true)
+
+        let ready = try await sandbox.candidate("interviewed", viewed: true)
+        let state = try await client.getCandidateStatus(ready, jobPositionId: "pos_1")
+        #expect(state.status == .interviewed && state.analysisViewed && state.interviewScore == 85)
+        #expect(state.requestId?.isEmpty == false)
+        #expect(try await client.selectCandidate(ready, jobPositionId: "pos_1").status == .selected)
+        let other = try await sandbox.candidate("interviewed", viewed: true)
+        #expect(try await client.rejectCandidate(other, jobPositionId: "pos_1").status == .rejected)
+    }
+
+    @Test func aStatusOfTomorrowComesThrough() async throws {
+        let candidate = try await sandbox.candidate("on_hold")
+        #expect(try await client.getCandidateStatus(candidate, jobPositionId: "pos_1").status == .unknown("on_hold"))
+        #expect(CandidateStatus.known.count == 8)
+        #expect(CandidateStatus.known.allSatisfy { CandidateStatus(rawValue: $0.rawValue) == $0 })
+    }
+
+    @Test func resultsAreEqualByValueAndHaveTheRateLimit() async throws {
+        let candidate = try await sandbox.candidate()
+        let limit = #""X-RateLimit-Limit":40,"X-RateLimit-Remaining":39,"X-RateLimit-Reset":1800000000"#
+        let data = #"{"status":"new","analysisViewed":false,"interviewScore":null}"#
+        let body = #"{"success":true,"requestId":"r","data":\#(data)}"#
+        let answer = #""headers":{"X-Request-Id":"r",\#(limit)},"json":\#(body)"#
+        try await sandbox.fault(candidate, #""kind":"status","status":200,"times":2,\#(answer)"#)
+        let one = try await client.getCandidateStatus(candidate, jobPositionId: "pos_1")
+        let two = try await client.getCandidateStatus(candidate, jobPositionId: "pos_1")
+        #expect(one == two && one.interviewScore == nil)
+        let reset = Date(timeIntervalSince1970: 1_800_000_000)
+        #expect(one.rateLimit == RateLimit(limit: 40, remaining: 39, resetAt: reset))
+    }
+
+    @Test func answersBecomeErrorsThatReadWell() async throws {
+        let missing = await failing { try await client.getCandidateStatus("nobody", jobPositionId: "pos_1") }
+        #expect(missing?.kind == .notFound && missing?.status == 404 && missing?.code == "NOT_FOUND")
+        #expect(missing?.attempts == 1 && missing?.operation == "status")
+        #expect(missing?.localizedDescription.contains("HTTP 404 NOT_FOUND") == true)
+        #expect(missing.map { "\($0)" } == missing?.localizedDescription)
+        let interviewed = try await sandbox.candidate("interviewed")
+        let early = await failing { try await client.selectCandidate(interviewed, jobPositionId: "pos_1") }
+        #expect(early?.kind == .analysisNotViewed)
+        let refused = await failing { try await client.inviteCandidate(interviewed, jobPositionId: "pos_1") }
+        #expect(refused?.kind == .invalidStatus && refused?.idempotencyKey != nil)
+        let other = try await sandbox.candidate()
+        _ = try await client.inviteCandidate(other, jobPositionId: "pos_1", idempotencyKey: "key-\(other)")
+        let conflict = await failing {
+            try await client.inviteCandidate(
+                other, jobPositionId: "pos_1", emailSubject: "x", idempotencyKey: "key-\(other)")
+        }
+        #expect(conflict?.kind == .idempotencyConflict)
+        let stranger = try Celper(apiKey: "celp_00000000000000000000000000000000", baseURL: sandbox.baseURL)
+        let denied = await failing { try await stranger.getCandidateStatus(other, jobPositionId: "pos_1") }
+        #expect(denied?.kind == .authentication)
+    }
+
+    @Test(arguments: [
+        (#""kind":"status","status":400"#, CelperError.Kind.invalidRequest, false),
+        (#""kind":"status","status":403"#, .permissionDenied, false),
+        (#""kind":"status","status":409,"json":{"success":false,"error":"ACTIVE_SESSION"}"#, .conflict, false),
+        (#""kind":"status","status":429,"headers":{"Retry-After":7}"#, .rateLimited, false),
+        (#""kind":"status","status":503"#, .server, true),
+        (#""kind":"close""#, .connection, true),
+        (#""kind":"not_json""#, .unexpectedResponse, true),
+        (#""kind":"delay","seconds":600"#, .timeout, true),
+    ])
+    func everyOtherAnswerToo(fault: String, kind: CelperError.Kind, unknown: Bool) async throws {
+        let candidate = try await sandbox.candidate()
+        try await sandbox.fault(candidate, fault)
+        let error = await failing {
+            // Long enough for the request to go out, however slow the machine is.
+            try await client.inviteCandidate(candidate, jobPositionId: "pos_1", timeout: .seconds(8), maxRetries: 0)
+        }
+        #expect(error?.kind == kind && error?.outcomeUnknown == unknown)
+        if kind == .rateLimited { #expect(error?.retryAfter == .seconds(7)) }
+    }
+
+    @Test func aFailedAttemptIsTriedAgainWithTheSameKey() async throws {
+        let candidate = try await sandbox.candidate()
+        try await sandbox.fault(candidate, #""kind":"status","status":503,"times":2"#)
+        _ = try await client.inviteCandidate(candidate, jobPositionId: "pos_1")
+        let keys = try await sandbox.requests(candidate).map { $0.header["idempotency-key"] }
+        #expect(keys.count == 3 && Set(keys).count == 1 && keys[0] != nil)
+    }
+
+    @Test func oddArgumentsAreRefusedByName() async throws {
+        for timeout in [Duration.zero, .seconds(-1), .nanoseconds(-1), .seconds(Int64.max), .seconds(Int64.min)] {
+            let refused = await failing {
+                try await client.getCandidateStatus("odd", jobPositionId: "p", timeout: timeout)
+            }
+            if timeout < .seconds(1) {
+                #expect(refused?.kind == .invalidArgument && refused?.message.contains("timeout") == true)
+                #expect(await failing { try Celper(apiKey: "x", timeout: timeout) }?.kind == .invalidArgument)
+                let limits = RateLimits(window: timeout)
+                #expect(await failing { try Celper(apiKey: "x", rateLimits: limits) }?.kind == .invalidArgument)
+            }
+        }
+        let negative = await failing { try await client.getCandidateStatus("odd", jobPositionId: "p", maxRetries: -1) }
+        #expect(negative?.kind == .invalidArgument)
+        #expect(await failing { try Celper(apiKey: "x", rateLimits: RateLimits(reads: -1)) }?.kind == .invalidArgument)
+        #expect(await failing { try await client.getCandidateStatus("", jobPositionId: "p") }?.kind == .invalidArgument)
+        #expect(await failing { try Celper(apiKey: "x", baseURL: "http://10.0.2.2") }?.operation == "client")
+    }
+
+    @Test func aGatewaysPathPrefixIsKept() async throws {
+        let client = try Celper(apiKey: sandbox.apiKey, baseURL: sandbox.baseURL + "/gateway/hr/")
+        _ = await failing { try await client.getCandidateStatus("prefixed", jobPositionId: "pos_1") }
+        #expect(try await sandbox.requests().contains { $0.path == "/gateway/hr/v1/candidates/prefixed/status" })
+    }
+
+    @Test func theKeyIsShownNowhere() async throws {
+        let secret = "celp_hunter2hunter2hunter2"
+        let client = try Celper(apiKey: secret, baseURL: sandbox.baseURL)
+        let failed = await failing { try await client.getCandidateStatus("c", jobPositionId: "p") }
+        let refused = await failing { try Celper(apiKey: secret + "\n") }
+        var dumped = ""
+        dump(client, to: &dumped)
+        dump(failed, to: &dumped)
+        dump(refused, to: &dumped)
+        #expect(!"\(client) \(String(reflecting: client)) \(dumped)".contains("hunter2"))
+    }
+}

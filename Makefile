@@ -17,11 +17,11 @@ demo: ## Run the main job against the sandbox: status, invite, select, reject, a
 	@$(CARGO) run --quiet --locked -p celper --example demo
 
 .PHONY: test
-test: lint test-rust ## Build and test everything
+test: lint test-rust test-node ## Build and test everything
 	@echo "make test: everything passed"
 
 .PHONY: lint
-lint: lint-rust ## Format and lint checks, every language
+lint: lint-rust lint-node ## Format and lint checks, every language
 
 .PHONY: sandbox
 sandbox: ## Build target/release/celper-sandbox
@@ -33,6 +33,22 @@ bench: bench-rust ## Side-by-side benchmarks
 .PHONY: bench-rust
 bench-rust: ## The Rust client beside bare reqwest
 	$(CARGO) run --locked --release -p celper-bench
+
+.PHONY: node
+node: bindings-node/node_modules/.package-lock.json ## Build the npm package, ready to be imported from bindings-node/
+	cd bindings-node && npm run build
+
+bindings-node/node_modules/.package-lock.json: bindings-node/package-lock.json
+	cd bindings-node && npm ci --no-audit --no-fund
+	@touch $@
+
+.PHONY: test-node
+test-node: sandbox node ## The npm package
+	cd bindings-node && npm test
+
+.PHONY: lint-node
+lint-node: bindings-node/node_modules/.package-lock.json
+	cd bindings-node && npm run lint
 
 .PHONY: lint-rust
 lint-rust:
@@ -48,3 +64,4 @@ test-rust: ## The core, the sandbox, and what a call allocates
 .PHONY: clean
 clean: ## Remove what was built
 	$(CARGO) clean
+	rm -rf bindings-node/{dist,node_modules,packed,.runtimes,*.node}

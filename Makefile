@@ -28,7 +28,7 @@ sandbox: ## Build target/release/celper-sandbox
 	$(CARGO) build --locked --release -p celper-sandbox
 
 .PHONY: bench
-bench: bench-rust ## Side-by-side benchmarks
+bench: bench-rust bench-node ## Side-by-side benchmarks
 
 .PHONY: bench-rust
 bench-rust: ## The Rust client beside bare reqwest
@@ -49,6 +49,11 @@ test-node: sandbox node ## The npm package
 .PHONY: lint-node
 lint-node: bindings-node/node_modules/.package-lock.json
 	cd bindings-node && npm run lint
+
+.PHONY: bench-node
+bench-node: node ## The Node package beside undici and fetch
+	$(CARGO) build --locked --release -p celper-bench
+	node tests/bench/node/calls.mjs
 
 .PHONY: lint-rust
 lint-rust:

@@ -63,9 +63,11 @@ export function clientOptions(given: unknown): NativeOptions {
   const options = given === undefined ? {} : check.options('options', given, CLIENT_OPTIONS);
   const text = (name: string) => check.text(name, check.read(options, name));
   const milliseconds = (name: string) => check.milliseconds(name, check.read(options, name));
+  // Read here and not left to the core: `process.env` of a worker, or of another runtime, is not the environment it sees.
+  const { CELPER_API_KEY = '', CELPER_BASE_URL } = process.env;
   return present({
-    apiKey: text('apiKey'),
-    baseUrl: text('baseUrl'),
+    apiKey: text('apiKey') ?? CELPER_API_KEY,
+    baseUrl: text('baseUrl') ?? (CELPER_BASE_URL || undefined),
     timeout: milliseconds('timeout'),
     attemptTimeout: milliseconds('attemptTimeout'),
     maxRetries: check.count('maxRetries', check.read(options, 'maxRetries')),

@@ -190,7 +190,7 @@ export class Celper {
     const trace: Trace = {};
     const result = send<T>(this.#client, operation, given, trace);
     // Only now, with the request on its way: walking the stack takes longer than the rest of this thread's work for a call.
-    Error.captureStackTrace(trace, method);
+    capture(trace, method);
     return result;
   }
 
@@ -224,6 +224,13 @@ export class Celper {
 function located(error: unknown, method: Function): unknown {
   if (!(error instanceof CelperError)) return error;
   const trace: Trace = {};
-  Error.captureStackTrace(trace, method);
+  capture(trace, method);
   return atCaller(error, trace);
+}
+
+/** Takes the stack, from `method`'s caller on. */
+function capture(trace: Trace, method: Function): void {
+  // Bun gives no frames at all when `method` is not the function that asks.
+  if (process.versions.bun) Error.captureStackTrace(trace);
+  else Error.captureStackTrace(trace, method);
 }

@@ -46,6 +46,14 @@ bindings-node/node_modules/.package-lock.json: bindings-node/package-lock.json
 test-node: sandbox node ## The npm package
 	cd bindings-node && npm test
 
+.PHONY: test-node-versions
+test-node-versions: sandbox node ## The npm package on Node 22 and 24
+	cd bindings-node/test/runtimes && npm ci --no-audit --no-fund
+	cd bindings-node && for version in 22 24; do \
+	  test/runtimes/node_modules/node-$$version/bin/node --test --test-reporter=dot \
+	    test/{abort,arguments,errors,hostile,lifetime,operations}.test.mjs; \
+	done
+
 .PHONY: lint-node
 lint-node: bindings-node/node_modules/.package-lock.json
 	cd bindings-node && npm run lint

@@ -81,7 +81,7 @@ export function clientOptions(given: unknown): NativeOptions {
 
 function rateLimits(check: Check, given: unknown): false | NativeRateLimits | undefined {
   if (given === undefined || given === false) return given;
-  if (typeof given !== 'object' || given === null || Array.isArray(given)) {
+  if (typeof given !== 'object' || given === null || isArray(given)) {
     throw check.wrong('rateLimits', 'an object or false', given);
   }
   const limits = check.options('rateLimits', given, RATE_LIMITS);
@@ -107,9 +107,7 @@ class Check {
 
   /** The object that holds options, none of them unknown. */
   options(what: string, given: unknown, known: readonly string[]): Options {
-    if (typeof given !== 'object' || given === null || Array.isArray(given)) {
-      throw this.wrong(what, 'an object', given);
-    }
+    if (typeof given !== 'object' || given === null || isArray(given)) throw this.wrong(what, 'an object', given);
     let names: string[];
     try {
       names = Object.keys(given);
@@ -198,9 +196,17 @@ function present<T extends object>(fields: { [Name in keyof T]: T[Name] | undefi
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as T;
 }
 
+function isArray(value: unknown): boolean {
+  try {
+    return Array.isArray(value);
+  } catch {
+    return false; // a revoked proxy
+  }
+}
+
 function typeName(value: unknown): string {
   if (value === null || value === undefined) return String(value);
-  if (Array.isArray(value)) return 'an array';
+  if (isArray(value)) return 'an array';
   const type = typeof value;
   return type === 'object' ? 'an object' : `a ${type}`;
 }

@@ -216,7 +216,8 @@ export class Celper {
 
   /** How `console.log` shows it: where it points, and never its key. */
   [Symbol.for('nodejs.util.inspect.custom')](): string {
-    return `Celper { baseUrl: '${this.baseUrl}' }`;
+    // It is also called on objects that merely have a client as their prototype.
+    return #client in this ? `Celper { baseUrl: '${this.baseUrl}' }` : 'Celper {}';
   }
 }
 
@@ -230,7 +231,11 @@ function located(error: unknown, method: Function): unknown {
 
 /** Takes the stack, from `method`'s caller on. */
 function capture(trace: Trace, method: Function): void {
-  // Bun gives no frames at all when `method` is not the function that asks.
-  if (process.versions.bun) Error.captureStackTrace(trace);
-  else Error.captureStackTrace(trace, method);
+  try {
+    // Bun gives no frames at all when `method` is not the function that asks.
+    if (process.versions.bun) Error.captureStackTrace(trace);
+    else Error.captureStackTrace(trace, method);
+  } catch {
+    // A program's `Error.prepareStackTrace` that throws: the request is on its way, and its outcome matters more.
+  }
 }

@@ -22,11 +22,11 @@ demo: sandbox python ## Run the main job against the sandbox: status, invite, se
 	@$(VENV)/bin/python bindings-python/examples/demo.py target/release/celper-sandbox
 
 .PHONY: test
-test: lint test-rust test-python test-kotlin test-swift ## Build and test everything
+test: lint test-rust test-python test-node test-kotlin test-swift ## Build and test everything
 	@echo "make test: everything passed"
 
 .PHONY: lint
-lint: lint-rust lint-python lint-swift ## Format and lint checks, every language
+lint: lint-rust lint-python lint-node lint-swift ## Format and lint checks, every language
 
 .PHONY: sandbox
 sandbox: ## Build target/release/celper-sandbox
@@ -42,7 +42,7 @@ swift: ## Build the Swift package in bindings-uniffi/swift
 	@$(SWIFT)/build.sh swift build -c release
 
 .PHONY: bench
-bench: bench-rust bench-python ## Side-by-side benchmarks
+bench: bench-rust bench-python bench-node ## Side-by-side benchmarks
 
 .PHONY: bench-rust
 bench-rust: ## The Rust client beside bare reqwest
@@ -79,6 +79,35 @@ lint-python: python
 	cd bindings-python && PYRIGHT_PYTHON_IGNORE_WARNINGS=1 .venv/bin/pyright
 	cd bindings-python && .venv/bin/stubtest celper --allowlist tests/typing/stubtest-allowlist.txt
 
+.PHONY: node
+node: bindings-node/node_modules/.package-lock.json ## Build the npm package, ready to be imported from bindings-node/
+	cd bindings-node && npm run build
+
+bindings-node/node_modules/.package-lock.json: bindings-node/package-lock.json
+	cd bindings-node && npm ci --no-audit --no-fund
+	@touch $@
+
+.PHONY: test-node
+test-node: sandbox node ## The npm package
+	cd bindings-node && npm test
+
+.PHONY: test-node-versions
+test-node-versions: sandbox node ## The npm package on Node 22 and 24
+	cd bindings-node/test/runtimes && npm ci --no-audit --no-fund
+	cd bindings-node && for version in 22 24; do \
+	  test/runtimes/node_modules/node-$$version/bin/node --test --test-reporter=dot \
+	    test/{abort,arguments,errors,hostile,lifetime,operations}.test.mjs; \
+	done
+
+.PHONY: lint-node
+lint-node: bindings-node/node_modules/.package-lock.json
+	cd bindings-node && npm run lint
+
+.PHONY: bench-node
+bench-node: node ## The Node package beside undici and fetch
+	$(CARGO) build --locked --release -p celper-bench
+	node tests/bench/node/calls.mjs
+
 .PHONY: lint-rust
 lint-rust:
 	$(CARGO) fmt --all --check
@@ -109,3 +138,4 @@ test-swift: sandbox ## The Swift package against the sandbox, and its library's 
 clean: ## Remove what was built
 	$(CARGO) clean
 	rm -rf $(KOTLIN)/target $(addprefix $(SWIFT)/,.build Generated lib Tests/Consumer/.build Tests/Consumer/Sources)
+	rm -rf $(VENV) bindings-node/{dist,node_modules,packed,.runtimes,*.node}

@@ -5,6 +5,7 @@
 mod tests;
 
 use std::borrow::Cow;
+use std::ops::RangeInclusive;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
@@ -29,8 +30,8 @@ pub(crate) struct HeaderFacts {
     pub(crate) reset_in: Option<Duration>,
 }
 
-/// The end of the year 9999. Later times are no times of a rate limit, and several languages cannot hold them.
-const LAST_SECOND: u64 = 253_402_300_799;
+/// The beginning of the year 1 and the end of the year 9999 as Unix time. Several languages cannot hold other times.
+const CALENDAR: RangeInclusive<i64> = -62_135_596_800..=253_402_300_799;
 
 impl HeaderFacts {
     /// `now` stands in for the server's clock where the answer has no `Date`; `key` is what must not come through.
@@ -42,7 +43,7 @@ impl HeaderFacts {
             limit: number("x-ratelimit-limit"),
             remaining: number("x-ratelimit-remaining"),
             reset_at: number("x-ratelimit-reset")
-                .filter(|unix| *unix <= LAST_SECOND)
+                .filter(|unix| i64::try_from(*unix).is_ok_and(|unix| CALENDAR.contains(&unix)))
                 .and_then(|unix| UNIX_EPOCH.checked_add(Duration::from_secs(unix))),
         };
         let any = rate_limit.limit.is_some() || rate_limit.remaining.is_some() || rate_limit.reset_at.is_some();
@@ -82,14 +83,15 @@ from_answer!(CandidateState, Invitation, Decision);
 /// Reads an ISO 8601 time.
 pub(crate) fn iso_8601<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SystemTime, D::Error> {
     let text = Cow::<str>::deserialize(deserializer)?;
-    let time = OffsetDateTime::parse(&text, &Rfc3339).ok().and_then(|time| {
+    let time = OffsetDateTime::parse(&text, &Rfc3339).ok().filter(|time| CALENDAR.contains(&time.unix_timestamp()));
+    let time = time.and_then(|time| {
         // Not `SystemTime::from`, which panics where the system's clock does not reach that far back.
         let seconds = Duration::from_secs(time.unix_timestamp().unsigned_abs());
         let whole =
             if time.unix_timestamp() < 0 { UNIX_EPOCH.checked_sub(seconds) } else { UNIX_EPOCH.checked_add(seconds) };
         whole?.checked_add(Duration::from_nanos(time.nanosecond().into()))
     });
-    time.ok_or_else(|| de::Error::custom("a time is not in ISO 8601 form"))
+    time.ok_or_else(|| de::Error::custom("a time is not in ISO 8601 form, of the years 1 to 9999"))
 }
 
 /// A text where the server sent one; any other type reads as none, so that an oddity in a field that only informs does not

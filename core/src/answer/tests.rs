@@ -126,6 +126,7 @@ fn any_time_of_any_calendar_is_read() {
     assert_eq!(at("1969-12-31T23:59:59.250Z"), Some(UNIX_EPOCH - Duration::from_millis(750)));
     assert_eq!(at("2026-04-18T10:00:00+02:00"), Some(UNIX_EPOCH + Duration::from_secs(1_776_499_200)));
     assert!(at("0001-01-01T00:00:00Z").is_some() && at("9999-12-31T23:59:59.999Z").is_some());
+    assert!(at("0001-01-01T00:00:00+01:00").is_none() && at("9999-12-31T23:59:59-05:00").is_none());
     assert_eq!(at("2026-13-01T00:00:00Z"), None);
 }
 

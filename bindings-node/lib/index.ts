@@ -1,0 +1,52 @@
+/// <reference lib="esnext.disposable" preserve="true" />
+
+/**
+ * Client for the Celper AI Candidate Actions API: read a candidate's status; invite, select, reject.
+ *
+ * ```ts
+ * import { Celper } from 'celper';
+ *
+ * const client = new Celper(); // CELPER_API_KEY, CELPER_BASE_URL
+ * const state = await client.getCandidateStatus('cand_xyz789', { jobPositionId: 'pos_abc123' });
+ * ```
+ *
+ * @packageDocumentation
+ */
+
+export type {
+  ActionOptions,
+  CallOptions,
+  CelperOptions,
+  InviteOptions,
+  RateLimits,
+} from './client';
+export { Celper } from './client';
+export type { ErrorFields, ErrorKind, OperationName } from './errors';
+export {
+  AnalysisNotViewedError,
+  ApiError,
+  AuthenticationError,
+  CelperError,
+  ConflictError,
+  ConnectionFailedError,
+  IdempotencyConflictError,
+  InvalidArgumentError,
+  InvalidRequestError,
+  InvalidStatusError,
+  NotFoundError,
+  PermissionDeniedError,
+  RateLimitError,
+  RequestTimeoutError,
+  ServerError,
+  TransportError,
+  UnexpectedResponseError,
+} from './errors';
+export type {
+  Answered,
+  CandidateState,
+  Decision,
+  Invitation,
+  KnownCandidateStatus,
+  RateLimit,
+} from './models';
+export { CandidateStatus, isKnownStatus } from './models';

@@ -1,0 +1,58 @@
+// Packs what is published: `celper`, and a package for each platform whose native file is here.
+//
+//   node scripts/pack.mjs [FOLDER]        prints the tarballs, one a line; FOLDER is `packed` if not said
+//
+// `celper` lists the platforms' packages as optional dependencies only from here on: before they are published, no registry
+// has them, and `npm ci` in the tree would look for them in vain.
+
+import { execFileSync } from 'node:child_process';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const here = fileURLToPath(new URL('..', import.meta.url));
+const out = resolve(process.argv[2] ?? join(here, 'packed'));
+const stage = mkdtempSync(join(tmpdir(), 'celper-pack-'));
+
+function run(file, ...args) {
+  return execFileSync(process.execPath, [join(here, file), ...args], { cwd: stage, encoding: 'utf8' });
+}
+
+function pack(folder) {
+  const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm';
+  const args = ['pack', '--ignore-scripts', '--json', '--pack-destination', out];
+  const shell = process.platform === 'win32';
+  const [{ filename }] = JSON.parse(
+    execFileSync(npm, args, { cwd: folder, encoding: 'utf8', shell, stdio: ['ignore', 'pipe', 'pipe'] }),
+  );
+  console.log(join(out, filename));
+}
+
+try {
+  mkdirSync(out, { recursive: true });
+  const { devDependencies, scripts, ...manifest } = JSON.parse(readFileSync(join(here, 'package.json'), 'utf8'));
+  writeFileSync(join(stage, 'package.json'), JSON.stringify(manifest, null, 2));
+  run('node_modules/@napi-rs/cli/dist/cli.js', 'create-npm-dirs');
+  const platforms = readdirSync(join(stage, 'npm')).sort();
+
+  for (const platform of platforms) {
+    const native = `celper.${platform}.node`;
+    if (!existsSync(join(here, native))) continue;
+    cpSync(join(here, native), join(stage, 'npm', platform, native));
+    cpSync(join(here, '../LICENSE'), join(stage, 'npm', platform, 'LICENSE'));
+    pack(join(stage, 'npm', platform));
+  }
+
+  const { napi, ...published } = manifest;
+  published.optionalDependencies = Object.fromEntries(
+    platforms.map((platform) => [`celper-${platform}`, manifest.version]),
+  );
+  rmSync(join(stage, 'npm'), { recursive: true });
+  writeFileSync(join(stage, 'package.json'), `${JSON.stringify(published, null, 2)}\n`);
+  for (const file of ['dist', 'README.md']) cpSync(join(here, file), join(stage, file), { recursive: true });
+  cpSync(join(here, '../LICENSE'), join(stage, 'LICENSE'));
+  pack(stage);
+} finally {
+  rmSync(stage, { recursive: true, force: true });
+}

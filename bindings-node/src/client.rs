@@ -1,0 +1,112 @@
+//! A client made of JavaScript's options.
+
+use std::time::Duration;
+
+use celper::{Client, Error, RateLimits};
+use napi::bindgen_prelude::{Either, Uint8Array};
+use napi_derive::napi;
+
+use crate::outcome;
+
+/// The core's client, held by JavaScript's.
+#[napi]
+pub struct NativeClient(pub(crate) Client);
+
+/// The options, their types checked. Times are in milliseconds.
+#[napi(object, object_to_js = false)]
+pub struct NativeOptions {
+    pub api_key: Option<String>,
+    pub base_url: Option<String>,
+    pub timeout: Option<f64>,
+    pub attempt_timeout: Option<f64>,
+    pub max_retries: Option<u32>,
+    /// `false` turns pacing off.
+    pub rate_limits: Option<Either<bool, NativeRateLimits>>,
+    pub proxy: Option<String>,
+    pub ca_certificates: Option<Uint8Array>,
+    pub app_info: Option<String>,
+    /// The version of Node, for the User-Agent.
+    pub version: String,
+}
+
+/// The rate windows; what is left out keeps its default.
+#[napi(object, object_to_js = false)]
+pub struct NativeRateLimits {
+    pub reads: Option<u32>,
+    pub actions: Option<u32>,
+    pub total: Option<u32>,
+    pub window: Option<f64>,
+}
+
+/// A client, or an error as JSON.
+#[napi(catch_unwind)]
+pub fn open(options: NativeOptions) -> Either<NativeClient, String> {
+    match build(options) {
+        Ok(client) => Either::A(NativeClient(client)),
+        Err(error) => Either::B(outcome::failure(0, &error)),
+    }
+}
+
+#[napi]
+impl NativeClient {
+    /// Lets calls under way end, and begins no more.
+    #[napi(catch_unwind)]
+    pub fn close(&self) {
+        self.0.close();
+    }
+
+    /// Where the API is.
+    #[napi(getter, catch_unwind)]
+    pub fn base_url(&self) -> String {
+        self.0.base_url().to_owned()
+    }
+}
+
+fn build(options: NativeOptions) -> Result<Client, Error> {
+    let mut builder = Client::builder().language("node", options.version);
+    if let Some(key) = options.api_key {
+        builder = builder.api_key(key);
+    }
+    if let Some(url) = options.base_url {
+        builder = builder.base_url(url);
+    }
+    if let Some(timeout) = options.timeout {
+        builder = builder.timeout(milliseconds(timeout));
+    }
+    if let Some(timeout) = options.attempt_timeout {
+        builder = builder.attempt_timeout(milliseconds(timeout));
+    }
+    if let Some(max_retries) = options.max_retries {
+        builder = builder.max_retries(max_retries);
+    }
+    match options.rate_limits {
+        Some(Either::A(_)) => builder = builder.rate_limits(None),
+        Some(Either::B(limits)) => builder = builder.rate_limits(rate_limits(limits)),
+        None => {}
+    }
+    if let Some(proxy) = options.proxy {
+        builder = builder.proxy(proxy);
+    }
+    if let Some(pem) = options.ca_certificates {
+        builder = builder.ca_certificates(pem);
+    }
+    if let Some(app_info) = options.app_info {
+        builder = builder.app_info(app_info);
+    }
+    builder.build()
+}
+
+fn rate_limits(given: NativeRateLimits) -> RateLimits {
+    let default = RateLimits::default();
+    RateLimits {
+        reads: given.reads.unwrap_or(default.reads),
+        actions: given.actions.unwrap_or(default.actions),
+        total: given.total.unwrap_or(default.total),
+        window: given.window.map_or(default.window, milliseconds),
+    }
+}
+
+/// A duration of JavaScript's milliseconds. What is none becomes zero, which the core refuses.
+pub(crate) fn milliseconds(value: f64) -> Duration {
+    Duration::try_from_secs_f64(value / 1_000.0).unwrap_or_default()
+}

@@ -1,0 +1,211 @@
+// Errors: real classes with the core's table, the caller's stack, readable forms and no secret in any of them.
+
+import assert from 'node:assert/strict';
+import { createRequire } from 'node:module';
+import net from 'node:net';
+import { test } from 'node:test';
+import { inspect } from 'node:util';
+
+import * as celper from 'celper';
+
+import { startSandbox } from './support/sandbox.mjs';
+import { native } from './support/tables.mjs';
+
+const require = createRequire(import.meta.url);
+const { Celper, CelperError } = celper;
+const sandbox = await startSandbox();
+const client = new Celper(sandbox.options({ maxRetries: 0 }));
+const jobPositionId = 'pos';
+
+const caught = (promise) =>
+  promise.then(
+    () => assert.fail('it did not fail'),
+    (error) => error,
+  );
+
+/** What a call fails with when the server answers like this. */
+async function answered(status, code, more = {}) {
+  const candidateId = await sandbox.candidate();
+  const json = { success: false, error: code, message: `Said by the server (${code}).`, requestId: 'req_1' };
+  await sandbox.fault(candidateId, 'status', { status, json, ...more });
+  return caught(client.selectCandidate(candidateId, { jobPositionId, idempotencyKey: 'k' }));
+}
+
+test("there is a class for every kind of the core's table, and no other", () => {
+  const rows = native.errorKinds();
+  for (const { kind, class: name, parent } of rows) {
+    const type = celper[name];
+    assert.equal(typeof type, 'function', name);
+    const error = new type({ kind, message: 'm', operation: 'status' });
+    assert.ok(error instanceof celper[parent] && error instanceof CelperError && error instanceof Error, name);
+    assert.equal(Object.getPrototypeOf(type).name, parent, name);
+    assert.deepEqual([type.name, error.name, error.kind], [name, name, kind]);
+  }
+  const exported = Object.keys(celper).filter((name) => name.endsWith('Error'));
+  const tabled = new Set(rows.flatMap(({ class: name, parent }) => [name, parent]));
+  assert.deepEqual(exported.sort(), [...tabled].sort());
+});
+
+test("answers become the class of their kind, with the server's fields", async () => {
+  for (const [status, code, kind] of [
+    [400, 'VALIDATION_ERROR', 'invalid_request'],
+    [401, 'UNAUTHORIZED', 'authentication'],
+    [403, 'SCOPE_INSUFFICIENT', 'permission_denied'],
+    [404, 'NOT_FOUND', 'not_found'],
+    [409, 'SOMETHING_NEW', 'conflict'],
+    [409, 'INVALID_STATUS', 'invalid_status'],
+    [409, 'ANALYSIS_NOT_VIEWED', 'analysis_not_viewed'],
+    [409, 'IDEMPOTENCY_CONFLICT', 'idempotency_conflict'],
+    [418, 'TEAPOT', 'invalid_request'],
+    [503, 'DOWN', 'server'],
+  ]) {
+    const error = await answered(status, code);
+    const row = native.errorKinds().find((row) => row.kind === kind);
+    assert.ok(error instanceof celper[row.class] && error.constructor === celper[row.class], `${code}: ${error}`);
+    assert.ok(error.message.includes(`Said by the server (${code})`), error.message);
+    const { operation, attempts, idempotencyKey, outcomeUnknown, requestId } = error;
+    assert.deepEqual([error.kind, error.status, error.code], [kind, status, code]);
+    assert.deepEqual([operation, attempts, idempotencyKey, requestId], ['select', 1, 'k', 'req_1']);
+    assert.equal(outcomeUnknown, status >= 500, code);
+    assert.equal(error.cause, undefined);
+  }
+  const limited = await answered(429, 'RATE_LIMITED', { headers: { 'Retry-After': 7 } });
+  assert.ok(limited instanceof celper.RateLimitError);
+  assert.ok(limited.retryAfter >= 7 && limited.retryAfter < 8, `${limited.retryAfter} seconds`);
+});
+
+test('what is no usable answer', async () => {
+  const candidateId = await sandbox.candidate();
+  const invite = () => caught(client.inviteCandidate(candidateId, { jobPositionId }));
+  await sandbox.fault(candidateId, 'close');
+  const closed = await invite();
+  assert.ok(closed instanceof celper.ConnectionFailedError && closed instanceof celper.TransportError);
+  assert.equal(closed.outcomeUnknown, true);
+  assert.match(closed.idempotencyKey, /^[0-9a-f-]{36}$/);
+  assert.ok(closed.cause instanceof Error && closed.cause.message.length > 0);
+  await sandbox.fault(candidateId, 'not_json', { act: 'none' });
+  const html = await invite();
+  assert.ok(html instanceof celper.UnexpectedResponseError && html.outcomeUnknown, `${html}`);
+  await sandbox.fault(candidateId, 'not_json');
+  assert.match(
+    (await caught(client.getCandidateStatus(candidateId, { jobPositionId }))).message,
+    /Check that baseUrl /,
+  );
+  await sandbox.fault(candidateId, 'redirect', { location: 'http://127.0.0.1:1/' });
+  assert.equal((await invite()).kind, 'unexpected_response');
+
+  const listener = net.createServer().listen(0, '127.0.0.1');
+  await new Promise((resolve) => listener.once('listening', resolve));
+  const { port } = listener.address();
+  await new Promise((resolve) => listener.close(resolve));
+  const nobody = new Celper({ apiKey: 'celp_nobody', baseUrl: `http://127.0.0.1:${port}`, maxRetries: 0 });
+  const refused = await caught(nobody.inviteCandidate('c', { jobPositionId }));
+  assert.equal(refused.kind, 'connection');
+  assert.equal(refused.outcomeUnknown, false);
+  assert.equal(refused.cause.code, 'ECONNREFUSED');
+});
+
+test('instanceof across ESM, CommonJS and a second copy in one process', async () => {
+  const cjs = require('celper');
+  assert.equal(cjs.NotFoundError, celper.NotFoundError);
+  for (const name of Object.keys(cjs)) assert.equal(celper[name], cjs[name], name);
+
+  const files = Object.keys(require.cache).filter((file) => /[\\/]dist[\\/]\w+\.js$/.test(file));
+  const kept = files.map((file) => [file, require.cache[file]]);
+  for (const file of files) delete require.cache[file];
+  const copy = require('celper');
+  for (const [file, module] of kept) require.cache[file] = module;
+  assert.notEqual(copy.CelperError, CelperError);
+
+  const other = new copy.Celper(sandbox.options());
+  const error = await caught(other.getCandidateStatus('nobody', { jobPositionId }));
+  assert.ok(error instanceof copy.NotFoundError);
+  for (const name of ['NotFoundError', 'ApiError', 'CelperError']) assert.ok(error instanceof celper[name], name);
+  for (const name of ['ConflictError', 'TransportError', 'ServerError'])
+    assert.ok(!(error instanceof celper[name]), name);
+  class Mine extends celper.NotFoundError {}
+  assert.ok(!(error instanceof Mine));
+  assert.ok(new Mine({ kind: 'not_found', message: '', operation: 'status' }) instanceof copy.NotFoundError);
+  for (const value of [null, undefined, 1, 'x', {}, new Error('x')]) assert.ok(!(value instanceof CelperError));
+});
+
+test("the stack begins at the caller's own frame", async () => {
+  // Bun cannot leave out our own frames, and has none of a function that returns a call as its last act.
+  const { bun } = process.versions;
+  const frame = (error) => {
+    const frames = error.stack.split('\n').filter((line) => line.startsWith('    at '));
+    return bun ? frames.join(' ') : frames[0];
+  };
+  async function awaits() {
+    await client.getCandidateStatus('nobody', { jobPositionId });
+  }
+  function returns() {
+    return client.selectCandidate('nobody', { jobPositionId });
+  }
+  async function refused() {
+    await client.inviteCandidate(1, { jobPositionId });
+  }
+  async function unreachable() {
+    await new Celper({ apiKey: 'celp_x', baseUrl: 'http://127.0.0.1:1', maxRetries: 0 }).rejectCandidate('c', {
+      jobPositionId,
+    });
+  }
+  function constructs() {
+    return new Celper({ baseUrl: 'nonsense' });
+  }
+  for (const caller of [awaits, refused, unreachable, ...(bun ? [] : [returns])]) {
+    const error = await caught(caller());
+    assert.match(frame(error), new RegExp(`at (async )?${caller.name} .*errors\\.test\\.mjs`), error.stack);
+    assert.ok(error.stack.startsWith(`${error.name}: ${error.message}\n`), error.stack);
+    if (!bun) assert.doesNotMatch(error.stack, /[\\/]dist[\\/]|node:internal\/promise/);
+  }
+  assert.throws(constructs, (error) => frame(error).includes('at constructs '));
+  class Own extends Celper {}
+  assert.throws(
+    function derives() {
+      new Own({ baseUrl: 'nonsense' });
+    },
+    (error) => frame(error).includes('derives'),
+  );
+});
+
+test('every printed form is readable and shows no secret', async () => {
+  const secrets = [sandbox.apiKey, 'SUBJECT', 'BODY', 'hunter2'];
+  const clean = (text) => assert.ok(!secrets.some((secret) => text.includes(secret)), text);
+  const forms = (value) => [`${value}`, inspect(value, { depth: 9, showHidden: true }), JSON.stringify(value) ?? ''];
+
+  const shown = new Celper(sandbox.options({ proxy: 'http://user:hunter2@127.0.0.1:1', maxRetries: 0 }));
+  forms(shown).forEach(clean);
+  assert.equal(inspect(shown), `Celper { baseUrl: '${sandbox.baseUrl}' }`);
+  assert.match(inspect({ client: shown }), /client: Celper \{ baseUrl/);
+
+  const candidateId = await sandbox.candidate();
+  const json = { success: false, error: 'ECHO', message: `your key is ${sandbox.apiKey}`, requestId: 'req_9' };
+  await sandbox.fault(candidateId, 'status', { status: 400, json });
+  const options = { jobPositionId, emailSubject: 'SUBJECT', emailBody: 'BODY' };
+  const echoed = await caught(client.inviteCandidate(candidateId, options));
+  forms(echoed).forEach(clean);
+  const data = JSON.parse(JSON.stringify(echoed));
+  assert.deepEqual(
+    [data.name, data.kind, data.status, data.code, data.requestId, data.outcomeUnknown],
+    ['InvalidRequestError', 'invalid_request', 400, 'ECHO', 'req_9', false],
+  );
+  assert.equal(data.message, echoed.message);
+  const [head] = inspect(echoed).split('\n');
+  assert.equal(head, `InvalidRequestError: ${echoed.message}`);
+  assert.match(inspect(echoed), /status: 400,\n\s+code: 'ECHO'/);
+  assert.doesNotMatch(inspect(echoed), /undefined/);
+
+  const unreachable = await caught(shown.inviteCandidate(candidateId, options));
+  assert.equal(unreachable.kind, 'connection');
+  forms(unreachable).forEach(clean);
+  assert.equal(JSON.parse(JSON.stringify(unreachable)).cause, unreachable.cause.message);
+  assert.throws(
+    () => new Celper({ apiKey: `${sandbox.apiKey}\n` }),
+    (error) => forms(error).forEach(clean) ?? true,
+  );
+  assert.throws(
+    () => new Celper({ apiKey: sandbox.apiKey, baseUrl: 'https://u:hunter2@h' }),
+    (error) => forms(error).forEach(clean) ?? true,
+  );
+});

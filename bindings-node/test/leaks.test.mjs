@@ -1,0 +1,39 @@
+// Tens of thousands of calls leave nothing behind, however they end.
+
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+
+import { startSandbox } from './support/sandbox.mjs';
+
+const PROGRAM = fileURLToPath(new URL('programs/leaks.mjs', import.meta.url));
+const CALLS_OF_EACH_KIND = 16_000;
+const MB = 1024 * 1024;
+
+test('good, failing and aborted calls leave heap, memory, handles and listeners flat', async (t) => {
+  const sandbox = await startSandbox('--no-log');
+  const slow = await sandbox.candidate();
+  await sandbox.fault(slow, 'delay', { seconds: 60, times: null });
+  const env = {
+    ...process.env,
+    CELPER_API_KEY: sandbox.apiKey,
+    CELPER_BASE_URL: sandbox.baseUrl,
+    QUICK_CANDIDATE: await sandbox.candidate(),
+    SLOW_CANDIDATE: slow,
+  };
+  const args = ['--expose-gc', PROGRAM, String(CALLS_OF_EACH_KIND)];
+  const { stdout } = await promisify(execFile)(process.execPath, args, { env });
+  const { before, after } = JSON.parse(stdout);
+  t.diagnostic(`after ${CALLS_OF_EACH_KIND / 2} of each kind: ${JSON.stringify(before)}`);
+  t.diagnostic(`after ${CALLS_OF_EACH_KIND} more:      ${JSON.stringify(after)}`);
+  // 100 bytes kept of each of the calls would be 5 MB.
+  assert.ok(after.heap - before.heap < 1.5 * MB, 'heap');
+  assert.ok(after.external - before.external < 1.5 * MB, 'memory outside the heap');
+  assert.ok(after.rss - before.rss < 16 * MB, 'resident memory');
+  assert.ok(after.handles <= before.handles, 'handles');
+  assert.ok(after.files <= before.files + 32, 'files and sockets');
+  assert.ok(after.threads <= before.threads, 'threads');
+  assert.equal(after.listeners, 0);
+});

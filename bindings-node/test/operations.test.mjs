@@ -1,0 +1,218 @@
+// The four operations, what they take and what they give.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { inspect } from 'node:util';
+
+import { CandidateStatus, Celper, isKnownStatus } from 'celper';
+
+import { startSandbox } from './support/sandbox.mjs';
+import { native } from './support/tables.mjs';
+
+const sandbox = await startSandbox();
+const limited = await startSandbox('--window', '60');
+const tls = await startSandbox('--tls');
+const proxied = await startSandbox('--proxy', '--proxy-auth', 'user:pass');
+const client = new Celper(sandbox.options());
+const jobPositionId = 'pos';
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+test('status, invite, select, reject', async () => {
+  const invited = await sandbox.candidate();
+  const fresh = await client.getCandidateStatus(invited, { jobPositionId });
+  assert.deepEqual(Object.keys(fresh), ['status', 'analysisViewed', 'interviewScore', 'requestId', 'rateLimit']);
+  assert.deepEqual([fresh.status, fresh.analysisViewed, fresh.interviewScore], ['new', false, null]);
+  assert.match(fresh.requestId, UUID);
+
+  const invitation = await client.inviteCandidate(invited, { jobPositionId });
+  assert.deepEqual([invitation.invited, invitation.emailDelivery], [true, 'pending']);
+  assert.match(invitation.sessionId, /^sess_/);
+  assert.ok(invitation.expiresAt instanceof Date);
+  const days = (invitation.expiresAt.getTime() - Date.now()) / 86_400_000;
+  assert.ok(days > 6.9 && days < 7.1, `${invitation.expiresAt}`);
+
+  const selected = await sandbox.interviewed();
+  assert.equal((await client.getCandidateStatus(selected, { jobPositionId })).interviewScore, 85);
+  assert.equal((await client.selectCandidate(selected, { jobPositionId })).status, CandidateStatus.Selected);
+  const rejected = await sandbox.interviewed({ interviewScore: 12.5 });
+  assert.equal((await client.getCandidateStatus(rejected, { jobPositionId })).interviewScore, 12.5);
+  const decision = await client.rejectCandidate(rejected, { jobPositionId });
+  assert.deepEqual(Object.keys(decision), ['status', 'requestId', 'rateLimit']);
+  assert.equal(decision.status, 'rejected');
+});
+
+test('results are frozen plain data', async () => {
+  const client = new Celper(limited.options());
+  const state = await client.getCandidateStatus(await limited.candidate(), { jobPositionId });
+  assert.ok(Object.isFrozen(state) && Object.isFrozen(state.rateLimit));
+  assert.deepEqual(structuredClone(state), state);
+  assert.match(inspect(state), /status: 'new'/);
+  assert.throws(() => {
+    state.status = 'selected';
+  }, TypeError);
+});
+
+test("the rate limit is the server's headers, and null where it sent none", async () => {
+  const ofLimited = new Celper(limited.options());
+  const { rateLimit } = await ofLimited.getCandidateStatus(await limited.candidate(), { jobPositionId });
+  assert.equal(rateLimit.limit, 40);
+  assert.ok(rateLimit.remaining < 40 && rateLimit.resetAt instanceof Date);
+  assert.ok(Math.abs(rateLimit.resetAt.getTime() - Date.now()) < 120_000);
+
+  const odd = await sandbox.candidate();
+  await sandbox.fault(odd, 'status', {
+    status: 200,
+    json: { success: true, data: { status: 'new', analysisViewed: false } },
+    headers: {
+      'X-RateLimit-Limit': null,
+      'X-RateLimit-Remaining': 7,
+      'X-RateLimit-Reset': '9'.repeat(18),
+      'X-Request-Id': null,
+    },
+  });
+  const answer = await client.getCandidateStatus(odd, { jobPositionId });
+  // A time that no Date can hold is none.
+  assert.deepEqual(answer.rateLimit, { limit: null, remaining: 7, resetAt: null });
+  assert.equal(answer.requestId, null);
+
+  assert.equal((await client.getCandidateStatus(await sandbox.candidate(), { jobPositionId })).rateLimit, null);
+});
+
+test('what a call takes reaches the wire', async () => {
+  const id = 'cand ü/../?#%🦀';
+  await sandbox.control('candidates', { candidateId: id, jobPositionId: 'p ö&=', status: 'new' });
+  const agent = new Celper(sandbox.options({ appInfo: 'acme/2.1' }));
+  const emailSubject = 'Hällo "you" 🦀';
+  const emailBody = 'line one\nline two {interviewLink}\u2028';
+  await agent.getCandidateStatus(id, { jobPositionId: 'p ö&=' });
+  await agent.inviteCandidate(id, { jobPositionId: 'p ö&=', emailSubject, emailBody, idempotencyKey: 'invite 17' });
+  const [read, post] = await sandbox.requests(id);
+  assert.equal(read.method, 'GET');
+  assert.equal(new URLSearchParams(read.query).get('jobPositionId'), 'p ö&=');
+  assert.equal(read.header['idempotency-key'], undefined);
+  assert.equal(read.header['x-api-key'], sandbox.apiKey);
+  assert.match(
+    read.header['user-agent'],
+    new RegExp(`^celper-node/\\S+ \\(.*node ${process.versions.node}\\) acme/2\\.1$`),
+  );
+  assert.equal(post.method, 'POST');
+  assert.equal(post.header['idempotency-key'], 'invite 17');
+  assert.deepEqual(JSON.parse(post.body), { jobPositionId: 'p ö&=', emailSubject, emailBody });
+});
+
+test('an action carries one idempotency key in all of its attempts', async () => {
+  const candidateId = await sandbox.interviewed();
+  await sandbox.fault(candidateId, 'status', { status: 503, headers: { 'Retry-After': 0 } });
+  await client.selectCandidate(candidateId, { jobPositionId });
+  const [first, second] = await sandbox.requests(candidateId);
+  assert.match(first.header['idempotency-key'], UUID);
+  assert.equal(second.header['idempotency-key'], first.header['idempotency-key']);
+});
+
+test('maxRetries of a call, and of a client', async () => {
+  const candidateId = await sandbox.candidate();
+  await sandbox.fault(candidateId, 'status', { status: 503, headers: { 'Retry-After': 0 }, times: null });
+  const attempts = (c, options) =>
+    c.getCandidateStatus(candidateId, { jobPositionId, ...options }).then(assert.fail, (error) => error.attempts);
+  assert.equal(await attempts(client), 3);
+  assert.equal(await attempts(client, { maxRetries: 0 }), 1);
+  const patient = new Celper(sandbox.options({ maxRetries: 3 }));
+  assert.equal(await attempts(patient), 4);
+  assert.equal(await attempts(patient, { maxRetries: 1 }), 2);
+});
+
+test('timeouts are in milliseconds', async () => {
+  const candidateId = await sandbox.candidate();
+  await sandbox.fault(candidateId, 'delay', { seconds: 30, times: null });
+  const impatient = new Celper(sandbox.options({ attemptTimeout: 60, maxRetries: 0 }));
+  for (const call of [
+    client.getCandidateStatus(candidateId, { jobPositionId, timeout: 60 }),
+    impatient.getCandidateStatus(candidateId, { jobPositionId }),
+  ]) {
+    await assert.rejects(call, { name: 'RequestTimeoutError', kind: 'timeout', message: /0\.06 s/ });
+  }
+});
+
+test("calls are paced, in this process's own windows", async () => {
+  const candidateId = await sandbox.candidate();
+  const paced = new Celper(sandbox.options({ rateLimits: { reads: 2, window: 300 }, appInfo: 'paced' }));
+  const started = performance.now();
+  await Promise.all(Array.from({ length: 6 }, () => paced.getCandidateStatus(candidateId, { jobPositionId })));
+  assert.ok(performance.now() - started >= 600, 'six reads at two per window take more than two windows');
+
+  // Clients of one base URL and key share their windows, so this one needs a sandbox of its own.
+  const other = await startSandbox();
+  const otherId = await other.candidate();
+  const full = new Celper(other.options({ rateLimits: { reads: 1, window: 600_000 } }));
+  await full.getCandidateStatus(otherId, { jobPositionId });
+  const late = full.getCandidateStatus(otherId, { jobPositionId, timeout: 30_000 });
+  await assert.rejects(late, (error) => error.kind === 'rate_limited' && error.retryAfter > 0 && error.attempts === 0);
+});
+
+test("an unknown status comes through, and the known ones are the core's", async () => {
+  const candidateId = await sandbox.candidate({ status: 'on_hold' });
+  const { status } = await client.getCandidateStatus(candidateId, { jobPositionId });
+  assert.equal(status, 'on_hold');
+  assert.equal(isKnownStatus(status), false);
+  assert.deepEqual(Object.values(CandidateStatus), native.knownStatuses());
+  assert.ok(Object.values(CandidateStatus).every(isKnownStatus));
+});
+
+test("TLS with a CA of one's own, as text and as bytes", async () => {
+  const candidateId = await tls.candidate();
+  for (const caCertificates of [tls.caCertificate, Buffer.from(tls.caCertificate)]) {
+    const secure = new Celper(tls.options({ caCertificates }));
+    assert.equal((await secure.getCandidateStatus(candidateId, { jobPositionId })).status, 'new');
+  }
+  const distrusting = new Celper(tls.options({ maxRetries: 0 }));
+  await assert.rejects(distrusting.getCandidateStatus(candidateId, { jobPositionId }), { kind: 'connection' });
+});
+
+test('a proxy', async () => {
+  const candidateId = await proxied.candidate();
+  const proxy = proxied.proxyUrl.replace('http://', 'http://user:pass@');
+  const client = new Celper(proxied.options({ proxy }));
+  await client.getCandidateStatus(candidateId, { jobPositionId });
+  assert.equal((await proxied.control('proxy')).length, 1);
+});
+
+test('options from the environment', async () => {
+  const candidateId = await limited.candidate();
+  Object.assign(process.env, { CELPER_API_KEY: limited.apiKey, CELPER_BASE_URL: limited.baseUrl });
+  try {
+    const fromEnvironment = new Celper();
+    assert.equal(fromEnvironment.baseUrl, limited.baseUrl);
+    assert.equal((await fromEnvironment.getCandidateStatus(candidateId, { jobPositionId })).status, 'new');
+    assert.equal(new Celper({ apiKey: undefined, rateLimits: undefined }).baseUrl, limited.baseUrl);
+  } finally {
+    delete process.env.CELPER_API_KEY;
+    delete process.env.CELPER_BASE_URL;
+  }
+  assert.throws(() => new Celper(), { name: 'InvalidArgumentError', message: /apiKey.*CELPER_API_KEY/ });
+});
+
+test('a closed client begins nothing and lets calls under way end', async () => {
+  const candidateId = await sandbox.candidate();
+  await sandbox.fault(candidateId, 'delay', { seconds: 0.2 });
+  let last;
+  {
+    const closing = new Celper(sandbox.options());
+    const underWay = closing.getCandidateStatus(candidateId, { jobPositionId });
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    closing.close();
+    closing.close();
+    await assert.rejects(closing.getCandidateStatus(candidateId, { jobPositionId }), {
+      kind: 'invalid_argument',
+      message: /closed/,
+    });
+    assert.equal((await underWay).status, 'new');
+    last = closing;
+  }
+  assert.equal(last.baseUrl, sandbox.baseUrl);
+  const disposed = new Celper(sandbox.options());
+  disposed[Symbol.dispose]();
+  await assert.rejects(disposed.getCandidateStatus(candidateId, { jobPositionId }), /closed/);
+  const asyncDisposed = new Celper(sandbox.options());
+  await asyncDisposed[Symbol.asyncDispose]();
+  await assert.rejects(asyncDisposed.getCandidateStatus(candidateId, { jobPositionId }), /closed/);
+});

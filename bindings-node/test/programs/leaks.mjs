@@ -1,0 +1,65 @@
+// Tens of thousands of good, failing and aborted calls; prints, as JSON, what the process holds before and after.
+// Run with --expose-gc.
+
+import { getEventListeners } from 'node:events';
+import { readdirSync } from 'node:fs';
+import { Celper } from 'celper';
+
+const client = new Celper({ rateLimits: false, maxRetries: 0 });
+const good = process.env.QUICK_CANDIDATE;
+const slow = process.env.SLOW_CANDIDATE;
+const shared = new AbortController();
+const options = { jobPositionId: 'pos', signal: shared.signal };
+
+/** `count` calls of each kind, 32 at a time. */
+async function calls(count) {
+  const one = async () => {
+    await client.getCandidateStatus(good, options);
+    await client.getCandidateStatus('nobody', options).catch(({ kind }) => kind === 'not_found' || process.exit(3));
+    const controller = new AbortController();
+    const { signal } = controller;
+    const aborted = client.getCandidateStatus(slow, { ...options, signal }).catch((error) => error);
+    setImmediate(() => controller.abort());
+    if ((await aborted).name !== 'AbortError') process.exit(4);
+  };
+  await Promise.all(
+    Array.from({ length: 32 }, async () => {
+      for (let i = 0; i < count / 32; i++) await one();
+    }),
+  );
+}
+
+/** Clients that come and go, some of them closed. */
+async function clients(count) {
+  for (let i = 0; i < count; i++) {
+    const one = new Celper({ rateLimits: false });
+    await one.getCandidateStatus(good, options);
+    if (i % 2) one.close();
+  }
+}
+
+async function holds() {
+  // Sockets of aborted calls close a moment later.
+  for (let i = 0; i < 10; i++) {
+    globalThis.gc();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  const { heapUsed, rss, external } = process.memoryUsage();
+  return {
+    heap: heapUsed,
+    rss,
+    external,
+    handles: process.getActiveResourcesInfo().length,
+    files: process.platform === 'linux' ? readdirSync('/proc/self/fd').length : 0,
+    threads: process.platform === 'linux' ? readdirSync('/proc/self/task').length : 0,
+    listeners: getEventListeners(shared.signal, 'abort').length,
+  };
+}
+
+const count = Number(process.argv[2]);
+await calls(count / 2);
+await clients(100);
+const before = await holds();
+await calls(count);
+await clients(300);
+console.log(JSON.stringify({ before, after: await holds() }));

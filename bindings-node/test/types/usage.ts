@@ -1,0 +1,133 @@
+// What the types allow and what they refuse: compiled with --strict, never run.
+
+import {
+  type ApiError,
+  type CandidateState,
+  CandidateStatus,
+  Celper,
+  CelperError,
+  type CelperOptions,
+  type Decision,
+  type ErrorKind,
+  type Invitation,
+  isKnownStatus,
+  type KnownCandidateStatus,
+  RateLimitError,
+} from 'celper';
+
+const options: CelperOptions = {
+  apiKey: 'celp_x',
+  baseUrl: 'https://api.celper.ai',
+  timeout: 1_000,
+  attemptTimeout: 500,
+  maxRetries: 0,
+  rateLimits: { reads: 20, window: 60_000 },
+  proxy: 'http://proxy:3128',
+  caCertificates: new Uint8Array(),
+  appInfo: 'acme/1',
+};
+const client = new Celper(options);
+new Celper();
+new Celper({ rateLimits: false, apiKey: undefined });
+// @ts-expect-error: times are numbers
+new Celper({ timeout: '5s' });
+// @ts-expect-error: there is no such option
+new Celper({ apikey: 'x' });
+// @ts-expect-error: pacing is limits or off
+new Celper({ rateLimits: true });
+// @ts-expect-error: there is no such window
+new Celper({ rateLimits: { writes: 5 } });
+
+export async function calls(signal: AbortSignal): Promise<void> {
+  const jobPositionId = 'pos';
+  const state: CandidateState = await client.getCandidateStatus('c', {
+    jobPositionId,
+    signal,
+    timeout: 5,
+    maxRetries: 1,
+  });
+  const invitation: Invitation = await client.inviteCandidate('c', {
+    jobPositionId,
+    emailSubject: 's',
+    emailBody: 'b',
+  });
+  const decision: Decision = await client.selectCandidate('c', { jobPositionId, idempotencyKey: 'k' });
+  await client.rejectCandidate('c', { jobPositionId, signal: undefined });
+  // @ts-expect-error: the job position is required
+  await client.getCandidateStatus('c');
+  // @ts-expect-error: the job position is named
+  await client.getCandidateStatus('c', 'pos');
+  // @ts-expect-error: ids are strings
+  await client.selectCandidate(5, { jobPositionId });
+  // @ts-expect-error: a read takes no idempotency key
+  await client.getCandidateStatus('c', { jobPositionId, idempotencyKey: 'k' });
+  // @ts-expect-error: only an invitation has an e-mail
+  await client.rejectCandidate('c', { jobPositionId, emailSubject: 's' });
+
+  // The status narrows to what is known, and takes any string.
+  if (state.status === 'interviewed') console.log(state.status.length);
+  if (state.status === CandidateStatus.New) console.log('new');
+  if (isKnownStatus(state.status)) {
+    const known: KnownCandidateStatus = state.status;
+    console.log(exhaustive(known));
+  }
+  const any: CandidateStatus = 'a status of tomorrow';
+  const text: string = decision.status;
+  // @ts-expect-error: not every status is a known one
+  const known: KnownCandidateStatus = state.status;
+  // @ts-expect-error: no such status is known
+  const typo: KnownCandidateStatus = 'interveiwed';
+  console.log(any, text, known, typo);
+
+  const score: number | null = state.interviewScore;
+  const until: number = invitation.expiresAt.getTime();
+  const remaining: number | null | undefined = state.rateLimit?.remaining;
+  console.log(score, until, remaining);
+  // @ts-expect-error: there may be no score
+  const sure: number = state.interviewScore;
+  // @ts-expect-error: results are read-only
+  state.status = 'new';
+  // @ts-expect-error: results are read-only
+  invitation.expiresAt = new Date();
+  console.log(sure);
+  client.close();
+  client[Symbol.dispose]();
+  await client[Symbol.asyncDispose]();
+}
+
+function exhaustive(status: KnownCandidateStatus): number {
+  switch (status) {
+    case 'new':
+    case 'invited':
+    case 'interviewed':
+    case 'selected':
+    case 'rejected':
+    case 'expired':
+    case 'failed':
+    case 'unevaluable':
+      return 1;
+    default: {
+      const never: never = status;
+      return never;
+    }
+  }
+}
+
+export function errors(error: unknown): string {
+  if (error instanceof RateLimitError) {
+    const seconds: number | undefined = error.retryAfter;
+    const above: ApiError = error;
+    return `${seconds} ${above.status}`;
+  }
+  if (error instanceof CelperError) {
+    const kind: ErrorKind = error.kind;
+    // @ts-expect-error: no such kind
+    if (error.kind === 'rate_limit') return '';
+    // @ts-expect-error: an error's fields are read-only
+    error.kind = 'server';
+    const unknown: boolean | undefined = error.outcomeUnknown;
+    return `${kind} ${error.code?.length} ${unknown} ${error.attempts.toFixed()}`;
+  }
+  // @ts-expect-error: it could be anything
+  return error.kind;
+}

@@ -191,7 +191,9 @@ def test_bad_arguments_are_refused_before_anything_is_sent(
 
 
 @pytest.mark.parametrize("signal", [KeyboardInterrupt, SystemExit])
-def test_what_a_signal_handler_raises_is_not_taken_for_a_bad_argument(client: celper.Celper, signal: type[BaseException]) -> None:
+def test_what_a_signal_handler_raises_is_not_taken_for_a_bad_argument(
+    client: celper.Celper, signal: type[BaseException]
+) -> None:
     """It comes out of whatever Python code happens to run."""
 
     class Interrupted:

@@ -184,10 +184,15 @@ def test_what_nobody_knows_comes_through(both: Both, sandbox: Sandbox) -> None:
 
 def test_times_that_only_a_calendar_has(both: Both, sandbox: Sandbox) -> None:
     data = {"invited": True, "sessionId": "s", "emailDelivery": "pending"}
-    for expires_at, year in (("1969-12-31T00:00:00Z", 1969), ("0001-01-01T00:00:00Z", 1), ("9999-12-31T23:59:59.999Z", 9999)):
+    for expires_at, year in (
+        ("1969-12-31T00:00:00Z", 1969),
+        ("0001-01-01T00:00:00Z", 1),
+        ("9999-12-31T23:59:59.999Z", 9999),
+    ):
         candidate = sandbox.candidate()
         headers = {"X-RateLimit-Limit": 40, "X-RateLimit-Reset": 1_790_000_000_000}
-        sandbox.fault(candidate, "answer", data={**data, "expiresAt": expires_at}, headers=headers)
+        body = {"success": True, "requestId": "r", "data": {**data, "expiresAt": expires_at}}
+        sandbox.fault(candidate, "status", status=200, json=body, headers=headers)
         invitation = both.invite_candidate(candidate, job_position_id=POSITION)
         assert invitation.expires_at.year == year
         assert pickle.loads(pickle.dumps(invitation)) == invitation
@@ -198,7 +203,7 @@ def test_times_that_only_a_calendar_has(both: Both, sandbox: Sandbox) -> None:
         both.invite_candidate(beyond, job_position_id=POSITION)
     assert caught.value.outcome_unknown
     with pytest.raises(ValueError, match="aware"):
-        celper.RateLimit(reset_at=datetime(2026, 1, 1))  # noqa: DTZ001
+        celper.RateLimit(reset_at=datetime(2026, 1, 1))
     assert celper.RateLimit(reset_at=datetime(1960, 1, 1, tzinfo=timezone.utc)).reset_at
 
 

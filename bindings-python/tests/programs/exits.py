@@ -114,7 +114,7 @@ elif way == "joined-by-a-later-handler":
 
     worker = threading.Thread(target=work_off, daemon=True)
     worker.start()
-    at_the_very_end.append(lambda: (queue.put(candidate), queue.put(None), worker.join()))
+    at_the_very_end.extend([lambda: queue.put(candidate), lambda: queue.put(None), worker.join])
 elif way == "daemons-without-calls":
     # They run Python code from inside native code: an enum's repr, and an exception's __init__.
 

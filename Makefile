@@ -91,13 +91,20 @@ bindings-node/node_modules/.package-lock.json: bindings-node/package-lock.json
 test-node: sandbox node ## The npm package
 	cd bindings-node && npm test
 
-.PHONY: test-node-versions
-test-node-versions: sandbox node ## The npm package on Node 22 and 24
+# What a runtime's own test command can run; the rest is about packages and Node's own tools.
+NODE_SUITE := $(addprefix test/,abort.test.mjs arguments.test.mjs errors.test.mjs hostile.test.mjs lifetime.test.mjs operations.test.mjs)
+RUNTIMES := test/runtimes/node_modules
+
+.PHONY: test-node-runtimes
+test-node-runtimes: sandbox node ## The npm package on Node 22 and 24, Deno and Bun
 	cd bindings-node/test/runtimes && npm ci --no-audit --no-fund
-	cd bindings-node && for version in 22 24; do \
-	  test/runtimes/node_modules/node-$$version/bin/node --test --test-reporter=dot \
-	    test/{abort,arguments,errors,hostile,lifetime,operations}.test.mjs; \
-	done
+	@cd bindings-node && run() { \
+	  if [ -x "$(RUNTIMES)/$$1" ]; then echo "on $$1"; "$(RUNTIMES)/$$@" $(NODE_SUITE); \
+	  else echo "skipped: npm has no $$1 for this machine"; fi; }; \
+	run node-22/bin/node --test --test-reporter=dot; \
+	run node-24/bin/node --test --test-reporter=dot; \
+	NO_COLOR=1 run @deno/linux-x64-glibc/deno test --quiet --allow-all --no-check; \
+	run @oven/bun-linux-x64/bin/bun test
 
 .PHONY: lint-node
 lint-node: bindings-node/node_modules/.package-lock.json

@@ -126,8 +126,8 @@ test('timeouts are in milliseconds', async () => {
   await sandbox.fault(candidateId, 'delay', { seconds: 30, times: null });
   const impatient = new Celper(sandbox.options({ attemptTimeout: 60, maxRetries: 0 }));
   for (const call of [
-    client.getCandidateStatus(candidateId, { jobPositionId, timeout: 60 }),
-    impatient.getCandidateStatus(candidateId, { jobPositionId }),
+    () => client.getCandidateStatus(candidateId, { jobPositionId, timeout: 60 }),
+    () => impatient.getCandidateStatus(candidateId, { jobPositionId }),
   ]) {
     await assert.rejects(call, { name: 'RequestTimeoutError', kind: 'timeout', message: /0\.06 s/ });
   }

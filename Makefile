@@ -65,7 +65,7 @@ $(VENV)/.tools: bindings-python/requirements-dev.txt
 .PHONY: python
 python: $(VENV)/.tools ## Build the Python package, and install it in bindings-python/.venv
 	@rm -rf target/wheels
-	cd bindings-python && .venv/bin/maturin build --quiet --locked --release --strip --out ../target/wheels
+	cd bindings-python && .venv/bin/maturin build --quiet --release --out ../target/wheels
 	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --force-reinstall target/wheels/*.whl
 
 .PHONY: test-python

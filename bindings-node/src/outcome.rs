@@ -33,7 +33,7 @@ enum Output<'a> {
         invited: bool,
         session_id: &'a str,
         email_delivery: &'a str,
-        expires_at: Option<f64>,
+        expires_at: f64,
         request_id: Option<&'a str>,
         rate_limit: Option<Limit>,
     },
@@ -149,18 +149,17 @@ fn limit(limit: Option<&RateLimit>) -> Option<Limit> {
     limit.map(|limit| Limit {
         limit: limit.limit,
         remaining: limit.remaining,
-        reset_at: limit.reset_at.and_then(unix_milliseconds),
+        reset_at: limit.reset_at.map(unix_milliseconds),
     })
 }
 
-/// What `Date` is made of; none beyond its range.
-fn unix_milliseconds(time: SystemTime) -> Option<f64> {
+/// What `Date` is made of. The core gives no time beyond the years that it holds.
+fn unix_milliseconds(time: SystemTime) -> f64 {
     let milliseconds = match time.duration_since(UNIX_EPOCH) {
         Ok(after) => after.as_secs_f64() * 1_000.0,
         Err(before) => before.duration().as_secs_f64() * -1_000.0,
     };
-    let milliseconds = milliseconds.round();
-    (milliseconds.abs() <= 8.64e15).then_some(milliseconds)
+    milliseconds.round()
 }
 
 /// The error in one line, with arguments and options called what JavaScript calls them.

@@ -28,7 +28,7 @@ use crate::logs::{self, Record, Recorded, Sink};
 use crate::{errors, results};
 
 /// A lock that a panic cannot spoil: what it guards is whole between any two statements.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

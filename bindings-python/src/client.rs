@@ -1,6 +1,6 @@
 //! The client that both classes of the facade hold.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use celper::bindings;
 use celper::{ClientBuilder, Error};
@@ -10,7 +10,7 @@ use pyo3::types::PyTuple;
 use pyo3::{PyTraverseError, PyVisit};
 
 use crate::arguments::{Problem, bytes_or_text, count, duration, input, optional, text};
-use crate::bridge::{self, Bridge, Call};
+use crate::bridge::{self, Bridge, Call, lock};
 use crate::errors;
 use crate::lifetime::Inside;
 use crate::logs;
@@ -83,14 +83,14 @@ impl Client {
     }
 
     fn __clear__(&self) {
-        let _bridge = self.bridge.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let _bridge = lock(&self.bridge).take();
     }
 }
 
 impl Client {
     fn bridge_to<'py>(&self, event_loop: &Bound<'py, PyAny>) -> PyResult<Bound<'py, Bridge>> {
         let py = event_loop.py();
-        let last = self.bridge.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|last| last.clone_ref(py));
+        let last = lock(&self.bridge).as_ref().map(|last| last.clone_ref(py));
         if let Some(last) = last
             && last.get().leads_to(event_loop)
         {
@@ -98,7 +98,7 @@ impl Client {
         }
         let bridge = bridge::find(event_loop)?;
         // Dropped outside the lock: what goes with it may run code of Python's.
-        let _before = self.bridge.lock().unwrap_or_else(PoisonError::into_inner).replace(bridge.clone().unbind());
+        let _before = lock(&self.bridge).replace(bridge.clone().unbind());
         Ok(bridge)
     }
 }

@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use std::fmt::{self, Write as _};
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -18,6 +18,8 @@ use tracing::field::{Field, Visit};
 use tracing::span;
 use tracing::subscriber::Interest;
 use tracing::{Event, Level, Metadata, Subscriber};
+
+use crate::bridge::lock;
 
 /// The target of the core's events.
 const TARGET: &str = "celper";
@@ -89,11 +91,11 @@ pub(crate) struct Kept(Arc<Mutex<Vec<Record>>>);
 impl Kept {
     pub(crate) fn sink(&self) -> Sink {
         let kept = Arc::clone(&self.0);
-        Arc::new(move |record| kept.lock().unwrap_or_else(PoisonError::into_inner).push(record))
+        Arc::new(move |record| lock(&kept).push(record))
     }
 
     pub(crate) fn take(&self) -> Vec<Record> {
-        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut *lock(&self.0))
     }
 }
 

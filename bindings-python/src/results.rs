@@ -135,14 +135,13 @@ impl<'py> IntoPyObject<'py> for &Status {
 pub(crate) struct Moment(Py<PyDateTime>);
 
 impl Moment {
-    /// Fails for what Python's calendar does not have: before the year 1, or after 9999.
+    /// The core gives no time that Python's calendar does not have.
     fn of(py: Python<'_>, time: SystemTime) -> PyResult<Self> {
         let epoch = PyDateTime::from_timestamp(py, 0.0, Some(&PyTzInfo::utc(py)?.to_owned()))?;
-        let (after, distance) = match time.duration_since(UNIX_EPOCH) {
-            Ok(after) => (true, after),
-            Err(before) => (false, before.duration()),
+        let moment = match time.duration_since(UNIX_EPOCH) {
+            Ok(after) => epoch.add(after)?,
+            Err(before) => epoch.sub(before.duration())?,
         };
-        let moment = if after { epoch.add(distance)? } else { epoch.sub(distance)? };
         Ok(Moment(moment.cast_into::<PyDateTime>()?.unbind()))
     }
 }
@@ -299,8 +298,7 @@ impl RateLimits {
 pub(crate) fn to_python<'py>(py: Python<'py>, output: OperationOutput) -> PyResult<Bound<'py, PyAny>> {
     let rate_limit = |given: Option<celper::RateLimit>| {
         let record = |limit: celper::RateLimit| {
-            // A header beyond the calendar is as good as none; the answer itself is not spoilt by it.
-            let reset_at = limit.reset_at.and_then(|time| Moment::of(py, time).ok());
+            let reset_at = limit.reset_at.map(|time| Moment::of(py, time)).transpose()?;
             Py::new(py, RateLimit { limit: limit.limit, remaining: limit.remaining, reset_at })
         };
         given.map(record).transpose()

@@ -15,22 +15,8 @@ import pytest
 
 import celper
 from celper import _bridge
+from loops import WatchesNothing
 from sandbox import POSITION, Sandbox, until
-
-
-class WatchesNothing(asyncio.SelectorEventLoop):
-    """Stands for Windows' proactor, which has no `add_reader`."""
-
-    _watches = False
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._watches = True
-
-    def add_reader(self, *arguments: Any) -> Any:  # type: ignore[override]
-        if self._watches:
-            raise NotImplementedError
-        return super().add_reader(*arguments)
 
 
 def _uvloop() -> asyncio.AbstractEventLoop:

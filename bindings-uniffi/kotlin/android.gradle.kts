@@ -13,7 +13,7 @@ android {
     defaultConfig {
         // The first with java.time.
         minSdk = 26
-        consumerProguardFiles("$celper/src/main/resources/META-INF/proguard/celper.pro")
+        consumerProguardFiles("$celper/src/main/keep-rules/celper.pro")
     }
     sourceSets["main"].java.srcDirs("$celper/src/main/kotlin", "$celper/target/generated-sources/uniffi")
 }

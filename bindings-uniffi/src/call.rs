@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use celper::bindings::{runtime, seconds, send};
+use celper::bindings::{of_panic, runtime, seconds, send};
 use celper::{Client, Error, Operation, OperationInput};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -35,7 +35,7 @@ pub fn open(options: Options) -> Opening {
     match catch_unwind(AssertUnwindSafe(|| options.client())) {
         Ok(Ok(client)) => Opening::Opened { client: Arc::new(NativeClient { client }) },
         Ok(Err(error)) => Opening::Failed { failure: error.into() },
-        Err(panic) => Opening::Failed { failure: Failure::of_panic("client", &*panic) },
+        Err(panic) => Opening::Failed { failure: of_panic(None, &*panic).into() },
     }
 }
 
@@ -86,9 +86,12 @@ impl NativeClient {
     /// Carries the call out on the runtime's threads; the host's thread only starts it. Dropping the future that comes of
     /// this, as Kotlin does on cancellation, drops the request on the wire. Swift does not drop futures: it has `cancel`.
     pub async fn call(&self, input: CallInput, cancel: Option<Arc<CancelToken>>) -> Outcome {
-        let operation = input.operation.clone();
-        let task = match input.checked().and_then(|input| Ok(runtime()?.spawn(send(self.client.clone(), input)))) {
-            Ok(task) => AbortOnDrop(task),
+        let started = input.checked().and_then(|input| {
+            let operation = input.operation;
+            Ok((operation, runtime()?.spawn(send(self.client.clone(), input))))
+        });
+        let (operation, task) = match started {
+            Ok((operation, task)) => (operation, AbortOnDrop(task)),
             Err(error) => return Outcome::Failed { failure: error.into() },
         };
         let finished = async move {
@@ -96,7 +99,7 @@ impl NativeClient {
             match (&mut task.0).await {
                 Ok(result) => result.into(),
                 Err(problem) => match problem.try_into_panic() {
-                    Ok(panic) => Outcome::Failed { failure: Failure::of_panic(&operation, &*panic) },
+                    Ok(panic) => Outcome::Failed { failure: of_panic(Some(operation), &*panic).into() },
                     Err(_) => Outcome::Cancelled,
                 },
             }

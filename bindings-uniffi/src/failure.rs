@@ -1,6 +1,5 @@
 //! The core's error as data.
 
-use std::any::Any;
 use std::error::Error as _;
 use std::sync::Arc;
 
@@ -53,29 +52,6 @@ impl From<Error> for Failure {
             idempotency_key: error.idempotency_key().map(ToOwned::to_owned),
             outcome_unknown: error.outcome_unknown(),
             cause: provider.map(|failed| Arc::clone(&failed.0)),
-        }
-    }
-}
-
-impl Failure {
-    /// For a panic that did not happen inside a call, where the core turns it into an error itself.
-    pub(crate) fn of_panic(operation: &str, panic: &(dyn Any + Send)) -> Self {
-        let text = panic.downcast_ref::<&str>().copied();
-        let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message");
-        let message = format!("internal error in the SDK, please report it: {text}");
-        Failure {
-            kind: ErrorKind::UnexpectedResponse.name().to_owned(),
-            text: format!("{operation}: {message}"),
-            message,
-            operation: operation.to_owned(),
-            status: None,
-            code: None,
-            request_id: None,
-            retry_after: None,
-            attempts: 0,
-            idempotency_key: None,
-            outcome_unknown: false,
-            cause: None,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use celper::bindings::of_panic;
 use celper::{OperationOutput, RateLimit};
 
 use crate::failure::Failure;
@@ -124,9 +125,9 @@ impl From<Result<OperationOutput, celper::Error>> for Outcome {
                 request_id: decision.request_id,
                 rate_limit: decision.rate_limit.map(Rate::from),
             },
-            Ok(_) => Outcome::Failed {
-                failure: Failure::of_panic("client", &"an operation that this binding does not know"),
-            },
+            Ok(_) => {
+                Outcome::Failed { failure: of_panic(None, &"an operation that this binding does not know").into() }
+            }
             Err(error) => Outcome::Failed { failure: error.into() },
         }
     }

@@ -1,6 +1,7 @@
 //! The main job, end to end over real HTTP: one candidate is selected, another rejected, and a refused action is caught.
 //!
-//! `make demo` runs it. The service is the sandbox, started here on a free port.
+//! `cargo run -p celper --example demo` runs it; `make demo` does the same through Python. The service is the sandbox,
+//! started here on a free port.
 #![allow(clippy::print_stdout)]
 
 use std::error::Error as StdError;

@@ -45,12 +45,23 @@ pub fn runtime() -> Result<Handle, Error> {
 /// The call's own, or [`ErrorKind::UnexpectedResponse`] for a panic.
 pub async fn send(client: Client, input: OperationInput) -> Result<OperationOutput, Error> {
     guarded(client.send(&input)).await.unwrap_or_else(|panic| {
-        let message = format!("internal error in the SDK, please report it: {}", text_of(&*panic));
-        Err(Error::new(ErrorKind::UnexpectedResponse, message).with(|parts| {
-            parts.operation = Some(input.operation);
-            parts.idempotency_key.clone_from(&input.idempotency_key);
-            parts.outcome_unknown = input.operation.is_action();
-        }))
+        let error = of_panic(Some(input.operation), &*panic);
+        Err(unfinished(error, input.operation, input.idempotency_key))
+    })
+}
+
+/// A panic as an error, of a call or, without an operation, of a client.
+pub fn of_panic(operation: Option<Operation>, panic: &(dyn Any + Send)) -> Error {
+    let message = format!("internal error in the SDK, please report it: {}", text_of(panic));
+    Error::new(ErrorKind::UnexpectedResponse, message).with(|parts| parts.operation = operation)
+}
+
+/// Of a call that nobody finishes: an action may have taken place.
+fn unfinished(error: Error, operation: Operation, idempotency_key: Option<String>) -> Error {
+    error.with(|parts| {
+        parts.operation = Some(operation);
+        parts.idempotency_key = idempotency_key;
+        parts.outcome_unknown = operation.is_action();
     })
 }
 
@@ -78,11 +89,7 @@ pub fn refused(operation: Option<Operation>, message: impl Into<String>) -> Erro
 /// The failure of a call in the middle of which its process was forked, in the child: the call goes on in the parent.
 pub fn lost_in_fork(operation: Operation, idempotency_key: Option<String>) -> Error {
     let message = "the process was forked in the middle of the call, which only the parent can finish";
-    Error::new(ErrorKind::Connection, message).with(|parts| {
-        parts.operation = Some(operation);
-        parts.idempotency_key = idempotency_key;
-        parts.outcome_unknown = operation.is_action();
-    })
+    unfinished(Error::new(ErrorKind::Connection, message), operation, idempotency_key)
 }
 
 /// A duration from a host language's seconds.

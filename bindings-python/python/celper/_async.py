@@ -25,22 +25,6 @@ class AsyncCelper(Base):
     after another or in several threads. A call that is cancelled closes its connection, and no retry follows. Whether
     an action took place at the server is then open: read the candidate's status, or call again with the same
     ``idempotency_key``.
-
-    Args:
-        api_key: The key; without it ``CELPER_API_KEY`` from the environment.
-        base_url: Where the API is; without it ``CELPER_BASE_URL``, else ``https://api.celper.ai``. May have a path in
-            front of the API's own. ``http`` is for loopback hosts only.
-        timeout: The time for a whole call, waits and retries included: seconds, or a ``timedelta``.
-        attempt_timeout: The time for one HTTP attempt, connecting included.
-        max_retries: How many more attempts may follow a failed one; with 0 a call is exactly one request.
-        rate_limits: The rate windows to keep to, shared by all clients of the same URL and key in the process; ``None``
-            turns pacing off.
-        proxy: The proxy for all requests, ``http://user:password@host:port``; without it the environment's.
-        ca_certificates: Certificates to trust beside the system's: the content of a PEM file.
-        app_info: What your program is called, ``name/version``, appended to the User-Agent.
-
-    Raises:
-        InvalidArgumentError: An option cannot be used, or there is no API key.
     """
 
     __slots__ = ()

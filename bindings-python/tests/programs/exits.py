@@ -18,6 +18,7 @@ at_the_very_end: list[Callable[[], object]] = []
 atexit.register(lambda: [work() for work in at_the_very_end])
 
 import celper  # noqa: E402
+from loops import WatchesNothing  # noqa: E402
 
 way, candidate, slow = sys.argv[1:]
 
@@ -83,18 +84,8 @@ elif way == "daemon-loops":
 elif way == "no-add-reader":
     # Here the runtime's own threads come for the GIL, and go on coming after the loops' threads are gone.
 
-    class WatchesNothing(asyncio.SelectorEventLoop):
-        ready = False
-
-        def add_reader(self, *arguments: object) -> None:
-            if self.ready:
-                raise NotImplementedError
-            super().add_reader(*arguments)  # type: ignore[arg-type]
-
     def run_forever(client: celper.AsyncCelper) -> None:
-        loop = WatchesNothing()
-        loop.ready = True
-        loop.run_until_complete(forever_async(client))
+        WatchesNothing().run_until_complete(forever_async(client))
 
     async_client = celper.AsyncCelper(rate_limits=None)
     for _ in range(3):

@@ -187,16 +187,16 @@ class Cost:
     cpu: float
     own_thread: float
 
+    @staticmethod
+    def now() -> Cost:
+        """What has been spent so far."""
+        return Cost(time.perf_counter(), time.process_time(), time.thread_time())
 
-def measured(calls: int, work: Callable[[], object]) -> Cost:
-    wall, cpu, own = time.perf_counter(), time.process_time(), time.thread_time()
-    work()
-    per_call = 1e6 / calls
-    return Cost(
-        (time.perf_counter() - wall) * per_call,
-        (time.process_time() - cpu) * per_call,
-        (time.thread_time() - own) * per_call,
-    )
+    def per_call(self, calls: int) -> Cost:
+        """What has been spent since this, for each of so many calls."""
+        now = Cost.now()
+        spent = (now.wall - self.wall, now.cpu - self.cpu, now.own_thread - self.own_thread)
+        return Cost(*(seconds * 1e6 / calls for seconds in spent))
 
 
 def medians(rounds: list[Cost]) -> Cost:
@@ -230,19 +230,12 @@ def asynchronous(
                         for _ in range(number):
                             await call()
 
-                    start = Cost(time.perf_counter(), time.process_time(), time.thread_time())
+                    start = Cost.now()
                     await asyncio.gather(*(caller() for _ in range(in_flight)))
-                    end = Cost(time.perf_counter(), time.process_time(), time.thread_time())
+                    cost = start.per_call(calls)
                     # The first round fills connection pools and caches.
                     if turn:
-                        costs.setdefault(name, []).append(
-                            Cost(
-                                *(
-                                    (getattr(end, n) - getattr(start, n)) * 1e6 / calls
-                                    for n in ("wall", "cpu", "own_thread")
-                                )
-                            )
-                        )
+                        costs.setdefault(name, []).append(cost)
         return costs
 
     loop = new_loop()
@@ -285,27 +278,17 @@ def beside_a_busy_thread(server: Server) -> float:
 
 def one_after_another(server: Server) -> dict[str, float]:
     costs: dict[str, list[Cost]] = {}
+    clients = sync_clients(server)
     for turn in range(ROUNDS + 1):
-        for name, call in sync_clients_of(server).items():
+        for name, call in clients.items():
             calls = CALLS.get(name, FEW_CALLS)
-
-            def work(call: Callable[[], object] = call, calls: int = calls) -> None:
-                for _ in range(calls):
-                    call()
-
-            cost = measured(calls, work)
+            start = Cost.now()
+            for _ in range(calls):
+                call()
+            cost = start.per_call(calls)
             if turn:
                 costs.setdefault(name, []).append(cost)
     return table("synchronous, one after another", costs)
-
-
-_clients: dict[str, dict[str, Callable[[], object]]] = {}
-
-
-def sync_clients_of(server: Server) -> dict[str, Callable[[], object]]:
-    if server.url not in _clients:
-        _clients[server.url] = sync_clients(server)
-    return _clients[server.url]
 
 
 def main(binary: str) -> None:

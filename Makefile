@@ -72,10 +72,12 @@ python: $(VENV)/.tools ## Build the Python package, and install it in bindings-p
 test-python: sandbox python ## The Python package
 	cd bindings-python && .venv/bin/python -m pytest -q -rs
 
+PYTHON_FOLDERS := . ../tests/bench/python ../tests/conformance/runners/python
+
 .PHONY: lint-python
 lint-python: python
-	cd bindings-python && .venv/bin/ruff check --quiet . ../tests/bench/python && .venv/bin/ruff format --check --quiet . ../tests/bench/python
-	cd bindings-python && .venv/bin/mypy
+	cd bindings-python && .venv/bin/ruff check --quiet $(PYTHON_FOLDERS) && .venv/bin/ruff format --check --quiet $(PYTHON_FOLDERS)
+	cd bindings-python && .venv/bin/mypy && .venv/bin/mypy ../tests/conformance/runners/python
 	cd bindings-python && PYRIGHT_PYTHON_IGNORE_WARNINGS=1 .venv/bin/pyright
 	cd bindings-python && .venv/bin/stubtest celper --allowlist tests/typing/stubtest-allowlist.txt
 
@@ -109,6 +111,7 @@ test-node-runtimes: sandbox node ## The npm package on Node 22 and 24, Deno and 
 .PHONY: lint-node
 lint-node: bindings-node/node_modules/.package-lock.json
 	cd bindings-node && npm run lint
+	cd tests/conformance/runners/node && ../../../../bindings-node/node_modules/.bin/biome check
 
 .PHONY: bench-node
 bench-node: node ## The Node package beside undici and fetch

@@ -22,7 +22,7 @@ demo: sandbox python ## Run the main job against the sandbox: status, invite, se
 	@$(VENV)/bin/python bindings-python/examples/demo.py target/release/celper-sandbox
 
 .PHONY: test
-test: lint test-rust test-python test-node test-kotlin test-swift ## Build and test everything
+test: lint test-rust test-python test-node test-kotlin test-swift conformance ## Build and test everything
 	@echo "make test: everything passed"
 
 .PHONY: lint
@@ -143,6 +143,30 @@ test-kotlin: sandbox ## The Kotlin and Java package against the sandbox, and its
 .PHONY: test-swift
 test-swift: sandbox ## The Swift package against the sandbox, and its library's size
 	@$(SWIFT)/build.sh ./test.sh
+
+# What each language's runner is made from.
+LANGUAGES ?= rust python-sync python-async node kotlin swift sandbox
+RUNNER_python-sync := python
+RUNNER_python-async := python
+RUNNER_node := node
+RUNNER_kotlin := runner-kotlin
+RUNNER_swift := runner-swift
+RUNNERS := $(sort $(foreach language,$(LANGUAGES),$(RUNNER_$(language))))
+CONFORMANCE := target/debug/celper-conformance --languages $(LANGUAGES)
+
+.PHONY: conformance
+conformance: $(RUNNERS) ## One set of cases in every language (LANGUAGES="node swift" for some), and the matrix
+	$(CARGO) test --locked -q -p celper-conformance
+	$(CARGO) build --locked -p celper-conformance
+	@$(CONFORMANCE)
+
+SECONDS_EACH ?= 30
+SEED ?=
+
+.PHONY: soak
+soak: $(RUNNERS) ## Random faults in every language for SECONDS_EACH, from a SEED that is printed; then the ledgers are compared
+	$(CARGO) build --locked -p celper-conformance
+	@$(CONFORMANCE) --soak $(SECONDS_EACH) $(if $(SEED),--seed $(SEED))
 
 .PHONY: clean
 clean: ## Remove what was built

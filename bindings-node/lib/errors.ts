@@ -48,6 +48,7 @@ export type OperationName = 'status' | 'invite' | 'select' | 'reject' | 'client'
 export interface ErrorFields {
   kind: ErrorKind;
   message: string;
+  detail?: string;
   operation: OperationName;
   status?: number;
   code?: string;
@@ -80,6 +81,8 @@ const CLASS = Symbol.for('celper.error.class');
 export class CelperError extends Error {
   /** What went wrong, as a stable value. */
   readonly kind: ErrorKind;
+  /** The server's own description, or the client's where the server gave none; `message` has the rest around it. */
+  readonly detail: string;
   /** Which call failed. */
   readonly operation: OperationName;
   /** The HTTP status, where there was an answer. */
@@ -106,6 +109,7 @@ export class CelperError extends Error {
   constructor(fields: ErrorFields) {
     super(fields.message, 'cause' in fields ? { cause: fields.cause } : undefined);
     this.kind = fields.kind;
+    this.detail = fields.detail ?? fields.message;
     this.operation = fields.operation;
     if (fields.status !== undefined) this.status = fields.status;
     if (fields.code !== undefined) this.code = fields.code;

@@ -63,6 +63,7 @@ struct Bad<'a> {
 struct Failure<'a> {
     kind: &'static str,
     message: String,
+    detail: String,
     operation: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<u16>,
@@ -125,7 +126,8 @@ pub(crate) fn failure(id: u32, error: &Error) -> String {
         result: Bad {
             error: Failure {
                 kind: error.kind().name(),
-                message: message(error),
+                message: in_javascript(error.kind(), error.to_string()),
+                detail: in_javascript(error.kind(), error.message().to_owned()),
                 operation: error.operation(),
                 status: error.status(),
                 code: error.code(),
@@ -162,8 +164,8 @@ fn unix_milliseconds(time: SystemTime) -> f64 {
     milliseconds.round()
 }
 
-/// The error in one line, with arguments and options called what JavaScript calls them.
-fn message(error: &Error) -> String {
+/// A sentence of an error's, with arguments and options called what JavaScript calls them.
+fn in_javascript(kind: ErrorKind, text: String) -> String {
     const NAMES: [(&str, &str); 12] = [
         ("candidate_id", "candidateId"),
         ("job_position_id", "jobPositionId"),
@@ -178,13 +180,12 @@ fn message(error: &Error) -> String {
         ("ca_certificates", "caCertificates"),
         ("app_info", "appInfo"),
     ];
-    let line = error.to_string();
-    match error.kind() {
+    match kind {
         // These sentences are the core's own; others may hold the server's, which stay as they came.
         ErrorKind::InvalidArgument | ErrorKind::Timeout | ErrorKind::UnexpectedResponse => {
-            NAMES.iter().fold(line, |line, (core, ours)| line.replace(core, ours))
+            NAMES.iter().fold(text, |text, (core, ours)| text.replace(core, ours))
         }
-        _ => line,
+        _ => text,
     }
 }
 

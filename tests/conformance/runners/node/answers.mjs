@@ -27,7 +27,7 @@ export function rejected(error, signal) {
   return {
     error: {
       kind: error.kind,
-      message: error.message,
+      message: error.detail,
       operation: error.operation,
       status: error.status ?? null,
       code: error.code ?? null,

@@ -1,0 +1,81 @@
+//! Results, errors and clients as the judge reads them.
+
+use std::error::Error as _;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::{Result, bail};
+use celper::{CandidateStatus, Client, Error, OperationOutput, RateLimit};
+use serde_json::{Value, json};
+
+use crate::logs;
+
+pub(crate) fn output(output: OperationOutput) -> Result<Value> {
+    let debug = format!("{output:?}");
+    let (mut fields, request_id, limit) = match output {
+        OperationOutput::CandidateState(state) => {
+            let fields = json!({
+                "type": "CandidateState", "status": state.status.as_str(), "status_known": known(&state.status),
+                "analysis_viewed": state.analysis_viewed, "interview_score": state.interview_score,
+            });
+            (fields, state.request_id, state.rate_limit)
+        }
+        OperationOutput::Invitation(invitation) => {
+            let fields = json!({
+                "type": "Invitation", "invited": invitation.invited, "session_id": invitation.session_id,
+                "email_delivery": invitation.email_delivery, "expires_at": unix_milliseconds(invitation.expires_at),
+            });
+            (fields, invitation.request_id, invitation.rate_limit)
+        }
+        OperationOutput::Decision(decision) => {
+            let status = &decision.status;
+            let fields = json!({"type": "Decision", "status": status.as_str(), "status_known": known(status)});
+            (fields, decision.request_id, decision.rate_limit)
+        }
+        other => bail!("a result of no known kind: {other:?}"),
+    };
+    fields["request_id"] = request_id.into();
+    fields["rate_limit"] = limit.as_ref().map_or(Value::Null, rate_limit);
+    fields["strings"] = json!({"debug": debug});
+    Ok(fields)
+}
+
+fn known(status: &CandidateStatus) -> bool {
+    !matches!(status, CandidateStatus::Unknown(_))
+}
+
+fn rate_limit(limit: &RateLimit) -> Value {
+    let reset_at = limit.reset_at.map(unix_milliseconds);
+    json!({"limit": limit.limit, "remaining": limit.remaining, "reset_at": reset_at})
+}
+
+fn unix_milliseconds(time: SystemTime) -> i128 {
+    let milliseconds = |duration: std::time::Duration| i128::try_from(duration.as_millis()).unwrap_or(i128::MAX);
+    match time.duration_since(UNIX_EPOCH) {
+        Ok(after) => milliseconds(after),
+        Err(before) => -milliseconds(before.duration()),
+    }
+}
+
+pub(crate) fn error(error: &Error) -> Value {
+    let mut causes = Vec::new();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        causes.push(format!("{cause} {cause:?}"));
+        next = cause.source();
+    }
+    json!({
+        "kind": error.kind().name(), "message": error.message(), "operation": error.operation(),
+        "status": error.status(), "code": error.code(), "request_id": error.request_id(),
+        "retry_after": error.retry_after().map(|wait| wait.as_secs_f64()), "attempts": error.attempts(),
+        "idempotency_key": error.idempotency_key(), "outcome_unknown": error.outcome_unknown(),
+        "class": format!("{:?}", error.kind()), "classes": ["Error"], "text": error.to_string(),
+        "strings": {
+            "display": error.to_string(), "debug": format!("{error:?}"), "pretty": format!("{error:#?}"),
+            "causes": causes.join("\n"), "log": logs::latest(),
+        },
+    })
+}
+
+pub(crate) fn client(client: &Client) -> Value {
+    json!({"debug": format!("{client:?}"), "pretty": format!("{client:#?}"), "log": logs::latest()})
+}

@@ -49,6 +49,9 @@ struct Arguments {
     /// The repository.
     #[arg(long, default_value = ".")]
     repository: PathBuf,
+    /// End with the first case that fails.
+    #[arg(long)]
+    fail_fast: bool,
     /// In place of the cases: so many seconds of random faults for each language.
     #[arg(long)]
     soak: Option<u64>,
@@ -83,7 +86,7 @@ async fn main() -> Result<ExitCode> {
 
     let mut columns = Vec::new();
     for language in arguments.languages() {
-        columns.push(judged(&repository, language, &kinds, &cases).await);
+        columns.push(judged(&repository, language, &kinds, &cases, arguments.fail_fast).await);
     }
     if arguments.languages.is_empty() || arguments.languages.iter().any(|name| name == SANDBOX) {
         columns.push(sandbox_alone(&http).await);
@@ -120,9 +123,9 @@ async fn soak_all(repository: &Path, arguments: &Arguments, length: Duration) ->
     Ok(if failed == 0 && passed > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-async fn judged(repository: &Path, language: Language, kinds: &[Kind], cases: &[&Case]) -> Column {
+async fn judged(repository: &Path, language: Language, kinds: &[Kind], cases: &[&Case], fail_fast: bool) -> Column {
     let started = Instant::now();
-    let results = try_judge(repository, language, kinds, cases).await.unwrap_or_else(|problem| {
+    let results = try_judge(repository, language, kinds, cases, fail_fast).await.unwrap_or_else(|problem| {
         // A runner that does not run fails every case.
         vec![vec![format!("{problem:#}")]; cases.len()]
     });
@@ -130,15 +133,36 @@ async fn judged(repository: &Path, language: Language, kinds: &[Kind], cases: &[
     column(language.name(), cases, results)
 }
 
-async fn try_judge(repository: &Path, language: Language, kinds: &[Kind], cases: &[&Case]) -> Result<Vec<Vec<String>>> {
+async fn try_judge(
+    repository: &Path,
+    language: Language,
+    kinds: &[Kind],
+    cases: &[&Case],
+    fail_fast: bool,
+) -> Result<Vec<Vec<String>>> {
     let environment = Sandbox::start(Options { limits_enabled: false, ..Options::default() }).await?;
     let (url, key) = (environment.base_url(), environment.api_key().to_owned());
     let runner = Runner::start(language.command(repository), &url, &key).await?;
     let environment = Mutex::new(environment);
     let cancelling = Mutex::new(());
     let court = Court { language, kinds, runner: &runner, environment: &environment, cancelling: &cancelling };
-    let numbered = cases.iter().enumerate().map(|(number, case)| judge::problems(&court, number, case));
-    let results = stream::iter(numbered).buffered(SIDE_BY_SIDE).collect().await;
+    let court = &court;
+    let numbered = cases
+        .iter()
+        .enumerate()
+        .map(|(number, case)| async move { (number, judge::problems(court, number, case).await) });
+    let mut under_way = stream::iter(numbered).buffer_unordered(SIDE_BY_SIDE);
+    let mut results = vec![vec!["not tried".to_owned()]; cases.len()];
+    while let Some((number, problems)) = under_way.next().await {
+        let failed = !problems.is_empty();
+        if let Some(place) = results.get_mut(number) {
+            *place = problems;
+        }
+        if failed && fail_fast {
+            return Ok(results);
+        }
+    }
+    drop(under_way);
     runner.finish().await?;
     Ok(results)
 }

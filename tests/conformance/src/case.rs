@@ -226,3 +226,79 @@ pub(crate) fn read_all(folder: &Path) -> Result<Vec<Case>> {
     }
     Ok(cases)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// What the files say, as text: names in it are found wherever they stand.
+    fn all() -> Vec<Case> {
+        read_all(Path::new(env!("CARGO_MANIFEST_DIR"))).unwrap()
+    }
+
+    fn calls(case: &Case) -> Vec<&Call> {
+        let steps = case.steps.iter().flat_map(|step| match step {
+            Step::Call(call) => vec![&**call],
+            Step::Together { together } => together.iter().collect(),
+            _ => Vec::new(),
+        });
+        steps.collect()
+    }
+
+    #[test]
+    fn every_kind_of_error_and_every_option_has_a_case() {
+        let cases = all();
+        assert!(cases.len() >= 120);
+        let face: Value = serde_json::from_str(include_str!("../face.json")).unwrap();
+        let named = |list: &Value, field: &str| -> BTreeSet<String> {
+            list.as_array().unwrap().iter().map(|row| row[field].as_str().unwrap().to_owned()).collect()
+        };
+        let errors = cases.iter().flat_map(|case| {
+            let opens = case.opens.iter();
+            opens.chain(calls(case).into_iter().filter_map(|call| call.error.as_ref()))
+        });
+        let kinds: BTreeSet<String> = errors.map(|error| error["kind"].as_str().unwrap().to_owned()).collect();
+        assert_eq!(kinds, named(&face["errors"]["kinds"], "kind"));
+        let options = cases.iter().flat_map(|case| case.client.keys().cloned());
+        let missing: Vec<String> = named(&face["options"], "name").difference(&options.collect()).cloned().collect();
+        assert!(missing.is_empty(), "no case sets {missing:?}");
+    }
+
+    #[test]
+    fn every_operation_meets_every_error_that_its_documentation_has() {
+        let cases = all();
+        let met: BTreeSet<(String, String)> = cases
+            .iter()
+            .flat_map(|case| calls(case))
+            .filter_map(|call| Some((call.call.clone(), call.error.as_ref()?["code"].as_str()?.to_owned())))
+            .collect();
+        let everywhere = [
+            "VALIDATION_ERROR",
+            "INVALID_BODY",
+            "UNAUTHORIZED",
+            "IP_NOT_ALLOWED",
+            "SCOPE_INSUFFICIENT",
+            "FORBIDDEN",
+            "API_DISABLED",
+            "ACCOUNT_SUSPENDED",
+            "NOT_FOUND",
+            "RATE_LIMITED",
+        ];
+        let mut expected: BTreeSet<(&str, &str)> = BTreeSet::new();
+        for operation in ["status", "invite", "select", "reject"] {
+            expected.extend(everywhere.map(|code| (operation, code)));
+            if operation != "status" {
+                expected.insert((operation, "IDEMPOTENCY_CONFLICT"));
+            }
+        }
+        for operation in ["select", "reject"] {
+            expected.extend([(operation, "INVALID_STATUS_TRANSITION"), (operation, "ANALYSIS_NOT_VIEWED")]);
+        }
+        expected.insert(("invite", "INVALID_STATUS"));
+        let missing: Vec<_> =
+            expected.iter().filter(|(operation, code)| !met.contains(&((*operation).into(), (*code).into()))).collect();
+        assert!(missing.is_empty(), "no case for {missing:?}");
+    }
+}

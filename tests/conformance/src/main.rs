@@ -1,4 +1,5 @@
 //! Judges every language by one set of cases.
+#![forbid(unsafe_code)]
 #![allow(clippy::print_stdout)]
 // What a JSON value lacks is null; nothing panics.
 #![allow(clippy::indexing_slicing)]

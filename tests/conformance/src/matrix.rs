@@ -17,7 +17,16 @@ pub(crate) fn draw(columns: &[Column]) -> (String, usize, usize) {
     }
     let mut text = String::new();
     for column in columns {
-        for (topic, name, problems) in column.cases.iter().filter(|(_, _, problems)| !problems.is_empty()) {
+        let mut failed = column.cases.iter().filter(|(_, _, problems)| !problems.is_empty()).peekable();
+        // A runner that does not run has one reason for all.
+        let same = |first: &[String]| column.cases.iter().all(|(_, _, problems)| problems == first);
+        if let Some((_, _, problems)) =
+            failed.peek().filter(|(_, _, problems)| column.cases.len() > 1 && same(problems))
+        {
+            text.push_str(&format!("FAILED {}: every case\n  {}\n", column.language, problems.join("\n  ")));
+            continue;
+        }
+        for (topic, name, problems) in failed {
             text.push_str(&format!("FAILED {}: {topic}: {name}\n  {}\n", column.language, problems.join("\n  ")));
         }
     }

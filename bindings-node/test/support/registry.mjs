@@ -14,12 +14,12 @@ import { promisify } from 'node:util';
 const run = promisify(execFile);
 const PACK = fileURLToPath(new URL('../../scripts/pack.mjs', import.meta.url));
 
-/** Packs, and serves the tarballs until the test file ends. */
-export async function startRegistry() {
+/** Packs, and serves the tarballs, and more of them, until the test file ends. */
+export async function startRegistry(more = []) {
   const folder = await mkdtemp(join(tmpdir(), 'celper-registry-'));
   after(() => rm(folder, { recursive: true, force: true }));
   const { stdout } = await run(process.execPath, [PACK, folder]);
-  const tarballs = stdout.trim().split('\n');
+  const tarballs = [...stdout.trim().split('\n'), ...more];
 
   const server = http.createServer((request, response) => {
     const path = decodeURIComponent(request.url);

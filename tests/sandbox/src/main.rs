@@ -1,4 +1,5 @@
 //! `celper-sandbox`: runs one sandbox, says on stdout where it is, and serves until it is told to end.
+#![forbid(unsafe_code)]
 
 use std::error::Error;
 use std::io::{self, Read, Write};
@@ -52,7 +53,7 @@ struct Arguments {
     /// Credentials that the proxy demands
     #[arg(long, value_name = "USER:PASSWORD", requires = "proxy")]
     proxy_auth: Option<String>,
-    /// End when standard input ends, so that a test that dies leaves nothing behind
+    /// End when standard input ends or the parent process does, so that a test that dies leaves nothing behind
     #[arg(long)]
     exit_with_parent: bool,
 }
@@ -87,6 +88,8 @@ impl Arguments {
 async fn main() -> Result<(), Box<dyn Error>> {
     let arguments = Arguments::parse();
     let exit_with_parent = arguments.exit_with_parent;
+    // Taken first of all: a parent that ends while we start is to be missed as well.
+    let parent = parent();
     let sandbox = Sandbox::start(arguments.into_options()).await?;
     // Before anybody knows of us: whoever starts us may end us right after the announcement.
     let told_to_end = listen_for_the_end()?;
@@ -94,6 +97,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     tokio::select! {
         () = told_to_end => {}
         () = input_ended(), if exit_with_parent => {}
+        () = parent_ended(parent), if exit_with_parent => {}
     }
     Ok(())
 }
@@ -144,4 +148,24 @@ async fn input_ended() {
         let _ = tell.send(());
     });
     let _ = told.await;
+}
+
+/// The process that started us.
+#[cfg(unix)]
+fn parent() -> u32 {
+    std::os::unix::process::parent_id()
+}
+
+/// Windows keeps no record of a parent that can be trusted.
+#[cfg(windows)]
+fn parent() -> u32 {
+    0
+}
+
+/// Resolves when the process that started us has ended. The end of standard input says so sooner, but not while a process
+/// that the parent forked holds the other end open.
+async fn parent_ended(parent_at_start: u32) {
+    while parent() == parent_at_start {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
 }

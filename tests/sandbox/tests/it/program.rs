@@ -136,6 +136,27 @@ fn ends_when_it_is_terminated() {
     assert!(program.child.wait().unwrap().success());
 }
 
+/// As when a process that the parent forked lives on with all that was open.
+#[cfg(unix)]
+#[test]
+fn ends_with_a_parent_that_leaves_its_input_open() {
+    let mut parent = Command::new("sh")
+        .args(["-c", "\"$0\" --port 0 --exit-with-parent <&0 & wait", env!("CARGO_BIN_EXE_celper-sandbox")])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let held_open = parent.stdin.take().unwrap();
+    let mut printed = BufReader::new(parent.stdout.take().unwrap());
+    printed.read_line(&mut String::new()).unwrap();
+    parent.kill().unwrap();
+    parent.wait().unwrap();
+    let mut rest = String::new();
+    printed.read_to_string(&mut rest).unwrap();
+    assert_eq!(rest, "");
+    drop(held_open);
+}
+
 /// On an address that no other test uses: one of them could get the port next.
 #[cfg(target_os = "linux")]
 #[tokio::test]

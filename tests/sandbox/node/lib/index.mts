@@ -1,0 +1,2 @@
+// One implementation for both module systems.
+export * from './index.js';

@@ -1,0 +1,191 @@
+// What a test asks of the sandbox, and what a client then meets.
+
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import http from 'node:http';
+import https from 'node:https';
+import { text } from 'node:stream/consumers';
+import { after, beforeEach, test } from 'node:test';
+import { SandboxError, startSandbox } from '../dist/index.mjs';
+
+const sandbox = await startSandbox();
+after(() => sandbox.stop());
+beforeEach(() => sandbox.reset());
+
+/** Status and body of an API request, as any client would make it. */
+async function call(path, { body, to = sandbox, headers = {} } = {}) {
+  const { request } = to.caCertificate ? https : http;
+  const message = request(`${to.baseUrl}/v1/candidates/${path}`, {
+    method: body ? 'POST' : 'GET',
+    agent: false,
+    ca: to.caCertificate,
+    headers: { 'X-API-Key': to.apiKey, ...headers },
+  });
+  message.end(body && JSON.stringify(body));
+  const [answer] = await once(message, 'response');
+  const said = await text(answer);
+  return [answer.statusCode, said && JSON.parse(said)];
+}
+const status = (id, options) => call(`${id}/status?jobPositionId=pos_1`, options);
+const act = (id, operation, more) => call(`${id}/${operation}`, { body: { jobPositionId: 'pos_1', ...more } });
+
+test('candidates', async () => {
+  const [first, second] = [await sandbox.createCandidate(), await sandbox.createCandidate()];
+  assert.deepEqual(first, {
+    id: 'cand_1',
+    jobPositionId: 'pos_1',
+    status: 'new',
+    analysisViewed: false,
+    interviewScore: undefined,
+  });
+  assert.equal(second.id, 'cand_2');
+  const described = {
+    candidateId: 'ada',
+    status: 'on_hold',
+    analysisViewed: true,
+    interviewScore: null,
+    extra: { tag: 1 },
+  };
+  const third = await sandbox.createCandidate(described);
+  const [, { data }] = await status('ada');
+  assert.deepEqual(data, { status: 'on_hold', analysisViewed: true, interviewScore: null, tag: 1 });
+  const changed = await sandbox.changeCandidate('ada', { status: 'interviewed', interviewScore: 7.5 });
+  assert.deepEqual(changed, { ...third, status: 'interviewed', interviewScore: 7.5 });
+  assert.deepEqual(await sandbox.candidate('ada'), changed);
+  assert.equal(await sandbox.candidate('ada', 'pos_2'), undefined);
+  assert.equal((await sandbox.candidates()).length, 3);
+  await assert.rejects(sandbox.changeCandidate('nobody', { status: 'new' }), (error) => {
+    assert.ok(error instanceof SandboxError);
+    assert.match(error.message, /POST it first/);
+    return true;
+  });
+});
+
+test('decisions', async () => {
+  const { id, analysisViewed, interviewScore } = await sandbox.createInterviewedCandidate();
+  assert.deepEqual([analysisViewed, interviewScore], [true, 85]);
+  assert.equal((await act(id, 'select'))[1].data.status, 'selected');
+  assert.equal((await sandbox.candidate(id)).status, 'selected');
+});
+
+test('requests', async () => {
+  await sandbox.createCandidate({ candidateId: 'a/b' });
+  await call('a%2Fb/status?jobPositionId=pos_1', { headers: { 'X-Tag': 'one' } });
+  await act('other', 'invite');
+  const [read, invited] = await sandbox.requests();
+  assert.equal(read.headers['x-tag'], 'one');
+  assert.ok(Math.abs(read.receivedAt - (await sandbox.now())) < 300_000);
+  const { headers: _, receivedAt: __, ...rest } = read;
+  assert.deepEqual(rest, {
+    method: 'GET',
+    path: '/v1/candidates/a%2Fb/status',
+    query: 'jobPositionId=pos_1',
+    candidateId: 'a/b',
+    body: null,
+    answered: 200,
+    fault: null,
+    acted: false,
+    replayed: false,
+    clientClosed: false,
+  });
+  assert.deepEqual(
+    [invited.method, invited.answered, JSON.parse(invited.body)],
+    ['POST', 404, { jobPositionId: 'pos_1' }],
+  );
+  assert.deepEqual(await sandbox.requests('a/b'), [read]);
+  await sandbox.clearRequests();
+  assert.deepEqual(await sandbox.requests(), []);
+});
+
+test('outbox', async () => {
+  const { id } = await sandbox.createCandidate();
+  await act(id, 'invite', { emailSubject: 'Hello', emailBody: 'Here: {interviewLink}' });
+  const [mail] = await sandbox.outbox();
+  assert.deepEqual([mail.candidateId, mail.jobPositionId, mail.subject], [id, 'pos_1', 'Hello']);
+  assert.equal(mail.body, `Here: ${mail.interviewLink}`);
+  assert.deepEqual([mail.defaultSubject, mail.defaultBody], [false, false]);
+  assert.ok(mail.sessionId && !Number.isNaN(mail.queuedAt.getTime()));
+  await sandbox.clearOutbox();
+  assert.deepEqual(await sandbox.outbox(), []);
+});
+
+test('faults', async () => {
+  const { id } = await sandbox.createCandidate();
+  await sandbox.queueFault(id, 'status', { status: 503, times: 2, act: 'before', operation: 'invite' });
+  assert.equal((await status(id))[0], 200);
+  for (const expected of [503, 503, 409]) assert.equal((await act(id, 'invite'))[0], expected);
+  await sandbox.queueFault(id, 'answer', { data: { status: 'odd' }, times: null });
+  assert.equal((await status(id))[1].data.status, 'odd');
+  await sandbox.clearFaults();
+  assert.equal((await status(id))[1].data.status, 'invited');
+  await sandbox.queueFault(id, 'close_idle');
+  await assert.rejects(sandbox.queueFault(id, 'delay', {}), /missing field `seconds`/);
+});
+
+test('keys and company', async () => {
+  const { id } = await sandbox.createCandidate();
+  const key = await sandbox.addKey({ scopes: ['read:candidates'] });
+  assert.match(key, /^celp_[0-9a-f]{32}$/);
+  const headers = { 'X-API-Key': key };
+  assert.equal((await status(id, { headers }))[0], 200);
+  await sandbox.addKey({ key, state: 'revoked', allowlist: ['127.0.0.1'] });
+  assert.equal((await status(id, { headers }))[0], 401);
+  await sandbox.setCompany('api_disabled');
+  assert.equal((await status(id))[1].error, 'API_DISABLED');
+  await sandbox.setCompany('active');
+  assert.equal((await status(id))[0], 200);
+});
+
+test('the clock', async () => {
+  const { id } = await sandbox.createCandidate();
+  await act(id, 'invite');
+  const before = await sandbox.now();
+  const week = 8 * 24 * 3600_000;
+  assert.ok((await sandbox.advanceClock(week)) - before >= week);
+  assert.equal((await sandbox.candidate(id)).status, 'expired');
+  await assert.rejects(sandbox.advanceClock(-1), /only goes ahead/);
+  await sandbox.reset();
+  assert.ok((await sandbox.now()) - before < 300_000);
+});
+
+test('limits', async () => {
+  const limits = { reads: 2, actions: 1, window: 3600_000 };
+  const limited = await startSandbox({ limits });
+  after(() => limited.stop());
+  const statuses = [];
+  for (let count = 0; count < 3; count += 1) statuses.push((await status('ada', { to: limited }))[0]);
+  assert.deepEqual(statuses, [404, 404, 429]);
+  const { reads, actions, total, window } = await limited.control('windows');
+  assert.deepEqual([reads.limit, actions.limit, total.limit, window], [2, 1, 60, 3600]);
+  await limited.setLimits(false);
+  assert.equal((await status('ada', { to: limited }))[0], 404);
+  await limited.setLimits({ reads: 3, window: 60_000 });
+  const changed = await limited.control('windows');
+  assert.deepEqual([changed.reads.limit, changed.actions.limit, changed.window], [3, 1, 60]);
+});
+
+test('HTTPS', async () => {
+  const secure = await startSandbox({ tls: true });
+  after(() => secure.stop());
+  assert.match(secure.baseUrl, /^https:/);
+  const { id } = await secure.createCandidate();
+  assert.equal((await status(id, { to: secure }))[0], 200);
+  assert.equal(secure.clientOptions.caCertificates, secure.caCertificate);
+});
+
+test('it points clients at itself', () => {
+  const { baseUrl, apiKey } = sandbox;
+  assert.deepEqual(sandbox.clientOptions, { baseUrl, apiKey, rateLimits: false });
+  process.env.NO_PROXY = 'intranet';
+  delete process.env.no_proxy;
+  assert.deepEqual(sandbox.environment, {
+    CELPER_BASE_URL: baseUrl,
+    CELPER_API_KEY: apiKey,
+    NO_PROXY: 'intranet,127.0.0.1,localhost,::1',
+    no_proxy: '127.0.0.1,localhost,::1',
+  });
+});
+
+test('an unknown control endpoint says which there are', async () => {
+  await assert.rejects(sandbox.control('nothing'), /there are health, reset/);
+});

@@ -1,0 +1,13 @@
+"""``python -m celper_sandbox``: the program, for who has no folder of programs on the search path."""
+
+import os
+import subprocess
+import sys
+
+from . import find_program
+
+if __name__ == "__main__":
+    command = [find_program(), *sys.argv[1:]]
+    if sys.platform == "win32":
+        sys.exit(subprocess.run(command, check=False).returncode)
+    os.execv(command[0], command)

@@ -2,6 +2,7 @@
 //!
 //! `cargo run -p celper --example demo` runs it; `make demo` does the same through Python. The service is the sandbox,
 //! started here on a free port.
+#![forbid(unsafe_code)]
 #![allow(clippy::print_stdout)]
 
 use std::error::Error as StdError;

@@ -24,6 +24,7 @@
 //! - **Secrets**: the API key is in no `Debug`, log or error, goes to no other host, and is wiped from memory.
 //!
 //! Dropping a call's future drops its request on the wire. Logs are [`tracing`] events with the target `celper`.
+#![forbid(unsafe_code)]
 
 /// The README's examples are compiled.
 #[cfg(doctest)]

@@ -1,5 +1,6 @@
 //! The client against a real server on real sockets. What depends on time alone is tested on a paused clock, inside the
 //! crate.
+#![forbid(unsafe_code)]
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 mod cancellation;

@@ -1,4 +1,5 @@
 //! A number of calls by one client, for a profiler: `calls celper|bare N`, with the server in a thread.
+#![forbid(unsafe_code)]
 #![allow(clippy::print_stdout, clippy::unwrap_used)]
 
 use celper::{Client, JobPositionId};

@@ -2,6 +2,7 @@
 //!
 //! `make bench-rust` runs it. Figures are per call; ratios are of medians over the rounds, celper to bare reqwest. CPU time
 //! is this process's: the server has a process of its own.
+#![forbid(unsafe_code)]
 #![allow(clippy::print_stdout)]
 
 use std::error::Error;

@@ -1,5 +1,6 @@
 //! What a call costs in heap allocations, beside the same call by bare reqwest: a guard against slow decay that does not
 //! depend on the machine.
+#![forbid(unsafe_code)]
 #![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout)]
 
 use std::thread;

@@ -1,4 +1,5 @@
 //! The Rust runner: carries out the calls that it is told, through the crate's public API.
+#![forbid(unsafe_code)]
 #![allow(clippy::print_stdout)]
 // What a JSON value lacks is null; nothing panics.
 #![allow(clippy::indexing_slicing)]

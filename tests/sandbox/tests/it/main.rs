@@ -1,4 +1,5 @@
 //! The sandbox from the outside: plain HTTP over plain sockets, so that every byte is the test's own.
+#![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 mod support;

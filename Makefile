@@ -22,7 +22,7 @@ demo: sandbox python ## Run the main job against the sandbox: status, invite, se
 	@$(VENV)/bin/python bindings-python/examples/demo.py target/release/celper-sandbox
 
 .PHONY: test
-test: lint test-rust test-python test-node test-kotlin test-swift conformance ## Build and test everything
+test: lint test-rust test-docs test-python test-node test-kotlin test-swift conformance ## Build and test everything
 	@echo "make test: everything passed"
 
 .PHONY: lint
@@ -143,6 +143,10 @@ test-kotlin: sandbox ## The Kotlin and Java package against the sandbox, and its
 .PHONY: test-swift
 test-swift: sandbox ## The Swift package against the sandbox, and its library's size
 	@$(SWIFT)/build.sh ./test.sh
+
+.PHONY: test-docs
+test-docs: ## The pages: their Rust and shell examples, and their links; the other languages' tests have the other examples
+	$(CARGO) test --locked -p celper-docs
 
 # What each language's runner is made from.
 LANGUAGES ?= rust python-sync python-async node kotlin swift sandbox

@@ -73,6 +73,11 @@ test('a client in each of many workers', async () => {
   assert.deepEqual([code, JSON.parse(out), err], [0, new Array(16).fill(0), '']);
 });
 
+test('clients in several workers share their pacing', async () => {
+  const { code, out, err } = await run('paced');
+  assert.deepEqual([code, JSON.parse(out), err], [0, [0, ...new Array(15).fill(3)], '']);
+});
+
 test('workers terminated in the middle of calls', async () => {
   const { code, out, err } = await run('terminated', { slowCandidate: verySlow });
   assert.deepEqual([code, out, err], [0, 'new', '']);

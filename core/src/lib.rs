@@ -26,11 +26,6 @@
 //! Dropping a call's future drops its request on the wire. Logs are [`tracing`] events with the target `celper`.
 #![forbid(unsafe_code)]
 
-/// The README's examples are compiled.
-#[cfg(doctest)]
-#[doc = include_str!("../../README.md")]
-struct Readme;
-
 mod answer;
 #[cfg(feature = "bindings")]
 pub mod bindings;

@@ -91,6 +91,15 @@ const programs = {
     const states = await Promise.all(calls);
     if (states.some(({ status }) => status !== 'new')) process.exit(3);
   },
+  /** Each worker's client would have room for its one call, and all of them together for one. */
+  async paced() {
+    if (isMainThread) {
+      console.log(JSON.stringify((await workers()).sort()));
+      return;
+    }
+    const client = new Celper({ rateLimits: { reads: 1 }, timeout: 20_000 });
+    await client.getCandidateStatus(quick, options).catch(({ kind }) => process.exit(kind === 'rate_limited' ? 3 : 4));
+  },
   /** Workers that are terminated in the middle of calls, round after round. */
   async terminated() {
     if (isMainThread) {

@@ -12,7 +12,7 @@ import { after } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
 const TARGET = process.env.CARGO_TARGET_DIR ?? fileURLToPath(new URL('../../../target', import.meta.url));
-const BINARY = process.env.CELPER_SANDBOX ?? join(TARGET, 'release/celper-sandbox');
+export const BINARY = process.env.CELPER_SANDBOX ?? join(TARGET, 'release/celper-sandbox');
 
 let count = 0;
 

@@ -1,7 +1,7 @@
 // swift-tools-version:6.0
 import PackageDescription
 
-// What an app sees of Celper: the READMEs' examples, which `test.sh` puts into Sources/.
+// What an app sees of Celper: the pages' examples, which `test.sh` puts into Sources/.
 let package = Package(
     name: "Consumer",
     platforms: [.macOS(.v13), .iOS(.v16)],

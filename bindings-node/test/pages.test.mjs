@@ -1,0 +1,70 @@
+// The TypeScript examples of the project's pages: compiled as a strict program would be, and run as printed against the
+// sandbox.
+
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { text } from 'node:stream/consumers';
+import { after, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+import { BINARY, startSandbox } from './support/sandbox.mjs';
+
+const ROOT = new URL('../../', import.meta.url);
+const read = (path) => readFile(new URL(path, ROOT), 'utf8');
+// An example may have a line above it that says why it is not run; `tests/docs/README.md`.
+const EXAMPLE = /(?<notRun>^<!-- not run:.*-->\n+)?^```ts\n(?<code>[\s\S]*?)^```$/gm;
+
+const examples = [];
+for (const page of (await read('tests/docs/pages.txt')).split('\n').filter(Boolean)) {
+  const markdown = await read(page);
+  for (const match of markdown.matchAll(EXAMPLE)) {
+    if (match.groups.notRun) continue;
+    const line = markdown.slice(0, match.index).split('\n').length;
+    examples.push({ page, name: `${page}:${line}`, code: match.groups.code });
+  }
+}
+const stage = JSON.parse(await read('tests/docs/stage.json'));
+
+// Inside the package, so that its own name leads to it.
+const folder = new URL('examples/', import.meta.url);
+const path = (name) => fileURLToPath(new URL(name, folder));
+await rm(folder, { recursive: true, force: true });
+await mkdir(folder);
+after(() => rm(folder, { recursive: true, force: true }));
+await Promise.all(examples.map(({ code }, number) => writeFile(path(`example${number}.mts`), code)));
+
+async function run(program, args, env = process.env) {
+  const child = spawn(process.execPath, [program, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+  const ended = new Promise((resolve) => child.once('close', resolve));
+  const [out, err, code] = await Promise.all([text(child.stdout), text(child.stderr), ended]);
+  return { out, err, code };
+}
+
+test('there are examples, and they are well typed', async () => {
+  assert.ok(examples.length >= 9, `${examples.length}`);
+  const options = ['--strict', '--module', 'nodenext', '--target', 'es2022', '--types', 'node', '--ignoreConfig'];
+  const files = examples.map((_, number) => path(`example${number}.mts`));
+  const tsc = fileURLToPath(new URL('../node_modules/typescript/bin/tsc', import.meta.url));
+  const { out, code } = await run(tsc, [...options, ...files]);
+  const named = out.replaceAll(/\S*example(\d+)\.mts/g, (_, number) => examples[number].name);
+  assert.deepEqual([named, code], ['', 0]);
+});
+
+for (const [number, { name, page }] of examples.entries()) {
+  test(`${name} runs as printed`, async () => {
+    const sandbox = await startSandbox();
+    for (const call of stage) await sandbox.control(call.path, call.body);
+    const proxies = Object.keys(process.env).filter((key) => key.toLowerCase().endsWith('_proxy'));
+    const { out, err, code } = await run(path(`example${number}.mjs`), [], {
+      ...process.env,
+      ...Object.fromEntries(proxies.map((key) => [key, undefined])),
+      CELPER_API_KEY: sandbox.apiKey,
+      CELPER_BASE_URL: sandbox.baseUrl,
+      CELPER_SANDBOX: BINARY,
+    });
+    // Workers' failures are seen on standard error alone.
+    assert.deepEqual([err, code], ['', 0]);
+    if (page === 'README.md') assert.match(out, /^new null\nopen until \d{4}-.*Z\nview the analysis first\n$/);
+  });
+}

@@ -1,0 +1,60 @@
+"""The Python examples of the project's pages run as printed."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sandbox import BINARY, Sandbox
+
+ROOT = Path(__file__).parents[2]
+# An example may have a line above it that says why it is not run; `tests/docs/README.md`.
+EXAMPLE = re.compile(r"(?P<not_run>^<!-- not run:.*-->\n+)?^```python\n(?P<code>.*?)^```$", re.DOTALL | re.MULTILINE)
+
+
+def examples() -> list[object]:
+    found: list[object] = []
+    for page in (ROOT / "tests/docs/pages.txt").read_text(encoding="utf-8").split():
+        text = (ROOT / page).read_text(encoding="utf-8")
+        for match in EXAMPLE.finditer(text):
+            if not match["not_run"]:
+                line = text.count("\n", 0, match.start("code"))
+                found.append(pytest.param(match["code"], id=f"{page}:{line}"))
+    return found
+
+
+EXAMPLES = examples()
+
+
+def test_there_are_examples() -> None:
+    assert len(EXAMPLES) >= 10
+
+
+@pytest.mark.parametrize("code", EXAMPLES)
+def test_an_example_runs_as_printed(code: str, tmp_path: Path) -> None:
+    sandbox = Sandbox()
+    try:
+        for call in json.loads((ROOT / "tests/docs/stage.json").read_text(encoding="utf-8")):
+            sandbox.control(call["path"], call["body"])
+        program = tmp_path / "example.py"
+        program.write_text(code, encoding="utf-8")
+        environment = {key: value for key, value in os.environ.items() if not key.lower().endswith("_proxy")}
+        environment |= {
+            "CELPER_API_KEY": sandbox.api_key,
+            "CELPER_BASE_URL": sandbox.base_url,
+            "CELPER_SANDBOX": str(BINARY),
+        }
+        # Python warns of every fork beside a thread; that the child works all the same is what `test_fork.py` is about.
+        warnings = ["-W", "error", "-W", "ignore:This process:DeprecationWarning"]
+        command = [sys.executable, *warnings, str(program)]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+        stray = [line for line in done.stderr.splitlines() if not line.startswith("DEBUG:celper:")]
+        assert (done.returncode, stray) == (0, []), done.stderr
+    finally:
+        sandbox.close()

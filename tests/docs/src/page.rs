@@ -1,0 +1,137 @@
+//! What the pages hold: their examples, links and headings. The build script has this file too.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd};
+
+/// What stands in the line above an example that no test can run, with the reason.
+const NOT_RUN: &str = "<!-- not run:";
+
+/// A page, by its path from the repository's root.
+#[derive(Debug)]
+pub struct Page {
+    /// Where it is.
+    pub path: String,
+    /// All of it.
+    pub text: String,
+}
+
+/// A code block.
+#[derive(Debug)]
+pub struct Example {
+    /// The line of its opening fence, from 1.
+    pub line: usize,
+    /// What its fence names; empty for an indented block.
+    pub language: String,
+    /// The code.
+    pub code: String,
+    /// Why no test runs it.
+    pub not_run: Option<String>,
+    /// Whether it is fenced and begins its line, so that every language's runner finds it.
+    pub plain: bool,
+}
+
+/// The repository's root.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// The pages of `pages.txt`.
+///
+/// # Errors
+///
+/// When one of them cannot be read.
+pub fn pages() -> io::Result<Vec<Page>> {
+    let list = fs::read_to_string(root().join("tests/docs/pages.txt"))?;
+    let read = |path: &str| {
+        let text = fs::read_to_string(root().join(path));
+        let text = text.map_err(|error| io::Error::new(error.kind(), format!("{path}: {error}")))?;
+        Ok(Page { path: path.to_owned(), text })
+    };
+    list.lines().map(read).collect()
+}
+
+impl Page {
+    /// The code blocks, in order.
+    pub fn examples(&self) -> Vec<Example> {
+        let mut examples: Vec<Example> = Vec::new();
+        let mut inside = false;
+        for (event, range) in self.events() {
+            match event {
+                Event::Start(Tag::CodeBlock(kind)) => {
+                    inside = true;
+                    let before = self.text.get(..range.start).unwrap_or_default();
+                    let language = match &kind {
+                        CodeBlockKind::Fenced(language) => language.to_string(),
+                        CodeBlockKind::Indented => String::new(),
+                    };
+                    examples.push(Example {
+                        line: before.matches('\n').count() + 1,
+                        language,
+                        code: String::new(),
+                        not_run: before.trim_end_matches('\n').lines().last().and_then(reason),
+                        plain: matches!(kind, CodeBlockKind::Fenced(_))
+                            && (before.is_empty() || before.ends_with('\n')),
+                    });
+                }
+                Event::Text(text) if inside => {
+                    if let Some(example) = examples.last_mut() {
+                        example.code.push_str(&text);
+                    }
+                }
+                Event::End(TagEnd::CodeBlock) => inside = false,
+                _ => {}
+            }
+        }
+        examples
+    }
+
+    /// How many lines say that an example is not run.
+    pub fn marks(&self) -> usize {
+        self.text.lines().filter(|line| reason(line).is_some()).count()
+    }
+
+    /// Where the links point.
+    pub fn links(&self) -> Vec<String> {
+        let target = |event| match event {
+            Event::Start(Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. }) => Some(dest_url.to_string()),
+            _ => None,
+        };
+        self.events().filter_map(|(event, _)| target(event)).collect()
+    }
+
+    /// The names by which links reach the headings, as the sites that show the pages make them.
+    pub fn anchors(&self) -> Vec<String> {
+        let mut anchors = Vec::new();
+        let mut heading: Option<String> = None;
+        for (event, _) in self.events() {
+            match event {
+                Event::Start(Tag::Heading { .. }) => heading = Some(String::new()),
+                Event::Text(text) | Event::Code(text) => {
+                    if let Some(heading) = &mut heading {
+                        heading.push_str(&text);
+                    }
+                }
+                Event::End(TagEnd::Heading(_)) => anchors.extend(heading.take().map(|heading| anchor(&heading))),
+                _ => {}
+            }
+        }
+        anchors
+    }
+
+    fn events(&self) -> impl Iterator<Item = (Event<'_>, std::ops::Range<usize>)> {
+        Parser::new_ext(&self.text, Options::ENABLE_TABLES).into_offset_iter()
+    }
+}
+
+fn reason(line: &str) -> Option<String> {
+    let reason = line.strip_prefix(NOT_RUN)?.strip_suffix("-->")?.trim();
+    Some(reason.to_owned())
+}
+
+fn anchor(heading: &str) -> String {
+    let kept = heading.chars().filter(|character| character.is_alphanumeric() || " -_".contains(*character));
+    kept.collect::<String>().to_lowercase().replace(' ', "-")
+}

@@ -11,6 +11,7 @@ VENV := bindings-python/.venv
 MVN ?= mvn -q -B
 KOTLIN := bindings-uniffi/kotlin
 SWIFT := bindings-uniffi/swift
+TOOLS := target/tools
 
 .PHONY: help
 help: ## Show this list
@@ -26,7 +27,7 @@ test: lint test-rust test-docs test-python test-node test-kotlin test-swift conf
 	@echo "make test: everything passed"
 
 .PHONY: lint
-lint: lint-rust lint-python lint-node lint-swift ## Format and lint checks, every language
+lint: lint-version lint-dependencies lint-workflows lint-rust lint-python lint-node lint-swift ## Format and lint checks, every language
 
 .PHONY: sandbox
 sandbox: ## Build target/release/celper-sandbox
@@ -72,12 +73,12 @@ python: $(VENV)/.tools ## Build the Python package, and install it in bindings-p
 test-python: sandbox python ## The Python package
 	cd bindings-python && .venv/bin/python -m pytest -q -rs
 
-PYTHON_FOLDERS := . ../tests/bench/python ../tests/conformance/runners/python
+PYTHON_FOLDERS := . ../.ci ../tests/bench/python ../tests/conformance/runners/python
 
 .PHONY: lint-python
 lint-python: python
 	cd bindings-python && .venv/bin/ruff check --quiet $(PYTHON_FOLDERS) && .venv/bin/ruff format --check --quiet $(PYTHON_FOLDERS)
-	cd bindings-python && .venv/bin/mypy && .venv/bin/mypy ../tests/conformance/runners/python
+	cd bindings-python && .venv/bin/mypy && .venv/bin/mypy ../.ci && .venv/bin/mypy ../tests/conformance/runners/python
 	cd bindings-python && PYRIGHT_PYTHON_IGNORE_WARNINGS=1 .venv/bin/pyright
 	cd bindings-python && .venv/bin/stubtest celper --allowlist tests/typing/stubtest-allowlist.txt
 
@@ -123,6 +124,37 @@ lint-rust:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets --all-features -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps -p celper -p celper-sandbox --all-features
+
+.PHONY: version
+version: ## Give all packages a version: make version VERSION=1.2.3
+	@$(PYTHON) .ci/version.py $(if $(VERSION),set $(VERSION))
+
+.PHONY: lint-version
+lint-version:
+	@$(PYTHON) .ci/version.py
+
+# The tools in their pinned versions, by hash; made anew when the pins change.
+$(TOOLS)/bin/.installed: .ci/tools/requirements.txt
+	@rm -rf $(TOOLS)
+	@$(PYTHON) -m venv $(TOOLS)
+	@$(TOOLS)/bin/pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: --requirement $<
+	@touch $@
+
+$(TOOLS)/bin/actionlint: .ci/tools/actionlint.sh .ci/tools/go.mod .ci/tools/go.sum $(TOOLS)/bin/.installed
+	@$< $@ || echo "skipped: actionlint cannot be built here: it takes Go, or Python's package of it, and the Go module proxy"
+
+.PHONY: lint-dependencies
+lint-dependencies: $(TOOLS)/bin/.installed
+	$(TOOLS)/bin/cargo-deny --log-level error --workspace --locked check --hide-inclusion-graph bans licenses sources
+
+.PHONY: lint-workflows
+lint-workflows: $(TOOLS)/bin/actionlint
+	@if [ -x $< ]; then echo $<; $< -shellcheck $(TOOLS)/bin/shellcheck -pyflakes ""; fi
+	$(TOOLS)/bin/zizmor --offline --quiet --pedantic .github
+
+.PHONY: audit
+audit: $(TOOLS)/bin/.installed ## Known vulnerabilities in what the packages are made of and built with (AUDIT=--all: unreachable sources fail)
+	$(PYTHON) .ci/audit.py $(TOOLS)/bin $(AUDIT)
 
 .PHONY: lint-swift
 lint-swift:

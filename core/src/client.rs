@@ -95,9 +95,9 @@ impl Client {
     pub fn get_candidate_status(
         &self,
         candidate_id: impl Into<String>,
-        job_position: JobPositionId<impl Into<String>>,
+        job_position_id: JobPositionId<impl Into<String>>,
     ) -> Request<CandidateState> {
-        self.request(Operation::Status, candidate_id, job_position)
+        self.request(Operation::Status, candidate_id, job_position_id)
     }
 
     /// Invites a `new` candidate: opens a 7-day interview session, and queues the e-mail.
@@ -117,9 +117,9 @@ impl Client {
     pub fn invite_candidate(
         &self,
         candidate_id: impl Into<String>,
-        job_position: JobPositionId<impl Into<String>>,
+        job_position_id: JobPositionId<impl Into<String>>,
     ) -> Request<Invitation> {
-        self.request(Operation::Invite, candidate_id, job_position)
+        self.request(Operation::Invite, candidate_id, job_position_id)
     }
 
     /// Selects an interviewed candidate whose analysis was viewed.
@@ -128,9 +128,9 @@ impl Client {
     pub fn select_candidate(
         &self,
         candidate_id: impl Into<String>,
-        job_position: JobPositionId<impl Into<String>>,
+        job_position_id: JobPositionId<impl Into<String>>,
     ) -> Request<Decision> {
-        self.request(Operation::Select, candidate_id, job_position)
+        self.request(Operation::Select, candidate_id, job_position_id)
     }
 
     /// Rejects an interviewed candidate whose analysis was viewed.
@@ -139,9 +139,9 @@ impl Client {
     pub fn reject_candidate(
         &self,
         candidate_id: impl Into<String>,
-        job_position: JobPositionId<impl Into<String>>,
+        job_position_id: JobPositionId<impl Into<String>>,
     ) -> Request<Decision> {
-        self.request(Operation::Reject, candidate_id, job_position)
+        self.request(Operation::Reject, candidate_id, job_position_id)
     }
 
     fn request<R: FromAnswer>(

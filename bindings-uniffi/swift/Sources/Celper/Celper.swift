@@ -77,6 +77,12 @@ public final class Celper: Sendable, CustomStringConvertible {
     /// ```
     ///
     /// Needs the scope `read:candidates`. An unknown candidate or position is an error of the kind `notFound`.
+    ///
+    /// - Parameters:
+    ///   - candidateId: the candidate's id
+    ///   - jobPositionId: the id of the job position that the candidate stands for
+    ///   - timeout: for the whole call, in place of the client's
+    ///   - maxRetries: in place of the client's
     public func getCandidateStatus(
         _ candidateId: String,
         jobPositionId: String,
@@ -97,8 +103,18 @@ public final class Celper: Sendable, CustomStringConvertible {
     /// _ = try await client.inviteCandidate("cand_xyz789", jobPositionId: "pos_abc123", emailBody: "Here: {interviewLink}")
     /// ```
     ///
-    /// Needs the scope `action:invite`. A candidate that is not `new` is an error of the kind `invalidStatus`. Subject (200
-    /// characters) and body (5,000) are the service's own where left out; the idempotency key is a fresh UUID.
+    /// Needs the scope `action:invite`. A candidate that is not `new` is an error of the kind `invalidStatus`.
+    ///
+    /// - Parameters:
+    ///   - candidateId: the candidate's id
+    ///   - jobPositionId: the id of the job position that the candidate stands for
+    ///   - emailSubject: the e-mail's subject, at most 200 characters; the service's own without it
+    ///   - emailBody: the e-mail's body, at most 5,000 characters, in which `{interviewLink}` becomes the interview's URL;
+    ///     the service's own without it
+    ///   - idempotencyKey: the key under which the service acts only once within 24 hours; a UUID v4 made for the call
+    ///     without it
+    ///   - timeout: for the whole call, in place of the client's
+    ///   - maxRetries: in place of the client's
     public func inviteCandidate(
         _ candidateId: String,
         jobPositionId: String,
@@ -126,6 +142,14 @@ public final class Celper: Sendable, CustomStringConvertible {
     /// ```
     ///
     /// Needs the scope `action:decide`. Fails with the kind `analysisNotViewed` or `invalidStatus`.
+    ///
+    /// - Parameters:
+    ///   - candidateId: the candidate's id
+    ///   - jobPositionId: the id of the job position that the candidate stands for
+    ///   - idempotencyKey: the key under which the service acts only once within 24 hours; a UUID v4 made for the call
+    ///     without it
+    ///   - timeout: for the whole call, in place of the client's
+    ///   - maxRetries: in place of the client's
     public func selectCandidate(
         _ candidateId: String,
         jobPositionId: String,
@@ -143,6 +167,14 @@ public final class Celper: Sendable, CustomStringConvertible {
     /// ```
     ///
     /// Needs the scope `action:decide`. Fails with the kind `analysisNotViewed` or `invalidStatus`.
+    ///
+    /// - Parameters:
+    ///   - candidateId: the candidate's id
+    ///   - jobPositionId: the id of the job position that the candidate stands for
+    ///   - idempotencyKey: the key under which the service acts only once within 24 hours; a UUID v4 made for the call
+    ///     without it
+    ///   - timeout: for the whole call, in place of the client's
+    ///   - maxRetries: in place of the client's
     public func rejectCandidate(
         _ candidateId: String,
         jobPositionId: String,

@@ -87,6 +87,11 @@ public class Celper(
      * ```
      *
      * Needs the scope `read:candidates`. An unknown candidate or position is a [NotFoundException].
+     *
+     * @param candidateId the candidate's id
+     * @param jobPositionId the id of the job position that the candidate stands for
+     * @param timeout for the whole call, in place of the client's
+     * @param maxRetries in place of the client's
      */
     @JvmSynthetic
     public suspend fun getCandidateStatus(
@@ -94,9 +99,22 @@ public class Celper(
         jobPositionId: String,
         timeout: Duration? = null,
         maxRetries: Int? = null,
+    ): CandidateState = status(candidateId, jobPositionId, null, timeout, maxRetries)
+
+    /** The same with the idempotency key that Java's one class of options may hold: it is the core's to refuse. */
+    internal suspend fun status(
+        candidateId: String,
+        jobPositionId: String,
+        idempotencyKey: String?,
+        timeout: Duration?,
+        maxRetries: Int?,
     ): CandidateState =
-        call(CallInput("status", candidateId, jobPositionId, null, null, null, timeout?.toSeconds(), maxRetries?.toLong()))
-        { output: Output.State, requestId, rateLimit ->
+        call(
+            CallInput(
+                "status", candidateId, jobPositionId, null, null, idempotencyKey, timeout?.toSeconds(),
+                maxRetries?.toLong(),
+            ),
+        ) { output: Output.State, requestId, rateLimit ->
             CandidateState(
                 CandidateStatus.of(output.status), output.analysisViewed, output.interviewScore, requestId, rateLimit,
             )
@@ -109,8 +127,16 @@ public class Celper(
      * client.inviteCandidate("cand_xyz789", jobPositionId = "pos_abc123", emailBody = "Your interview: {interviewLink}")
      * ```
      *
-     * Needs the scope `action:invite`. A candidate that is not `new` is an [InvalidStatusException]. Subject (200 characters)
-     * and body (5,000) are the service's own where left out; [idempotencyKey] is a fresh UUID.
+     * Needs the scope `action:invite`. A candidate that is not `new` is an [InvalidStatusException].
+     *
+     * @param candidateId the candidate's id
+     * @param jobPositionId the id of the job position that the candidate stands for
+     * @param emailSubject the e-mail's subject, at most 200 characters; the service's own without it
+     * @param emailBody the e-mail's body, at most 5,000 characters, in which `{interviewLink}` becomes the interview's URL; the
+     *   service's own without it
+     * @param idempotencyKey the key under which the service acts only once within 24 hours; a UUID v4 made for the call without it
+     * @param timeout for the whole call, in place of the client's
+     * @param maxRetries in place of the client's
      */
     @JvmSynthetic
     public suspend fun inviteCandidate(
@@ -141,6 +167,12 @@ public class Celper(
      * ```
      *
      * Needs the scope `action:decide`. Fails with [AnalysisNotViewedException] or [InvalidStatusException].
+     *
+     * @param candidateId the candidate's id
+     * @param jobPositionId the id of the job position that the candidate stands for
+     * @param idempotencyKey the key under which the service acts only once within 24 hours; a UUID v4 made for the call without it
+     * @param timeout for the whole call, in place of the client's
+     * @param maxRetries in place of the client's
      */
     @JvmSynthetic
     public suspend fun selectCandidate(
@@ -159,6 +191,12 @@ public class Celper(
      * ```
      *
      * Needs the scope `action:decide`. Fails with [AnalysisNotViewedException] or [InvalidStatusException].
+     *
+     * @param candidateId the candidate's id
+     * @param jobPositionId the id of the job position that the candidate stands for
+     * @param idempotencyKey the key under which the service acts only once within 24 hours; a UUID v4 made for the call without it
+     * @param timeout for the whole call, in place of the client's
+     * @param maxRetries in place of the client's
      */
     @JvmSynthetic
     public suspend fun rejectCandidate(

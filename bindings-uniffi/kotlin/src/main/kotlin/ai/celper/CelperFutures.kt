@@ -32,7 +32,7 @@ public class CelperFutures internal constructor(private val client: Celper) {
         jobPositionId: String,
         options: CallOptions = CallOptions(),
     ): CompletableFuture<CandidateState> = scope.future {
-        client.getCandidateStatus(candidateId, jobPositionId, options.timeout, options.maxRetries)
+        with(options) { client.status(candidateId, jobPositionId, idempotencyKey, timeout, maxRetries) }
     }
 
     /** See [Celper.inviteCandidate]. Subject and body may be null. */
@@ -81,7 +81,7 @@ public class CallOptions private constructor(
     /** Nothing different. */
     public constructor() : this(null, null, null)
 
-    /** The action's idempotency key. */
+    /** The action's idempotency key; a read is refused with one. */
     public fun withIdempotencyKey(key: String): CallOptions = CallOptions(key, timeout, maxRetries)
 
     /** The time for the whole call. */
@@ -106,13 +106,13 @@ public class CelperBuilder internal constructor() {
     private var appInfo: String? = null
     private var allowEmulatorHost: Boolean = false
 
-    /** The API key. */
+    /** The API key; without one, and without a provider, the environment's `CELPER_API_KEY`. */
     public fun apiKey(key: String): CelperBuilder = apply { apiKey = key }
 
     /** In place of a fixed key; see [KeyProvider.ofFuture]. */
     public fun keyProvider(provider: KeyProvider): CelperBuilder = apply { keyProvider = provider }
 
-    /** Where the API is. */
+    /** Where the API is; without it the environment's `CELPER_BASE_URL`, else the service itself. */
     public fun baseUrl(url: String): CelperBuilder = apply { baseUrl = url }
 
     /** For a whole call. */

@@ -51,6 +51,18 @@ class JavaTest {
     }
 
     @Test
+    void aReadIsRefusedWithAnIdempotencyKey() {
+        String candidate = Sandbox.INSTANCE.candidate();
+        try (Celper client = client()) {
+            CallOptions options = new CallOptions().withIdempotencyKey("k");
+            CompletionException thrown =
+                    assertThrows(CompletionException.class, () -> client.async().getCandidateStatus(candidate, "pos_1", options).join());
+            assertInstanceOf(InvalidArgumentException.class, thrown.getCause());
+            assertTrue(Sandbox.INSTANCE.requests(candidate).isEmpty());
+        }
+    }
+
+    @Test
     void cancellingAFutureDropsItsRequest() {
         String candidate = Sandbox.INSTANCE.candidate();
         Sandbox.INSTANCE.fault(candidate, "\"kind\":\"delay\",\"seconds\":600,\"act\":\"after\"");

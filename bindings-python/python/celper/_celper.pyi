@@ -3,7 +3,7 @@
 from asyncio import AbstractEventLoop
 from collections.abc import Awaitable, Callable, Generator, Iterator
 from datetime import datetime, timedelta
-from typing import Any, ClassVar, Literal, SupportsFloat, final, overload
+from typing import Any, ClassVar, Literal, final, overload
 
 from celper._status import CandidateStatus
 
@@ -104,7 +104,7 @@ class Decision:
 class RateLimits:
     __match_args__: ClassVar[tuple[str, str, str, str]]
     def __new__(
-        cls, *, reads: int = 40, actions: int = 30, total: int = 60, window: SupportsFloat | timedelta = 60.0
+        cls, *, reads: int = 40, actions: int = 30, total: int = 60, window: float | timedelta = 60.0
     ) -> RateLimits: ...
     @property
     def reads(self) -> int: ...

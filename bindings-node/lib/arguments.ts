@@ -43,11 +43,13 @@ export function callArguments(operation: OperationName, candidateId: unknown, gi
   const check = new Check(operation);
   const candidate = check.required('candidateId', check.text('candidateId', candidateId));
   const options = check.options('the second argument', given, CALL_OPTIONS);
+  // First, so that an error over one of the others can name it.
+  check.key = check.text('idempotencyKey', check.read(options, 'idempotencyKey'));
   return {
     native: [
       candidate,
       check.required('jobPositionId', check.text('jobPositionId', check.read(options, 'jobPositionId'))),
-      check.text('idempotencyKey', check.read(options, 'idempotencyKey')),
+      check.key,
       check.milliseconds('timeout', check.read(options, 'timeout')),
       check.count('maxRetries', check.read(options, 'maxRetries')),
       check.text('emailSubject', check.read(options, 'emailSubject')),
@@ -103,6 +105,9 @@ function certificates(check: Check, given: unknown): Uint8Array | undefined {
 }
 
 class Check {
+  /** The caller's, once it has been read. */
+  key: string | undefined;
+
   constructor(private readonly operation: OperationName) {}
 
   /** The object that holds options, none of them unknown. */
@@ -184,8 +189,10 @@ class Check {
     return new InvalidArgumentError({
       kind: 'invalid_argument',
       message: `${this.operation}: ${message}.`,
+      detail: message,
       operation: this.operation,
       ...(action && { outcomeUnknown: false }),
+      ...(this.key !== undefined && { idempotencyKey: this.key }),
       ...(cause.length > 0 && { cause: cause[0] }),
     });
   }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use celper::bindings::{refused, seconds};
+use celper::bindings::{refused_call, seconds};
 use celper::{Error, Operation, OperationInput};
 use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
@@ -27,9 +27,9 @@ impl From<Error> for Problem {
 }
 
 impl Problem {
-    pub(crate) fn into_python(self, py: Python<'_>, operation: Option<Operation>) -> PyErr {
+    pub(crate) fn into_python(self, py: Python<'_>) -> PyErr {
         match self {
-            Problem::Refused(error) => errors::to_python(py, &refused(operation, error.message())),
+            Problem::Refused(error) => errors::to_python(py, &error),
             Problem::Raised(error) => error,
         }
     }
@@ -42,20 +42,25 @@ pub(crate) fn input(arguments: &Bound<'_, PyTuple>) -> PyResult<OperationInput> 
     let (operation, candidate_id, job_position_id, timeout, max_retries, key, subject, body): All<'_> =
         arguments.as_any().extract()?;
     let Some(operation) = Operation::ALL.get(operation).copied() else {
-        return Err(errors::to_python(arguments.py(), &refused(None, "there is no such operation")));
+        return Err(errors::to_python(arguments.py(), &Error::invalid_argument("there is no such operation")));
     };
-    let make = || -> Result<_, Problem> {
-        let candidate_id = text("candidate_id", &candidate_id)?;
-        let job_position_id = text("job_position_id", &job_position_id)?;
-        let mut input = OperationInput::new(operation, candidate_id, job_position_id);
+    let mut input = OperationInput::new(operation, "", "");
+    let mut fill = || -> Result<(), Problem> {
+        // First, so that an error over one of the others can name it.
+        input.idempotency_key = optional(text, "idempotency_key", &key)?;
+        input.candidate_id = text("candidate_id", &candidate_id)?;
+        input.job_position_id = text("job_position_id", &job_position_id)?;
         input.timeout = optional(duration, "timeout", &timeout)?;
         input.max_retries = optional(count, "max_retries", &max_retries)?;
-        input.idempotency_key = optional(text, "idempotency_key", &key)?;
         input.email_subject = optional(text, "email_subject", &subject)?;
         input.email_body = optional(text, "email_body", &body)?;
-        Ok(input)
+        Ok(())
     };
-    make().map_err(|problem| problem.into_python(arguments.py(), Some(operation)))
+    match fill() {
+        Ok(()) => Ok(input),
+        Err(Problem::Refused(error)) => Err(errors::to_python(arguments.py(), &refused_call(&input, error))),
+        Err(Problem::Raised(error)) => Err(error),
+    }
 }
 
 /// `None` stands for an argument that was not given.

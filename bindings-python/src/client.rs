@@ -33,7 +33,7 @@ impl Client {
     #[pyo3(signature = (*options))]
     fn new(py: Python<'_>, options: &Bound<'_, PyTuple>) -> PyResult<Self> {
         let _inside = Inside::new(py);
-        let builder = builder(options).map_err(|problem| problem.into_python(py, None))?;
+        let builder = builder(options).map_err(|problem| problem.into_python(py))?;
         let (made, records) = logs::recorded(py, || builder.build())?;
         records.into_iter().try_for_each(|record| record.emit(py))?;
         let client = made.map_err(|error| errors::to_python(py, &error))?;

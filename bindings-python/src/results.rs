@@ -270,7 +270,7 @@ record! {
             limits.check()?;
             Ok(limits)
         };
-        let limits = read().map_err(|problem| problem.into_python(py, None))?;
+        let limits = read().map_err(|problem| problem.into_python(py))?;
         let celper::RateLimits { reads, actions, total, window } = limits;
         Ok(RateLimits { reads, actions, total, window: window.as_secs_f64() })
     }

@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use celper::bindings::{of_panic, runtime, seconds, send};
+use celper::bindings::{of_panic, refused_call, runtime, seconds, send};
 use celper::{Client, Error, Operation, OperationInput};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -75,8 +75,10 @@ impl CallInput {
         input.email_subject = self.email_subject;
         input.email_body = self.email_body;
         input.idempotency_key = self.idempotency_key;
-        input.timeout = self.timeout.map(|timeout| seconds("timeout", timeout)).transpose()?;
-        input.max_retries = self.max_retries.map(|retries| count("max_retries", retries)).transpose()?;
+        let timeout = self.timeout.map(|timeout| seconds("timeout", timeout)).transpose();
+        input.timeout = timeout.map_err(|error| refused_call(&input, error))?;
+        let max_retries = self.max_retries.map(|retries| count("max_retries", retries)).transpose();
+        input.max_retries = max_retries.map_err(|error| refused_call(&input, error))?;
         Ok(input)
     }
 }

@@ -81,9 +81,9 @@ fn text_of(panic: &(dyn Any + Send)) -> &str {
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
 }
 
-/// An argument that a language's layer cannot pass on, of a call or, without an operation, of a client.
-pub fn refused(operation: Option<Operation>, message: impl Into<String>) -> Error {
-    Error::invalid_argument(message).with(|parts| parts.operation = operation)
+/// The failure of a call for one of its arguments, which a language's layer cannot pass on.
+pub fn refused_call(input: &OperationInput, error: Error) -> Error {
+    input.refused(error)
 }
 
 /// The failure of a call in the middle of which its process was forked, in the child: the call goes on in the parent.

@@ -74,11 +74,14 @@ impl OperationInput {
 
     /// Checks the input and makes the request of it, for all attempts.
     pub(crate) fn prepare(&self, base_url: &str) -> Result<Prepared, Error> {
-        self.checked(base_url).map_err(|error| {
-            error.with(|parts| {
-                parts.operation = Some(self.operation);
-                parts.idempotency_key.clone_from(&self.idempotency_key);
-            })
+        self.checked(base_url).map_err(|error| self.refused(error))
+    }
+
+    /// The error of a call that is not made.
+    pub(crate) fn refused(&self, error: Error) -> Error {
+        error.with(|parts| {
+            parts.operation = Some(self.operation);
+            parts.idempotency_key.clone_from(&self.idempotency_key);
         })
     }
 

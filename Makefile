@@ -11,6 +11,8 @@ VENV := bindings-python/.venv
 MVN ?= mvn -q -B
 KOTLIN := bindings-uniffi/kotlin
 SWIFT := bindings-uniffi/swift
+KOTLIN_RUNNER := tests/conformance/runners/kotlin
+SWIFT_RUNNER := tests/conformance/runners/swift/Runner
 TOOLS := target/tools
 
 .PHONY: help
@@ -159,7 +161,8 @@ audit: $(TOOLS)/bin/.installed ## Known vulnerabilities in what the packages are
 .PHONY: lint-swift
 lint-swift:
 	@$(SWIFT)/toolchain.sh swift format lint --strict --recursive \
-		$(addprefix $(SWIFT)/,Package.swift Sources Tests/CelperTests Tests/Consumer/Package.swift)
+		$(addprefix $(SWIFT)/,Package.swift Sources Tests/CelperTests Tests/Consumer/Package.swift) \
+		$(addprefix $(SWIFT_RUNNER)/,Package.swift Sources)
 
 .PHONY: test-rust
 test-rust: ## The core, the sandbox, and what a call allocates
@@ -179,6 +182,15 @@ test-swift: sandbox ## The Swift package against the sandbox, and its library's 
 .PHONY: test-docs
 test-docs: ## The pages: their Rust and shell examples, and their links; the other languages' tests have the other examples
 	$(CARGO) test --locked -p celper-docs
+
+# With the package's own pom.xml, and so all that `make kotlin` does.
+.PHONY: runner-kotlin
+runner-kotlin:
+	@$(MVN) -f $(KOTLIN_RUNNER)/reactor.xml -DskipTests package
+
+.PHONY: runner-swift
+runner-swift:
+	@$(SWIFT)/build.sh swift build --quiet -c release -Xswiftc -warnings-as-errors --package-path ../../$(SWIFT_RUNNER)
 
 # What each language's runner is made from.
 LANGUAGES ?= rust python-sync python-async node kotlin swift sandbox
@@ -208,4 +220,5 @@ soak: $(RUNNERS) ## Random faults in every language for SECONDS_EACH, from a SEE
 clean: ## Remove what was built
 	$(CARGO) clean
 	rm -rf $(KOTLIN)/target $(addprefix $(SWIFT)/,.build Generated lib Tests/Consumer/.build Tests/Consumer/Sources)
+	rm -rf $(KOTLIN_RUNNER)/target $(SWIFT_RUNNER)/.build
 	rm -rf $(VENV) bindings-node/{dist,node_modules,packed,.runtimes,*.node}

@@ -1,0 +1,89 @@
+// What came of a request, as the judge reads it.
+
+import Celper
+import Foundation
+
+private let writing = NSLock()
+
+func write(_ id: Int, _ answer: [String: Any]) { write(answer.merging(["id": id]) { $1 }) }
+
+/// Writes one line, whole, whoever else writes.
+func write(_ answer: [String: Any]) {
+    do {
+        let line = try JSONSerialization.data(withJSONObject: answer) + Data("\n".utf8)
+        try writing.withLock { try FileHandle.standardOutput.write(contentsOf: line) }
+    } catch {
+        fatalError("\(answer) cannot be written: \(error)")
+    }
+}
+
+func opened(_ client: Celper) -> [String: Any] { ["opened": ["strings": strings(client)]] }
+
+func returned(_ state: CandidateState) -> [String: Any] {
+    returned(
+        state, named(state.status), state.requestId, state.rateLimit,
+        ["analysis_viewed": state.analysisViewed, "interview_score": orNull(state.interviewScore)])
+}
+
+func returned(_ invitation: Invitation) -> [String: Any] {
+    let fields: [String: Any] = [
+        "invited": invitation.invited, "session_id": invitation.sessionId,
+        "email_delivery": invitation.emailDelivery, "expires_at": milliseconds(invitation.expiresAt),
+    ]
+    return returned(invitation, fields, invitation.requestId, invitation.rateLimit)
+}
+
+func returned(_ decision: Decision) -> [String: Any] {
+    returned(decision, named(decision.status), decision.requestId, decision.rateLimit)
+}
+
+private func returned(
+    _ result: Any, _ fields: [String: Any], _ requestId: String?, _ rateLimit: RateLimit?, _ more: [String: Any] = [:]
+) -> [String: Any] {
+    let limit = rateLimit.map {
+        [
+            "limit": orNull($0.limit), "remaining": orNull($0.remaining),
+            "reset_at": orNull($0.resetAt.map(milliseconds)),
+        ]
+    }
+    let common: [String: Any] = [
+        "type": "\(type(of: result))", "request_id": orNull(requestId), "rate_limit": orNull(limit),
+        "strings": strings(result),
+    ]
+    return ["result": common.merging(fields) { $1 }.merging(more) { $1 }]
+}
+
+private func named(_ status: CandidateStatus) -> [String: Any] {
+    ["status": status.rawValue, "status_known": CandidateStatus.known.contains(status)]
+}
+
+func thrown(_ thrown: any Error) -> [String: Any] {
+    switch thrown {
+    case let error as CelperError: ["error": failed(error)]
+    case is CancellationError: ["cancelled": "\(type(of: thrown))"]
+    default: ["crash": String(reflecting: thrown)]
+    }
+}
+
+private func failed(_ error: CelperError) -> [String: Any] {
+    [
+        "kind": error.kind.rawValue,
+        "message": error.message,
+        "operation": error.operation,
+        "status": orNull(error.status),
+        "code": orNull(error.code),
+        "request_id": orNull(error.requestId),
+        "retry_after": orNull(error.retryAfter.map { $0 / .seconds(1) }),
+        "attempts": error.attempts,
+        "idempotency_key": orNull(error.idempotencyKey),
+        "outcome_unknown": error.outcomeUnknown,
+        "class": "\(error.kind)",
+        "classes": ["\(type(of: error))"],
+        "text": error.description,
+        "strings": strings(error),
+    ]
+}
+
+private func milliseconds(_ date: Date) -> Int { Int((date.timeIntervalSince1970 * 1000).rounded()) }
+
+private func orNull(_ value: Any?) -> Any { value ?? NSNull() }

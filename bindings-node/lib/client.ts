@@ -120,6 +120,9 @@ export class Celper {
    * Needs the scope `read:candidates`; counts as a read.
    *
    * Rejects with {@link NotFoundError} for an unknown candidate or position.
+   *
+   * @param candidateId The candidate's id.
+   * @param options The job position's id, and what else the call takes.
    */
   getCandidateStatus(candidateId: string, options: CallOptions): Promise<CandidateState> {
     return this.#call('status', candidateId, options, Celper.prototype.getCandidateStatus);
@@ -140,6 +143,9 @@ export class Celper {
    *
    * Rejects with {@link InvalidStatusError} unless the candidate is `new`, and with {@link NotFoundError} for an unknown
    * candidate or position.
+   *
+   * @param candidateId The candidate's id.
+   * @param options The job position's id, and what else the call takes.
    */
   inviteCandidate(candidateId: string, options: InviteOptions): Promise<Invitation> {
     return this.#call('invite', candidateId, options, Celper.prototype.inviteCandidate);
@@ -155,6 +161,9 @@ export class Celper {
    * Needs the scope `action:decide`; counts as an action.
    *
    * Rejects with {@link AnalysisNotViewedError} or {@link InvalidStatusError}.
+   *
+   * @param candidateId The candidate's id.
+   * @param options The job position's id, and what else the call takes.
    */
   selectCandidate(candidateId: string, options: ActionOptions): Promise<Decision> {
     return this.#call('select', candidateId, options, Celper.prototype.selectCandidate);
@@ -170,6 +179,9 @@ export class Celper {
    * Needs the scope `action:decide`; counts as an action.
    *
    * Rejects with {@link AnalysisNotViewedError} or {@link InvalidStatusError}.
+   *
+   * @param candidateId The candidate's id.
+   * @param options The job position's id, and what else the call takes.
    */
   rejectCandidate(candidateId: string, options: ActionOptions): Promise<Decision> {
     return this.#call('reject', candidateId, options, Celper.prototype.rejectCandidate);

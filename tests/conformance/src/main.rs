@@ -31,7 +31,7 @@ use crate::face::Kind;
 use crate::judge::Court;
 use crate::language::Language;
 use crate::matrix::Column;
-use crate::runner::Runner;
+use crate::runner::{Runner, Start};
 
 /// The column of the cases that look at the sandbox alone.
 const SANDBOX: &str = "sandbox";
@@ -102,7 +102,9 @@ async fn soak_all(repository: &Path, arguments: &Arguments, length: Duration) ->
     println!("seed {seed}: --soak {} --seed {seed} plays the same stories again", length.as_secs());
     let (mut passed, mut failed) = (0, 0);
     for language in arguments.languages() {
-        let account = soak::soak(repository, language, seed, length).await?;
+        let Some(account) = soak::soak(repository, language, seed, length).await? else {
+            continue;
+        };
         println!(
             "{}: {} stories in {} requests: {} done, {} surely not done, {} unknown, {} cancelled; {} wrong",
             language.name(),
@@ -126,10 +128,12 @@ async fn soak_all(repository: &Path, arguments: &Arguments, length: Duration) ->
 
 async fn judged(repository: &Path, language: Language, kinds: &[Kind], cases: &[&Case], fail_fast: bool) -> Column {
     let started = Instant::now();
-    let results = try_judge(repository, language, kinds, cases, fail_fast).await.unwrap_or_else(|problem| {
+    let results = match try_judge(repository, language, kinds, cases, fail_fast).await {
+        Ok(Some(results)) => results,
+        Ok(None) => return Column { language: language.name(), cases: Vec::new(), skipped: cases.len() },
         // A runner that does not run fails every case.
-        vec![vec![format!("{problem:#}")]; cases.len()]
-    });
+        Err(problem) => vec![vec![format!("{problem:#}")]; cases.len()],
+    };
     println!("{}: {} cases in {:.1} s", language.name(), cases.len(), started.elapsed().as_secs_f64());
     column(language.name(), cases, results)
 }
@@ -140,10 +144,16 @@ async fn try_judge(
     kinds: &[Kind],
     cases: &[&Case],
     fail_fast: bool,
-) -> Result<Vec<Vec<String>>> {
+) -> Result<Option<Vec<Vec<String>>>> {
     let environment = Sandbox::start(Options { limits_enabled: false, ..Options::default() }).await?;
     let (url, key) = (environment.base_url(), environment.api_key().to_owned());
-    let runner = Runner::start(language.command(repository), &url, &key).await?;
+    let runner = match Runner::start(language.command(repository), &url, &key).await? {
+        Start::Ready(runner) => runner,
+        Start::Skipped(reason) => {
+            println!("{reason}");
+            return Ok(None);
+        }
+    };
     let environment = Mutex::new(environment);
     let cancelling = Mutex::new(());
     let court = Court { language, kinds, runner: &runner, environment: &environment, cancelling: &cancelling };
@@ -160,12 +170,12 @@ async fn try_judge(
             *place = problems;
         }
         if failed && fail_fast {
-            return Ok(results);
+            return Ok(Some(results));
         }
     }
     drop(under_way);
     runner.finish().await?;
-    Ok(results)
+    Ok(Some(results))
 }
 
 /// The sandbox beside the API's documentation, with no client between.
@@ -177,5 +187,5 @@ async fn sandbox_alone(cases: &[&Case]) -> Column {
 fn column(language: &'static str, cases: &[&Case], results: Vec<Vec<String>>) -> Column {
     let cases = cases.iter().zip(results);
     let cases = cases.map(|(case, problems)| (case.topic.clone(), case.name.clone(), problems)).collect();
-    Column { language, cases }
+    Column { language, cases, skipped: 0 }
 }

@@ -7,6 +7,8 @@ pub(crate) struct Column {
     pub(crate) language: &'static str,
     /// Topic and name of each case, and what was wrong.
     pub(crate) cases: Vec<(String, String, Vec<String>)>,
+    /// Cases that were not tried, as this machine cannot have the language.
+    pub(crate) skipped: usize,
 }
 
 /// The whole table as text, and how many cases passed and failed.
@@ -52,6 +54,6 @@ pub(crate) fn draw(columns: &[Column]) -> (String, usize, usize) {
     let failed = |column: &Column| column.cases.len() - passed(column);
     row("passed", columns.iter().map(|column| passed(column).to_string()).collect());
     row("failed", columns.iter().map(|column| failed(column).to_string()).collect());
-    row("skipped", columns.iter().map(|_| "0".to_owned()).collect());
+    row("skipped", columns.iter().map(|column| column.skipped.to_string()).collect());
     (text, columns.iter().map(passed).sum(), columns.iter().map(failed).sum())
 }

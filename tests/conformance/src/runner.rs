@@ -15,6 +15,15 @@ use tokio::sync::oneshot;
 /// Longer than anything in a case takes; a runner that says nothing for so long is stuck.
 const PATIENCE: Duration = Duration::from_secs(180);
 
+/// What a runner says whose toolchain this machine cannot have.
+const SKIPPED: &str = " was skipped: ";
+
+pub(crate) enum Start {
+    Ready(Box<Runner>),
+    /// With the reason.
+    Skipped(String),
+}
+
 type Waiting = Arc<Mutex<HashMap<u64, oneshot::Sender<Value>>>>;
 
 pub(crate) struct Runner {
@@ -26,7 +35,7 @@ pub(crate) struct Runner {
 
 impl Runner {
     /// Starts the program, and waits until it has loaded its package.
-    pub(crate) async fn start(mut command: Command, base_url: &str, api_key: &str) -> Result<Self> {
+    pub(crate) async fn start(mut command: Command, base_url: &str, api_key: &str) -> Result<Start> {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
         command.env("CELPER_BASE_URL", base_url).env("CELPER_API_KEY", api_key);
         for name in ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"] {
@@ -39,12 +48,16 @@ impl Runner {
         let mut lines = BufReader::new(output).lines();
         let ready =
             tokio::time::timeout(PATIENCE, lines.next_line()).await.context("the runner did not get ready")??;
+        if let Some(line) = ready.as_deref().filter(|line| line.contains(SKIPPED)) {
+            return Ok(Start::Skipped(line.to_owned()));
+        }
         if !ready.as_deref().is_some_and(|line| line.contains("\"ready\"")) {
             bail!("{:?} did not get ready; it said {ready:?}", command.as_std());
         }
         let waiting = Waiting::default();
         tokio::spawn(deliver(lines, Arc::clone(&waiting)));
-        Ok(Runner { process, input: tokio::sync::Mutex::new(input), waiting, next: AtomicU64::new(1) })
+        let input = tokio::sync::Mutex::new(input);
+        Ok(Start::Ready(Box::new(Runner { process, input, waiting, next: AtomicU64::new(1) })))
     }
 
     /// Sends a request, to be answered under the id that it gets.

@@ -17,7 +17,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::case::POSITION;
 use crate::language::Language;
-use crate::runner::Runner;
+use crate::runner::{Runner, Start};
 use crate::world::{control, plain_client};
 
 /// Callers under way at a time.
@@ -55,11 +55,22 @@ enum Told {
     Cancelled,
 }
 
-pub(crate) async fn soak(repository: &Path, language: Language, seed: u64, length: Duration) -> Result<Account> {
+pub(crate) async fn soak(
+    repository: &Path,
+    language: Language,
+    seed: u64,
+    length: Duration,
+) -> Result<Option<Account>> {
     let options = Options { limits_enabled: false, log_capacity: 1_000_000, ..Options::default() };
     let sandbox = Sandbox::start(options).await?;
     let (url, key) = (sandbox.base_url(), sandbox.api_key().to_owned());
-    let runner = Runner::start(language.command(repository), &url, &key).await?;
+    let runner = match Runner::start(language.command(repository), &url, &key).await? {
+        Start::Ready(runner) => runner,
+        Start::Skipped(reason) => {
+            println!("{reason}");
+            return Ok(None);
+        }
+    };
     let opened = runner
         .ask(json!({"do": "open", "client": "soak", "options": {
             "api_key": key, "base_url": url, "rate_limits": null, "attempt_timeout": ATTEMPT_TIMEOUT, "timeout": 30,
@@ -89,7 +100,7 @@ pub(crate) async fn soak(repository: &Path, language: Language, seed: u64, lengt
     }
     runner.finish().await?;
     settle(&http, &url).await?;
-    account(&http, &url, told).await
+    account(&http, &url, told).await.map(Some)
 }
 
 impl Story {

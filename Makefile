@@ -25,7 +25,7 @@ demo: sandbox python ## Run the main job against the sandbox: status, invite, se
 	@$(VENV)/bin/python bindings-python/examples/demo.py target/release/celper-sandbox
 
 .PHONY: test
-test: lint test-rust test-docs test-python test-node test-kotlin test-swift conformance ## Build and test everything
+test: lint test-rust test-docs test-python test-node test-kotlin test-swift conformance docs ## Build and test everything
 	@echo "make test: everything passed"
 
 .PHONY: lint
@@ -192,6 +192,37 @@ runner-kotlin:
 runner-swift:
 	@$(SWIFT)/build.sh swift build --quiet -c release -Xswiftc -warnings-as-errors --package-path ../../$(SWIFT_RUNNER)
 
+REFERENCE := $(CURDIR)/target/docs
+REFERENCES := docs-rust docs-python docs-node docs-kotlin docs-swift
+
+.PHONY: docs
+docs: $(REFERENCES) ## Each language's reference, in target/docs; a warning fails
+	@docs/reference/index.sh $(REFERENCE)
+
+.PHONY: $(REFERENCES)
+docs-rust:
+	@rm -rf target/doc $(REFERENCE)/rust
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps -p celper
+	@mkdir -p $(REFERENCE) && cp -r target/doc $(REFERENCE)/rust
+
+# pdoc asks where an inherited field's source is, which it cannot find for classes that are public elsewhere than they are written.
+docs-python: python
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --requirement docs/reference/requirements.txt
+	@rm -rf $(REFERENCE)/python
+	$(VENV)/bin/python -W error -W "ignore:Cannot determine where" -m pdoc --docformat google --output-directory $(REFERENCE)/python celper
+
+docs-node: bindings-node/node_modules/.package-lock.json
+	cd docs/reference && npm ci --no-audit --no-fund
+	@rm -rf $(REFERENCE)/node
+	cd docs/reference && node_modules/.bin/typedoc
+
+docs-kotlin:
+	@rm -rf $(REFERENCE)/kotlin
+	cd $(KOTLIN) && $(MVN) dokka:dokka -Dreference=$(REFERENCE)/kotlin
+
+docs-swift:
+	@$(SWIFT)/build.sh ../../docs/reference/swift.sh $(REFERENCE)/swift
+
 # What each language's runner is made from.
 LANGUAGES ?= rust python-sync python-async node kotlin swift sandbox
 RUNNER_python-sync := python
@@ -221,4 +252,4 @@ clean: ## Remove what was built
 	$(CARGO) clean
 	rm -rf $(KOTLIN)/target $(addprefix $(SWIFT)/,.build Generated lib Tests/Consumer/.build Tests/Consumer/Sources)
 	rm -rf $(KOTLIN_RUNNER)/target $(SWIFT_RUNNER)/.build
-	rm -rf $(VENV) bindings-node/{dist,node_modules,packed,.runtimes,*.node}
+	rm -rf docs/reference/node_modules $(VENV) bindings-node/{dist,node_modules,packed,.runtimes,*.node}

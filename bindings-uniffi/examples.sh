@@ -11,6 +11,7 @@ root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)"
 mapfile -t pages <"$root/tests/docs/pages.txt"
 rm -rf "$out"
 mkdir -p "$out"
+out="$(cd "$out" && pwd -P)"
 
 case "$language" in
 kotlin)

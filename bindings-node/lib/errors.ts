@@ -44,7 +44,7 @@ export type ErrorKind =
 /** Which call failed; `client` when a client could not be made. */
 export type OperationName = 'status' | 'invite' | 'select' | 'reject' | 'client';
 
-/** What an error is made of. */
+/** What an error is made of; the fields are those of {@link CelperError}. */
 export interface ErrorFields {
   kind: ErrorKind;
   message: string;

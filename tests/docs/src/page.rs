@@ -29,7 +29,7 @@ pub struct Example {
     pub code: String,
     /// Why no test runs it.
     pub not_run: Option<String>,
-    /// Whether it is fenced and begins its line, so that every language's runner finds it.
+    /// Whether its fence is three backticks at the beginning of a line, so that every language's runner finds it.
     pub plain: bool,
 }
 
@@ -62,18 +62,18 @@ impl Page {
             match event {
                 Event::Start(Tag::CodeBlock(kind)) => {
                     inside = true;
-                    let before = self.text.get(..range.start).unwrap_or_default();
+                    let (before, from_here) = self.text.split_at(range.start);
                     let language = match &kind {
                         CodeBlockKind::Fenced(language) => language.to_string(),
                         CodeBlockKind::Indented => String::new(),
                     };
+                    let begins_its_line = before.is_empty() || before.ends_with('\n');
                     examples.push(Example {
                         line: before.matches('\n').count() + 1,
+                        plain: begins_its_line && from_here.starts_with(&format!("```{language}\n")),
                         language,
                         code: String::new(),
                         not_run: before.trim_end_matches('\n').lines().last().and_then(reason),
-                        plain: matches!(kind, CodeBlockKind::Fenced(_))
-                            && (before.is_empty() || before.ends_with('\n')),
                     });
                 }
                 Event::Text(text) if inside => {

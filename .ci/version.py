@@ -110,8 +110,10 @@ def main(arguments: list[str]) -> int:
             wrong = faults()
         case ["released", tag]:
             wrong = faults()
-            if tag != f"v{original()}" or original() not in headings():
-                wrong.append(f"{tag} is not v{original()}, or {CHANGELOG} has no heading for it")
+            if tag != f"v{original()}":
+                wrong.append(f"the tag is {tag}, and the version {original()}")
+            if original() not in headings():
+                wrong.append(f"{CHANGELOG} has no heading for {original()}")
         case _:
             print(__doc__, file=sys.stderr)
             return 2

@@ -1,11 +1,13 @@
-// Not exercised here: the build.gradle.kts of a library module `celper` that makes the AAR. Beforehand run
-// `generate.sh kotlin GLUE LIBRARIES` for the glue, and `android-libraries.sh celper/src/main/jniLibs`.
+// Not exercised here: the build.gradle.kts of a library module `celper` that makes the AAR, and puts it into a Maven
+// repository in the folder that the property `celper.repository` names. Beforehand run `generate.sh kotlin GLUE LIBRARIES`
+// for the glue, and `android-libraries.sh celper/src/main/jniLibs`.
 plugins {
     id("com.android.library") version "8.13.0"
     id("org.jetbrains.kotlin.android") version "2.2.21"
+    `maven-publish`
 }
 
-val celper = rootProject.file("../bindings-uniffi/kotlin")
+val celper = rootProject.file("../../bindings-uniffi/kotlin")
 
 android {
     namespace = "ai.celper"
@@ -16,6 +18,12 @@ android {
         consumerProguardFiles("$celper/src/main/keep-rules/celper.pro")
     }
     sourceSets["main"].java.srcDirs("$celper/src/main/kotlin", "$celper/target/generated-sources/uniffi")
+    publishing {
+        singleVariant("release") {
+            withSourcesJar()
+            withJavadocJar()
+        }
+    }
 }
 
 kotlin {
@@ -26,4 +34,22 @@ kotlin {
 dependencies {
     implementation("net.java.dev.jna:jna:5.18.1@aar")
     api("org.jetbrains.kotlinx:kotlinx-coroutines-android:1.10.2")
+}
+
+publishing {
+    publications.register<MavenPublication>("release") {
+        groupId = "ai.celper"
+        artifactId = "celper-android"
+        version = providers.gradleProperty("celper.version").get()
+        afterEvaluate { from(components["release"]) }
+        pom {
+            name = "Celper SDK for Android"
+            description = "Client for the Celper AI Candidate Actions API"
+            licenses { license { name = "MIT" } }
+        }
+    }
+    repositories.maven {
+        name = "dist"
+        url = uri(providers.gradleProperty("celper.repository").get())
+    }
 }

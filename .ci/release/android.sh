@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# Makes the AAR, in target/dist/maven; the machine has the Android SDK with an NDK, cargo-ndk, Gradle, and Rust for Android.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+kotlin=bindings-uniffi/kotlin
+export ANDROID_NDK_HOME="${ANDROID_NDK_HOME:-${ANDROID_NDK_LATEST_HOME:-}}"
+
+# The library beside the glue is this machine's, and no part of the AAR.
+CELPER_PROFILE=dev bindings-uniffi/generate.sh kotlin "$kotlin/target/generated-sources/uniffi" target/android-host
+project=target/android
+rm -rf "$project"
+mkdir -p "$project/celper/src/main"
+"$kotlin/android-libraries.sh" "$project/celper/src/main/jniLibs"
+cp "$kotlin/android.gradle.kts" "$project/celper/build.gradle.kts"
+cat >"$project/settings.gradle.kts" <<'GRADLE'
+pluginManagement { repositories { google(); mavenCentral(); gradlePluginPortal() } }
+dependencyResolutionManagement { repositories { google(); mavenCentral() } }
+rootProject.name = "celper-android"
+include(":celper")
+GRADLE
+echo 'android.useAndroidX=true' >"$project/gradle.properties"
+version="$(python3 .ci/version.py)"
+gradle --no-daemon -p "$project" -Pcelper.version="$version" \
+    -Pcelper.repository="$PWD/target/dist/maven" :celper:publishReleasePublicationToDistRepository

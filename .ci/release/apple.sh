@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# Makes the Swift package for iOS and macOS, in target/dist/swift; the machine is a Mac with Xcode and Rust for all targets.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+version="$(python3 .ci/version.py)"
+name="celper-swift-$version-apple"
+out="$PWD/target/dist/swift"
+rm -rf "$out" "target/$name"
+mkdir -p "$out"
+bindings-uniffi/swift/xcframework.sh
+bindings-uniffi/swift/package.sh "target/$name"
+(cd target && zip --quiet --recurse-paths --symlinks "$out/$name.zip" "$name")
+# The framework by itself, with the sum that a package names it by.
+(cd bindings-uniffi/swift && zip --quiet --recurse-paths --symlinks "$out/CelperFFI-$version.xcframework.zip" CelperFFI.xcframework)
+swift package compute-checksum "$out/CelperFFI-$version.xcframework.zip" >"$out/CelperFFI-$version.xcframework.zip.checksum"

@@ -1,0 +1,63 @@
+#!/usr/bin/env bash
+# Signs what `assemble.py` leaves in its folder `maven`, and hands it to Maven Central: `central.sh FOLDER URL`.
+# URL is where the project's sources are. The signing key is in MAVEN_GPG_KEY (armoured) and MAVEN_GPG_PASSPHRASE, the
+# user token for Central in MAVEN_CENTRAL_USERNAME and MAVEN_CENTRAL_PASSWORD; without a token the bundle is made, and stays.
+# A version that Central has already is left alone, so that a release that broke off can be run again.
+set -euo pipefail
+cd "$1"
+url="$2"
+bundle="$(mktemp -d)/celper-central.zip"
+pom="$(find . -name '*.pom' | sort | head -n 1)"
+name="$(basename "$pom" .pom)"
+if [[ -n "${MAVEN_CENTRAL_USERNAME:-}" ]] &&
+    curl --fail --silent --output /dev/null "https://repo1.maven.org/maven2/$pom"; then
+    echo "$name is published already"
+    exit
+fi
+
+GNUPGHOME="$(mktemp -d)"
+export GNUPGHOME
+trap 'rm -rf "$GNUPGHOME"' EXIT
+gpg --batch --quiet --import <<<"$MAVEN_GPG_KEY"
+
+# Central wants to know who makes it and where; the repository itself does not say where it is.
+about="\\
+  <url>$url</url>\\
+  <developers>\\
+    <developer>\\
+      <name>The Celper SDK maintainers</name>\\
+      <url>$url</url>\\
+    </developer>\\
+  </developers>\\
+  <scm>\\
+    <url>$url</url>\\
+    <connection>scm:git:$url.git</connection>\\
+  </scm>"
+find . -name '*.pom' -exec sed -i "s|^  </licenses>\$|&$about|" {} +
+
+mapfile -d '' -t files < <(find . -type f -print0)
+for file in "${files[@]}"; do
+    gpg --batch --quiet --pinentry-mode loopback --passphrase-fd 3 --armor --detach-sign "$file" 3<<<"$MAVEN_GPG_PASSPHRASE"
+    for sum in md5 sha1; do "${sum}sum" "$file" | cut -d ' ' -f 1 >"$file.$sum"; done
+done
+zip -q -r "$bundle" .
+
+if [[ -z "${MAVEN_CENTRAL_USERNAME:-}" ]]; then
+    echo "$bundle"
+    exit
+fi
+api=https://central.sonatype.com/api/v1/publisher
+token="$(printf '%s:%s' "$MAVEN_CENTRAL_USERNAME" "$MAVEN_CENTRAL_PASSWORD" | base64 -w 0)"
+# From a file, as arguments can be read by other processes.
+call() { curl --fail-with-body --silent --show-error --request POST --config - "$@" <<<"header = \"Authorization: Bearer $token\""; }
+id="$(call --form "bundle=@$bundle" "$api/upload?publishingType=AUTOMATIC&name=$name")"
+for _ in {1..60}; do
+    state="$(call "$api/status?id=$id")"
+    case "$state" in
+    *'"PUBLISHED"'* | *'"PUBLISHING"'*) echo "$name: $state" && exit ;;
+    *'"FAILED"'*) echo "$name: $state" >&2 && exit 1 ;;
+    esac
+    sleep 20
+done
+echo "$name: still not validated: $state" >&2
+exit 1

@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# Installs the packages as users do, and calls something that refuses: `smoke.sh RELEASE PLATFORM`, with npm's name for the
+# platform. That takes the native part, its runtime and its errors. Where there is a wheel of the sandbox, the demo is run too.
+set -euo pipefail
+release="$(cd "$1" && pwd)" platform="$2"
+smoke="$(cd "$(dirname "${BASH_SOURCE[0]}")/smoke" && pwd)"
+demo="$smoke/../../../bindings-python/examples/demo.py"
+work="$(mktemp -d)"
+trap 'rm -rf "$work"' EXIT
+cd "$work"
+
+echo "pip on $platform"
+"$(command -v python3 || command -v python)" -m venv venv
+bin=venv/bin
+[[ -d "$bin" ]] || bin=venv/Scripts
+"$bin/python" -m pip install --quiet --disable-pip-version-check --no-index --find-links "$release/python" celper
+"$bin/python" "$smoke/smoke.py"
+if [[ "$platform" != *-musl ]]; then
+    "$bin/python" -m pip install --quiet --disable-pip-version-check --no-index --find-links "$release/python" celper-sandbox
+    "$bin/python" "$demo" "$bin/celper-sandbox"
+fi
+
+echo "npm on $platform"
+mkdir node
+cp "$release"/npm/celper-[0-9]*.tgz "$release/npm/celper-$platform"-*.tgz "$smoke"/smoke.{mjs,cjs} node/
+(cd node && npm install --silent --no-audit --no-fund ./*.tgz && node smoke.mjs && node smoke.cjs)
+
+# The jar's library for Linux is for glibc.
+if [[ "$platform" != *-musl ]]; then
+    echo "the jar on $platform"
+    separator=:
+    [[ "$platform" != win32-* ]] || separator=';'
+    mkdir java
+    cp "$release"/maven/ai/celper/celper/*/celper-*.{jar,pom} "$smoke/Smoke.java" java/
+    rm -f java/*-{sources,javadoc}.jar
+    mvn -q -B -f java/celper-*.pom dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory=.
+    (cd java && java -cp ".${separator}*" Smoke.java)
+fi

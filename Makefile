@@ -153,6 +153,7 @@ lint-dependencies: $(TOOLS)/bin/.installed
 lint-workflows: $(TOOLS)/bin/actionlint
 	@if [ -x $< ]; then echo $<; $< -shellcheck $(TOOLS)/bin/shellcheck -pyflakes ""; fi
 	$(TOOLS)/bin/zizmor --offline --quiet --pedantic .github
+	$(TOOLS)/bin/shellcheck .ci/run $$(git ls-files '*.sh')
 
 .PHONY: audit
 audit: $(TOOLS)/bin/.installed ## Known vulnerabilities in what the packages are made of and built with (AUDIT=--all: unreachable sources fail)

@@ -287,10 +287,10 @@ mod tests {
             "RATE_LIMITED",
         ];
         let mut expected: BTreeSet<(&str, &str)> = BTreeSet::new();
-        for operation in ["status", "invite", "select", "reject"] {
-            expected.extend(everywhere.map(|code| (operation, code)));
-            if operation != "status" {
-                expected.insert((operation, "IDEMPOTENCY_CONFLICT"));
+        for operation in celper::Operation::ALL {
+            expected.extend(everywhere.map(|code| (operation.name(), code)));
+            if operation.is_action() {
+                expected.insert((operation.name(), "IDEMPOTENCY_CONFLICT"));
             }
         }
         for operation in ["select", "reject"] {

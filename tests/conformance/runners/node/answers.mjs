@@ -2,10 +2,8 @@
 
 import { inspect } from 'node:util';
 import { CelperError, isKnownStatus } from '../../../../bindings-node/dist/index.mjs';
+import { typeOf } from './face.mjs';
 import { strings } from './strings.mjs';
-
-// Results are plain objects here, and only their types have names.
-const TYPES = { status: 'CandidateState', invite: 'Invitation', select: 'Decision', reject: 'Decision' };
 
 export function opened(client) {
   return { opened: { strings: strings(client) } };
@@ -13,7 +11,8 @@ export function opened(client) {
 
 export function resolved(operation, result) {
   const known = 'status' in result ? { status_known: isKnownStatus(result.status) } : {};
-  return { result: { type: TYPES[operation], ...plain(result), ...known, strings: strings(result) } };
+  // Results are plain objects here, and only their types have names.
+  return { result: { type: typeOf(operation), ...plain(result), ...known, strings: strings(result) } };
 }
 
 export function rejected(error, signal) {

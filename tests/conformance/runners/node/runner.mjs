@@ -2,15 +2,9 @@
 
 import { Celper } from '../../../../bindings-node/dist/index.mjs';
 import { opened, rejected, resolved } from './answers.mjs';
+import { methodOf } from './face.mjs';
 import { callArguments, clientOptions } from './given.mjs';
 import { requests, write } from './lines.mjs';
-
-const METHODS = {
-  status: 'getCandidateStatus',
-  invite: 'inviteCandidate',
-  select: 'selectCandidate',
-  reject: 'rejectCandidate',
-};
 
 const clients = new Map();
 const cancellable = new Map();
@@ -30,7 +24,7 @@ async function carryOut(request) {
   if (request.do !== 'call') throw new Error(`there is nothing to do for ${request.do}`);
   const [candidateId, options] = callArguments(request.arguments);
   if (request.cancellable) options.signal = cancellable.get(request.id).signal;
-  return resolved(request.operation, await client[METHODS[request.operation]](candidateId, options));
+  return resolved(request.operation, await client[methodOf(request.operation)](candidateId, options));
 }
 
 async function answer(request) {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any, TypeVar
 
 import celper
@@ -9,12 +11,8 @@ from lines import Request
 
 Client = TypeVar("Client", celper.Celper, celper.AsyncCelper)
 
-METHODS = {
-    "status": "get_candidate_status",
-    "invite": "invite_candidate",
-    "select": "select_candidate",
-    "reject": "reject_candidate",
-}
+FACE = json.loads((Path(__file__).parents[2] / "face.json").read_text(encoding="utf-8"))
+METHODS: dict[str, str] = {row["operation"]: row["method"] for row in FACE["operations"]}
 
 
 def open_client(kind: type[Client], request: Request) -> Client:

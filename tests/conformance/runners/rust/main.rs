@@ -162,7 +162,11 @@ async fn by_method(client: &Client, input: &OperationInput) -> Result<OperationO
         }
         Operation::Select => client.select_candidate(candidate, position).await.map(OperationOutput::Decision),
         Operation::Reject => client.reject_candidate(candidate, position).await.map(OperationOutput::Decision),
-        _ => client.get_candidate_status(candidate, position).await.map(OperationOutput::CandidateState),
+        Operation::Status => {
+            client.get_candidate_status(candidate, position).await.map(OperationOutput::CandidateState)
+        }
+        // The enum may grow; what is not here yet must not be taken for another.
+        _ => client.send(input).await,
     }
 }
 

@@ -45,17 +45,49 @@ swift: ## Build the Swift package in bindings-uniffi/swift
 	@$(SWIFT)/build.sh swift build -c release
 
 .PHONY: bench
-bench: bench-rust bench-python bench-node ## Side-by-side benchmarks
+bench: bench-rust bench-python bench-node bench-kotlin bench-swift ## Beside what people would use instead, side by side: tests/bench/results
+
+BENCH := $(PYTHON) tests/bench/runner
+BENCH_VENV := tests/bench/python/.venv
+BENCH_KOTLIN := tests/bench/kotlin
+BENCH_SWIFT := tests/bench/swift
+
+.PHONY: bench-server
+bench-server:
+	$(CARGO) build --locked --release -p celper-bench
 
 .PHONY: bench-rust
-bench-rust: ## The Rust client beside bare reqwest
-	$(CARGO) run --locked --release -p celper-bench
+bench-rust: bench-server ## The Rust client beside bare reqwest
+	@$(BENCH) rust
+
+$(BENCH_VENV)/.peers: tests/bench/python/requirements.txt
+	@rm -rf $(BENCH_VENV)
+	@$(PYTHON) -m venv $(BENCH_VENV)
+	@$(BENCH_VENV)/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
 
 .PHONY: bench-python
-bench-python: python ## The Python package beside aiohttp, httpx, pyreqwest and others
-	$(CARGO) build --locked --release -p celper-bench
-	$(VENV)/bin/pip install --quiet --disable-pip-version-check --requirement tests/bench/python/requirements.txt
-	$(VENV)/bin/python tests/bench/python/calls.py target/release/celper-bench
+bench-python: python bench-server $(BENCH_VENV)/.peers ## The Python package beside aiohttp, httpx, requests and others
+	@$(BENCH_VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --force-reinstall target/wheels/*.whl
+	@$(BENCH) python-sync python-async python-uvloop
+
+.PHONY: bench-node
+bench-node: node bench-server tests/bench/node/node_modules/.package-lock.json ## The npm package beside undici, fetch, axios and got
+	@$(BENCH) node
+
+tests/bench/node/node_modules/.package-lock.json: tests/bench/node/package-lock.json
+	cd tests/bench/node && npm ci --no-audit --no-fund
+	@touch $@
+
+.PHONY: bench-kotlin
+bench-kotlin: bench-server ## The Kotlin package beside OkHttp, Ktor and java.net.http
+	@$(MVN) -f $(BENCH_KOTLIN)/reactor.xml -DskipTests package
+	@$(BENCH) kotlin
+
+.PHONY: bench-swift
+bench-swift: bench-server ## The Swift package beside URLSession
+	@$(SWIFT)/build.sh swift build --quiet -c release -Xswiftc -warnings-as-errors --package-path ../../$(BENCH_SWIFT)
+	@$(BENCH) swift
 
 # The tools in their pinned versions; made anew when the pins change.
 $(VENV)/.tools: bindings-python/requirements-dev.txt
@@ -75,12 +107,12 @@ python: $(VENV)/.tools ## Build the Python package, and install it in bindings-p
 test-python: sandbox python ## The Python package
 	cd bindings-python && .venv/bin/python -m pytest -q -rs
 
-PYTHON_FOLDERS := . ../.ci ../tests/bench/python ../tests/conformance/runners/python
+PYTHON_FOLDERS := . ../.ci ../tests/bench/python ../tests/bench/runner ../tests/conformance/runners/python
 
 .PHONY: lint-python
 lint-python: python
 	cd bindings-python && .venv/bin/ruff check --quiet $(PYTHON_FOLDERS) && .venv/bin/ruff format --check --quiet $(PYTHON_FOLDERS)
-	cd bindings-python && .venv/bin/mypy && .venv/bin/mypy ../.ci && .venv/bin/mypy ../tests/conformance/runners/python
+	cd bindings-python && .venv/bin/mypy && .venv/bin/mypy ../.ci && .venv/bin/mypy ../tests/conformance/runners/python && .venv/bin/mypy ../tests/bench/runner
 	cd bindings-python && PYRIGHT_PYTHON_IGNORE_WARNINGS=1 .venv/bin/pyright
 	cd bindings-python && .venv/bin/stubtest celper --allowlist tests/typing/stubtest-allowlist.txt
 
@@ -115,11 +147,7 @@ test-node-runtimes: sandbox node ## The npm package on Node 22 and 24, Deno and 
 lint-node: bindings-node/node_modules/.package-lock.json
 	cd bindings-node && npm run lint
 	cd tests/conformance/runners/node && ../../../../bindings-node/node_modules/.bin/biome check
-
-.PHONY: bench-node
-bench-node: node ## The Node package beside undici and fetch
-	$(CARGO) build --locked --release -p celper-bench
-	node tests/bench/node/calls.mjs
+	cd tests/bench/node && ../../../bindings-node/node_modules/.bin/biome check
 
 .PHONY: lint-rust
 lint-rust:
@@ -163,7 +191,7 @@ audit: $(TOOLS)/bin/.installed ## Known vulnerabilities in what the packages are
 lint-swift:
 	@$(SWIFT)/toolchain.sh swift format lint --strict --recursive \
 		$(addprefix $(SWIFT)/,Package.swift Sources Tests/CelperTests Tests/Consumer/Package.swift) \
-		$(addprefix $(SWIFT_RUNNER)/,Package.swift Sources)
+		$(addprefix $(SWIFT_RUNNER)/,Package.swift Sources) $(addprefix $(BENCH_SWIFT)/,Package.swift Sources)
 
 .PHONY: test-rust
 test-rust: ## The core, the sandbox, and what a call allocates
@@ -253,4 +281,5 @@ clean: ## Remove what was built
 	$(CARGO) clean
 	rm -rf $(KOTLIN)/target $(addprefix $(SWIFT)/,.build Generated lib Tests/Consumer/.build Tests/Consumer/Sources)
 	rm -rf $(KOTLIN_RUNNER)/target $(SWIFT_RUNNER)/.build
+	rm -rf $(BENCH_VENV) tests/bench/node/node_modules $(BENCH_KOTLIN)/target $(BENCH_SWIFT)/.build
 	rm -rf docs/reference/node_modules $(VENV) bindings-node/{dist,node_modules,packed,.runtimes,*.node}

@@ -2,18 +2,28 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 
 const STATE: &str = r#"{"success":true,"requestId":"a1b2c3d4-e5f6-7890-abcd-ef1234567890","data":{"status":"interviewed","analysisViewed":true,"interviewScore":85}}"#;
 const INVITATION: &str = r#"{"success":true,"requestId":"a1b2c3d4-e5f6-7890-abcd-ef1234567890","data":{"invited":true,"sessionId":"sess_abc123","emailDelivery":"pending","expiresAt":"2026-04-18T08:00:00.000Z"}}"#;
-const DECISION: &str =
+const SELECTED: &str =
     r#"{"success":true,"requestId":"a1b2c3d4-e5f6-7890-abcd-ef1234567890","data":{"status":"selected"}}"#;
+const REJECTED: &str =
+    r#"{"success":true,"requestId":"a1b2c3d4-e5f6-7890-abcd-ef1234567890","data":{"status":"rejected"}}"#;
 const NOT_FOUND: &str = r#"{"success":false,"error":"NOT_FOUND","message":"No such candidate.","requestId":"a1b2c3d4-e5f6-7890-abcd-ef1234567890"}"#;
 
 /// A candidate that the server does not know.
 pub const UNKNOWN: &str = "unknown";
+
+/// A candidate whose answers wait until somebody asks for `/release`; `/waiting` says how many do.
+pub const HELD: &str = "held";
+
+static WAITING: AtomicUsize = AtomicUsize::new(0);
+static RELEASED: Notify = Notify::const_new();
 
 /// Serves the four routes on a free port until the listener's runtime ends.
 ///
@@ -33,24 +43,31 @@ pub async fn start() -> io::Result<SocketAddr> {
 
 async fn serve(mut stream: TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
-    let answers = [(STATE, 200), (INVITATION, 200), (DECISION, 200), (NOT_FOUND, 404)].map(|(body, status)| {
-        format!(
-            "HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nX-Request-Id: a1b2c3d4-e5f6-7890-abcd-ef1234567890\r\n\
-             Content-Length: {}\r\n\r\n{body}",
-            body.len()
-        )
-    });
+    let answers = [(STATE, 200), (INVITATION, 200), (SELECTED, 200), (REJECTED, 200), (NOT_FOUND, 404)]
+        .map(|(body, status)| answer(body, status));
     let mut read = Vec::with_capacity(16 * 1024);
     loop {
         while let Some(length) = whole_request(&read) {
             let request = read.get(..length).unwrap_or_default();
-            let [state, invitation, decision, not_found] = &answers;
+            let [state, invitation, selected, rejected, not_found] = &answers;
             let path = request.split(|byte| *byte == b' ').nth(1).unwrap_or_default();
+            if contains(path, HELD.as_bytes()) {
+                let released = RELEASED.notified();
+                WAITING.fetch_add(1, Ordering::Relaxed);
+                released.await;
+                WAITING.fetch_sub(1, Ordering::Relaxed);
+            }
             let answer = match path {
+                b"/waiting" => &answer(&WAITING.load(Ordering::Relaxed).to_string(), 200),
+                b"/release" => {
+                    RELEASED.notify_waiters();
+                    &answer("{}", 200)
+                }
                 path if contains(path, UNKNOWN.as_bytes()) => not_found,
                 path if contains(path, b"/status") => state,
                 path if path.ends_with(b"/invite") => invitation,
-                _ => decision,
+                path if path.ends_with(b"/reject") => rejected,
+                _ => selected,
             };
             stream.write_all(answer.as_bytes()).await?;
             read.drain(..length);
@@ -59,6 +76,14 @@ async fn serve(mut stream: TcpStream) -> io::Result<()> {
             return Ok(());
         }
     }
+}
+
+fn answer(body: &str, status: u16) -> String {
+    format!(
+        "HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nX-Request-Id: a1b2c3d4-e5f6-7890-abcd-ef1234567890\r\n\
+         Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
 }
 
 fn contains(text: &[u8], part: &[u8]) -> bool {

@@ -1,0 +1,65 @@
+"""Measures languages and writes the results: `python3 tests/bench/runner [--json] [LANGUAGE...]`.
+
+Without a language it only draws the table and the picture anew, from what was measured before.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+
+import picture
+import report
+import results
+from languages import LANGUAGES, SERVER
+from measure import Line, measure, say
+from process import CLEAN, ClientError, Server
+from targets import text, verdicts
+
+BY_NAME = {language.name: language for language in LANGUAGES}
+
+
+def rust() -> list[Line]:
+    """The Rust client's own program measures it."""
+    say("Rust")
+    output = subprocess.run([SERVER, "--json"], stdout=subprocess.PIPE, text=True, check=True, env=CLEAN).stdout
+    return [json.loads(line) for line in output.splitlines() if line.startswith("{")]
+
+
+def lines_of(language: str) -> list[Line]:
+    if language == "rust":
+        return rust()
+    with Server(SERVER) as server:
+        return measure(BY_NAME[language], server)
+
+
+def main() -> int:
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("languages", nargs="*", choices=["rust", *BY_NAME], metavar="LANGUAGE")
+    options.add_argument("--json", action="store_true", help="print the lines that were measured, and nothing else")
+    chosen = options.parse_args()
+    for language in chosen.languages:
+        try:
+            lines = lines_of(language)
+        except ClientError as failure:
+            say(f"{language} failed: {failure}")
+            return 1
+        merged = results.merge(language, lines)
+        if chosen.json:
+            print("\n".join(json.dumps(results.rounded(line)) for line in lines))
+        else:
+            print(
+                f"\n{report.title(language)}\n{report.calls(lines)}\n\n{report.starts(lines)}\n{report.server_share(lines)}"
+            )
+            for verdict in verdicts(lines):
+                print(text(verdict, report.title))
+    merged = results.load()
+    (results.FOLDER / "table.md").write_text(report.markdown(merged))
+    (results.FOLDER / "calls.svg").write_text(picture.svg(merged))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

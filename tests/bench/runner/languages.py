@@ -1,0 +1,169 @@
+"""What is measured: the clients of each language, how their processes are started, and the loads they are put under."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import sizes
+from sizes import Sizes
+
+ROOT = Path(__file__).resolve().parents[3]
+BENCH = ROOT / "tests/bench"
+SERVER = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release/celper-bench"
+
+OURS = "celper"
+
+
+@dataclass(frozen=True)
+class Load:
+    """Calls that one process makes; `only_ours` where the peers have nothing of the kind."""
+
+    name: str
+    operation: str = "status"
+    in_flight: int = 1
+    threads: int = 1
+    paced: bool = False
+    busy: bool = False
+    only_ours: bool = False
+
+    def request(self, calls: int) -> dict[str, object]:
+        return {
+            "operation": self.operation,
+            "in_flight": self.in_flight,
+            "threads": self.threads,
+            "paced": self.paced,
+            "busy": self.busy,
+            "calls": calls,
+        }
+
+
+ONE = Load("one after another")
+MANY = Load("64 in flight", in_flight=64)
+THREADS = Load("8 threads", threads=8)
+INVITE = Load("invite with 1 KB", operation="invite", in_flight=64)
+MISSING = Load("404 as a typed error", operation="missing", in_flight=64)
+PACED = Load("pacing on, never waiting", in_flight=64, paced=True, only_ours=True)
+BUSY = Load("beside a busy Python thread", in_flight=64, busy=True, only_ours=True)
+
+# With this many calls unanswered the memory of one is measured.
+HELD = 1_000
+HELD_REQUEST = Load("held", operation="held", in_flight=HELD).request(HELD)
+
+
+@dataclass(frozen=True)
+class Language:
+    name: str
+    title: str
+    clients: list[str]
+    # The command of a client's process; the server's URL follows it.
+    command: Callable[[str], list[str]]
+    loads: list[Load]
+    # The same with what the measurement of memory needs; None where calls block a thread each.
+    held_command: Callable[[str], list[str]] | None
+    # Each client's version and installed size.
+    sizes: Callable[[], Sizes]
+    # Seconds of calls before the first round of each load; more where a compiler learns from them.
+    warm_up: float = 0.3
+    # What a command is started through.
+    launcher: list[str] = field(default_factory=list)
+
+
+def on_one_thread(load: Load) -> Load:
+    """The load for a synchronous client, one call after another."""
+    return Load(load.name, load.operation, paced=load.paced, only_ours=load.only_ours)
+
+
+PYTHON = BENCH / "python/.venv/bin/python"
+
+
+def python(language: str) -> Callable[[str], list[str]]:
+    return lambda client: [str(PYTHON), str(BENCH / "python/worker.py"), language, client]
+
+
+SYNCHRONOUS = ["celper", "pyreqwest", "http.client", "urllib3", "httpx", "niquests", "requests"]
+ASYNCHRONOUS = ["celper", "pyreqwest", "aiohttp", "niquests", "httpx"]
+
+
+def node(client: str) -> list[str]:
+    return ["node", "--expose-gc", str(BENCH / "node/worker.mjs"), client]
+
+
+def kotlin(*options: str) -> Callable[[str], list[str]]:
+    target = BENCH / "kotlin/target"
+
+    def command(client: str) -> list[str]:
+        return ["java", *options, "-cp", f"{target}/classes:{(target / 'classpath').read_text()}", "MainKt", client]
+
+    return command
+
+
+TOOLCHAIN = ROOT / "bindings-uniffi/swift/toolchain.sh"
+
+
+def swift(client: str) -> list[str]:
+    return [str(BENCH / f"swift/.build/release/bench-{client.lower()}")]
+
+
+LANGUAGES = [
+    Language(
+        "python-sync",
+        "Python, synchronous",
+        SYNCHRONOUS,
+        python("python-sync"),
+        [ONE, THREADS, *map(on_one_thread, [INVITE, MISSING, PACED])],
+        None,
+        lambda: sizes.python(PYTHON.parents[1], SYNCHRONOUS),
+    ),
+    Language(
+        "python-async",
+        "Python, asyncio",
+        ASYNCHRONOUS,
+        python("python-async"),
+        [MANY, ONE, INVITE, MISSING, PACED, BUSY],
+        python("python-async"),
+        lambda: sizes.python(PYTHON.parents[1], ASYNCHRONOUS),
+    ),
+    Language(
+        "python-uvloop",
+        "Python, uvloop",
+        ASYNCHRONOUS,
+        python("python-uvloop"),
+        [MANY],
+        None,
+        dict,
+    ),
+    Language(
+        "node",
+        "Node",
+        ["celper", "undici", "fetch", "axios", "got"],
+        node,
+        [MANY, ONE, INVITE, MISSING, PACED],
+        node,
+        lambda: sizes.node(ROOT / "bindings-node", BENCH / "node"),
+        warm_up=0.6,
+    ),
+    Language(
+        "kotlin",
+        "Kotlin",
+        ["celper", "okhttp", "ktor", "java.net.http"],
+        # A heap as large as a quarter of this machine would hide what calls need.
+        kotlin("-Xmx256m"),
+        [MANY, ONE, THREADS, INVITE, MISSING, PACED],
+        kotlin("-Xmx256m", "-Xms256m", "-XX:+AlwaysPreTouch"),
+        lambda: sizes.kotlin(BENCH / "kotlin/target/tree.json"),
+        warm_up=2.5,
+    ),
+    Language(
+        "swift",
+        "Swift",
+        ["celper", "URLSession"],
+        swift,
+        [MANY, ONE, INVITE, MISSING, PACED],
+        swift,
+        lambda: sizes.swift(TOOLCHAIN, BENCH / "swift/.build/release"),
+        launcher=[str(TOOLCHAIN)],
+    ),
+]

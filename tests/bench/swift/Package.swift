@@ -1,0 +1,16 @@
+// swift-tools-version:6.0
+import PackageDescription
+
+// A program for each client, so that each loads only what its client needs, and one with none to weigh them by.
+let package = Package(
+    name: "CelperBench",
+    platforms: [.macOS(.v13)],
+    dependencies: [.package(path: "../../../bindings-uniffi/swift")],
+    targets: [
+        .target(name: "Bench"),
+        .executableTarget(name: "bench-celper", dependencies: ["Bench", .product(name: "Celper", package: "swift")]),
+        .executableTarget(name: "bench-urlsession", dependencies: ["Bench"]),
+        .executableTarget(name: "bench-nothing", dependencies: ["Bench"]),
+    ],
+    swiftLanguageModes: [.v6]
+)

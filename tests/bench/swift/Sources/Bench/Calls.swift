@@ -1,0 +1,91 @@
+import Foundation
+
+/// What is measured; each client gives its own results, of which these are what is checked.
+public protocol Calls: Sendable {
+    /// Reads a candidate's status.
+    func status(_ candidate: String) async throws -> State
+    /// Invites a candidate.
+    func invite(_ candidate: String, emailBody: String) async throws -> Invitation
+    /// Selects a candidate, and gives its new status.
+    func select(_ candidate: String) async throws -> String
+    /// Rejects a candidate, and gives its new status.
+    func reject(_ candidate: String) async throws -> String
+    /// The error that an unknown candidate is.
+    func missing(_ candidate: String) async throws -> Missing
+}
+
+/// A candidate's state.
+public struct State: Sendable {
+    let status: String
+    let analysisViewed: Bool
+    let interviewScore: Double?
+    let requestId: String?
+
+    /// All of it.
+    public init(status: String, analysisViewed: Bool, interviewScore: Double?, requestId: String?) {
+        self.status = status
+        self.analysisViewed = analysisViewed
+        self.interviewScore = interviewScore
+        self.requestId = requestId
+    }
+}
+
+/// An invitation.
+public struct Invitation: Sendable {
+    let invited: Bool
+    let sessionId: String
+    let emailDelivery: String
+    let expiresAt: Date
+
+    /// All of it.
+    public init(invited: Bool, sessionId: String, emailDelivery: String, expiresAt: Date) {
+        self.invited = invited
+        self.sessionId = sessionId
+        self.emailDelivery = emailDelivery
+        self.expiresAt = expiresAt
+    }
+}
+
+/// The facts of an error.
+public struct Missing: Sendable {
+    let status: Int?
+    let code: String?
+    let requestId: String?
+
+    /// All of it.
+    public init(status: Int?, code: String?, requestId: String?) {
+        self.status = status
+        self.code = code
+        self.requestId = requestId
+    }
+}
+
+/// An answer that is not the one that the server sent.
+public struct Unexpected: Error {
+    let value: String
+
+    /// With what came instead.
+    public init(_ value: any Sendable) { self.value = "\(value)" }
+}
+
+private let requestId = "a1b2c3d4-e5f6-7890-abcd-ef1234567890"
+private let expiresAt = Date(timeIntervalSince1970: 1_776_499_200)
+
+/// One call, and whether it gave what it should.
+func call(_ client: any Calls, _ operation: String) async throws {
+    switch operation {
+    case "invite":
+        let sent = try await client.invite("cand_xyz789", emailBody: emailBody)
+        guard sent.invited, sent.sessionId == "sess_abc123", sent.emailDelivery == "pending", sent.expiresAt == expiresAt
+        else { throw Unexpected(sent) }
+    case "missing":
+        let error = try await client.missing("unknown")
+        guard error.status == 404, error.code == "NOT_FOUND", error.requestId == requestId else { throw Unexpected(error) }
+    default:
+        let state = try await client.status(operation == "held" ? "held" : "cand_xyz789")
+        guard state.status == "interviewed", state.analysisViewed, state.interviewScore == 85, state.requestId == requestId
+        else { throw Unexpected(state) }
+    }
+}
+
+private let emailBody = String(repeating: "x", count: 1_000)

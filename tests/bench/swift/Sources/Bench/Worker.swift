@@ -1,0 +1,71 @@
+import Foundation
+
+/// What the runner asks for.
+private struct Request: Decodable {
+    let operation: String
+    let in_flight: Int
+    let paced: Bool
+    let calls: Int
+}
+
+/// One client in a process of its own: what it costs to load, and then rounds of calls as the runner asks for them.
+///
+/// The argument is the server's URL; requests come as JSON lines on standard input, and each is answered with one. See the
+/// README of the benchmarks for the words. The calling code runs on the main actor, as an app's does.
+@MainActor
+public func work(_ make: (_ baseURL: String, _ paced: Bool) throws -> any Calls) async throws {
+    let baseURL = CommandLine.arguments[1]
+    let start = Date()
+    let client = try make(baseURL, false)
+    let load = Date().timeIntervalSince(start)
+    try await call(client, "status")
+    let started = Double(ProcessInfo.processInfo.environment["BENCH_STARTED"] ?? "") ?? 0
+    try write(["load_us": load * 1e6, "first_us": (Date().timeIntervalSince1970 - started) * 1e6])
+
+    let decisions = [try await client.select("cand_xyz789"), try await client.reject("cand_xyz789")]
+    guard decisions == ["selected", "rejected"] else { throw Unexpected(decisions) }
+
+    let paced = try make(baseURL, true)
+    while let line = readLine() {
+        let request = try JSONDecoder().decode(Request.self, from: Data(line.utf8))
+        if request.operation == "held" {
+            try await held(client, calls: request.calls)
+            continue
+        }
+        try forgetPeak()
+        let start = Spent()
+        try await inFlight(
+            request.paced ? paced : client, request.operation, calls: request.calls, callers: request.in_flight)
+        try write(start.answer(calls: request.calls), calls: request.calls)
+    }
+}
+
+@MainActor
+private func inFlight(_ client: any Calls, _ operation: String, calls: Int, callers: Int) async throws {
+    try await withThrowingTaskGroup(of: Void.self) { group in
+        for _ in 0..<callers {
+            group.addTask { @MainActor in
+                for _ in 0..<calls / callers { try await call(client, operation) }
+            }
+        }
+        try await group.waitForAll()
+    }
+}
+
+/// Has so many calls in flight that the server leaves unanswered, and says what memory each of them takes.
+@MainActor
+private func held(_ client: any Calls, calls: Int) async throws {
+    let before = try residentBytes()
+    let all = Task { try await inFlight(client, "held", calls: calls, callers: calls) }
+    // The runner says when all have arrived, and lets them go later.
+    _ = await Task.detached { readLine() }.value
+    try write(["bytes": (residentBytes() - before) / Double(calls)], calls: calls)
+    try await all.value
+    try write([:], calls: calls)
+}
+
+private func write(_ answer: [String: Double], calls: Int? = nil) throws {
+    var fields = answer.map { "\"\($0.key)\": \($0.value)" }
+    if let calls { fields.append("\"calls\": \(calls)") }
+    try FileHandle.standardOutput.write(contentsOf: Data("{\(fields.joined(separator: ", "))}\n".utf8))
+}

@@ -33,6 +33,6 @@ if [[ "$platform" != *-musl ]]; then
     mkdir java
     cp "$release"/maven/ai/celper/celper/*/celper-*.{jar,pom} "$smoke/Smoke.java" java/
     rm -f java/*-{sources,javadoc}.jar
-    mvn -q -B -f java/celper-*.pom dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory=.
+    mvn -q -B -Dstyle.color=never -f java/celper-*.pom dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory=.
     (cd java && java -cp ".${separator}*" Smoke.java)
 fi

@@ -48,13 +48,14 @@ function packPlatform() {
   chmodSync(join(folder, file), 0o755);
   cpSync(join(root, 'LICENSE'), join(folder, 'LICENSE'));
   if (values.licenses) cpSync(values.licenses, join(folder, 'THIRD-PARTY-LICENSES.txt'));
-  const { description, license, keywords, engines } = manifest;
+  const { description, license, keywords, repository, engines } = manifest;
   const own = {
     name: `celper-sandbox-${name}`,
     version,
     description: `${description}: the program for ${name}`,
     license,
     keywords,
+    repository,
     engines,
     os: [platform],
     cpu: [arch],

@@ -25,7 +25,7 @@ demo: sandbox python ## Run the main job against the sandbox: status, invite, se
 	@$(VENV)/bin/python bindings-python/examples/demo.py target/release/celper-sandbox
 
 .PHONY: test
-test: lint test-rust test-docs test-python test-node test-kotlin test-swift conformance docs ## Build and test everything
+test: lint test-rust test-docs test-python test-node test-sandbox test-kotlin test-swift conformance docs ## Build and test everything
 	@echo "make test: everything passed"
 
 .PHONY: lint
@@ -100,19 +100,21 @@ $(VENV)/.tools: bindings-python/requirements-dev.txt
 .PHONY: python
 python: $(VENV)/.tools ## Build the Python package, and install it in bindings-python/.venv
 	@rm -rf target/wheels
-	cd bindings-python && .venv/bin/maturin build --quiet --release --out ../target/wheels
+	cd bindings-python && .venv/bin/maturin build --quiet --release --locked --out ../target/wheels
 	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --force-reinstall target/wheels/*.whl
 
 .PHONY: test-python
 test-python: sandbox python ## The Python package
 	cd bindings-python && .venv/bin/python -m pytest -q -rs
 
-PYTHON_FOLDERS := . ../.ci ../tests/bench/python ../tests/bench/runner ../tests/conformance/runners/python
+PYTHON_FOLDERS := . ../.ci ../tests/bench/python ../tests/bench/runner ../tests/conformance/runners/python ../tests/packages ../tests/sandbox/python
 
 .PHONY: lint-python
 lint-python: python
 	cd bindings-python && .venv/bin/ruff check --quiet $(PYTHON_FOLDERS) && .venv/bin/ruff format --check --quiet $(PYTHON_FOLDERS)
 	cd bindings-python && .venv/bin/mypy && .venv/bin/mypy ../.ci && .venv/bin/mypy ../tests/conformance/runners/python && .venv/bin/mypy ../tests/bench/runner
+	cd tests/sandbox/python && ../../../$(VENV)/bin/mypy
+	cd tests/packages && ../../$(VENV)/bin/mypy
 	cd bindings-python && PYRIGHT_PYTHON_IGNORE_WARNINGS=1 .venv/bin/pyright
 	cd bindings-python && .venv/bin/stubtest celper --allowlist tests/typing/stubtest-allowlist.txt
 
@@ -143,11 +145,34 @@ test-node-runtimes: sandbox node ## The npm package on Node 22 and 24, Deno and 
 	NO_COLOR=1 run @deno/linux-x64-glibc/deno test --quiet --allow-all --no-check; \
 	run @oven/bun-linux-x64/bin/bun test
 
+# The wheel is made from the same build as `make sandbox`.
+.PHONY: sandbox-python
+sandbox-python: $(VENV)/.tools sandbox ## Build the sandbox's Python package, and install it in bindings-python/.venv
+	@rm -rf target/wheels-sandbox
+	cd tests/sandbox/python && ../../../$(VENV)/bin/maturin build --quiet --release --locked --out ../../../target/wheels-sandbox
+	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --force-reinstall target/wheels-sandbox/*.whl
+
+.PHONY: sandbox-node
+sandbox-node: bindings-node/node_modules/.package-lock.json sandbox ## Build the sandbox's npm package
+	cd tests/sandbox/node && ../../../bindings-node/node_modules/.bin/tsc
+
+.PHONY: test-sandbox
+test-sandbox: test-sandbox-python test-sandbox-node ## The sandbox as users install it, with pip and npm
+
+.PHONY: test-sandbox-python
+test-sandbox-python: python sandbox-python
+	cd tests/sandbox/python && ../../../$(VENV)/bin/pytest -q -rs
+
+.PHONY: test-sandbox-node
+test-sandbox-node: node sandbox-node
+	cd tests/sandbox/node && CELPER_SANDBOX=../../../target/release/celper-sandbox node --test test/*.test.mjs
+
 .PHONY: lint-node
 lint-node: bindings-node/node_modules/.package-lock.json
 	cd bindings-node && npm run lint
 	cd tests/conformance/runners/node && ../../../../bindings-node/node_modules/.bin/biome check
 	cd tests/bench/node && ../../../bindings-node/node_modules/.bin/biome check
+	cd tests/sandbox/node && ../../../bindings-node/node_modules/.bin/biome check
 
 .PHONY: lint-rust
 lint-rust:
@@ -276,10 +301,29 @@ soak: $(RUNNERS) ## Random faults in every language for SECONDS_EACH, from a SEE
 	$(CARGO) build --locked -p celper-conformance
 	@$(CONFORMANCE) --soak $(SECONDS_EACH) $(if $(SEED),--seed $(SEED))
 
+DIST_TOOLS := target/dist-tools
+
+# The tools in their pinned versions: those from PyPI in a folder of their own, the others built by cargo, once.
+$(DIST_TOOLS)/.tools: tests/packages/requirements.txt tests/packages/cargo-tools.txt
+	@echo "making $(DIST_TOOLS) with the tools that build the packages"
+	@rm -rf $(DIST_TOOLS)/venv && $(PYTHON) -m venv $(DIST_TOOLS)/venv
+	@$(DIST_TOOLS)/venv/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	@while read -r tool; do $(CARGO) install --quiet --locked --root $(DIST_TOOLS) $$tool; done < tests/packages/cargo-tools.txt
+	@touch $@
+
+.PHONY: dist
+dist: $(DIST_TOOLS)/.tools bindings-node/node_modules/.package-lock.json ## Every package as it is published, checked, in target/dist
+	@$(DIST_TOOLS)/venv/bin/python tests/packages/build.py
+
+.PHONY: test-dist
+test-dist: ## The packages of `make dist`, each in an empty environment without Rust
+	@[ -f target/dist/SHA256SUMS ] || $(MAKE) dist
+	cd tests/packages && ../../$(DIST_TOOLS)/venv/bin/pytest -q -rs
+
 .PHONY: clean
 clean: ## Remove what was built
 	$(CARGO) clean
 	rm -rf $(KOTLIN)/target $(addprefix $(SWIFT)/,.build Generated lib Tests/Consumer/.build Tests/Consumer/Sources)
 	rm -rf $(KOTLIN_RUNNER)/target $(SWIFT_RUNNER)/.build
 	rm -rf $(BENCH_VENV) tests/bench/node/node_modules $(BENCH_KOTLIN)/target $(BENCH_SWIFT)/.build
-	rm -rf docs/reference/node_modules $(VENV) bindings-node/{dist,node_modules,packed,.runtimes,*.node}
+	rm -rf docs/reference/node_modules $(VENV) bindings-node/{dist,node_modules,packed,.runtimes,*.node} tests/sandbox/node/{dist,packed}

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Builds the native library and writes one language's glue: `generate.sh kotlin GLUE_DIR LIBRARY_DIR`.
 #
-# CELPER_PROFILE=dev puts the quickly built library there instead of the small one that ships.
+# CELPER_PROFILE=dev puts the quickly built library there instead of the small one that ships, CELPER_LIBRARY one that is
+# already built.
 set -euo pipefail
 
 language="$1" glue="$2" libraries="$3"
@@ -23,6 +24,8 @@ rm -rf "$glue"
 mkdir -p "$libraries"
 if [[ "${CELPER_PROFILE:-}" == dev ]]; then
     built="$target/debug/$library"
+elif [[ -n "${CELPER_LIBRARY:-}" ]]; then
+    built="$CELPER_LIBRARY"
 else
     # No folder of this machine goes into what ships.
     flags="${RUSTFLAGS:+${RUSTFLAGS// /$'\x1f'}$'\x1f'}"

@@ -1,6 +1,9 @@
 // Packs what is published: `celper`, and a package for each platform whose native file is here.
 //
-//   node scripts/pack.mjs [FOLDER]        prints the tarballs, one a line; FOLDER is `packed` if not said
+//   node scripts/pack.mjs [FOLDER] [--native FOLDER] [--licenses FILE]
+//
+// It prints the tarballs, one a line. FOLDER is `packed` if not said; the native files are here if not said, and `--licenses` goes
+// along with each as THIRD-PARTY-LICENSES.txt.
 //
 // `celper` lists the platforms' packages as optional dependencies only from here on: before they are published, no registry
 // has them, and `npm ci` in the tree would look for them in vain.
@@ -10,9 +13,15 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, 
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
 
 const here = fileURLToPath(new URL('..', import.meta.url));
-const out = resolve(process.argv[2] ?? join(here, 'packed'));
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { native: { type: 'string', default: here }, licenses: { type: 'string' } },
+});
+const out = resolve(positionals[0] ?? join(here, 'packed'));
+const LICENSES = 'THIRD-PARTY-LICENSES.txt';
 const stage = mkdtempSync(join(tmpdir(), 'celper-pack-'));
 
 function run(file, ...args) {
@@ -38,10 +47,17 @@ try {
 
   for (const platform of platforms) {
     const native = `celper.${platform}.node`;
-    if (!existsSync(join(here, native))) continue;
-    cpSync(join(here, native), join(stage, 'npm', platform, native));
-    cpSync(join(here, '../LICENSE'), join(stage, 'npm', platform, 'LICENSE'));
-    pack(join(stage, 'npm', platform));
+    if (!existsSync(join(values.native, native))) continue;
+    const folder = join(stage, 'npm', platform);
+    cpSync(join(values.native, native), join(folder, native));
+    cpSync(join(here, '../LICENSE'), join(folder, 'LICENSE'));
+    if (values.licenses) {
+      cpSync(values.licenses, join(folder, LICENSES));
+      const path = join(folder, 'package.json');
+      const own = JSON.parse(readFileSync(path, 'utf8'));
+      writeFileSync(path, `${JSON.stringify({ ...own, files: [...own.files, LICENSES] }, null, 2)}\n`);
+    }
+    pack(folder);
   }
 
   const { napi, ...published } = manifest;

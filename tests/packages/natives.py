@@ -1,0 +1,39 @@
+"""Builds what this platform has of its own into `target/dist`: what a release needs of each beside one `make dist`."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import build
+import native
+import platforms
+import sbom
+from tree import DIST
+
+
+def main() -> None:
+    """The wheels, the npm packages of the platform, and the library that goes into the jar."""
+    shutil.rmtree(DIST, ignore_errors=True)
+    DIST.mkdir(parents=True)
+    bills = sbom.make()
+    build.step("Python")
+    build.python(DIST / "python", bills["celper-python"])
+    # The sandbox is for developers' machines, and JNA has one place for Linux, whatever its C library.
+    if native.LINUX and native.LIBC == "musl":
+        build.step("npm")
+        build.npm(DIST / "npm", None)
+        return
+    build.step("the sandbox for pip")
+    program = build.sandbox_python(DIST / "python", bills["celper-sandbox"])
+    build.step("npm")
+    build.npm(DIST / "npm", program)
+    build.step("the library for the jar")
+    folder = DIST / "jvm" / platforms.JNA
+    folder.mkdir(parents=True)
+    shutil.copy(native.library("celper-uniffi", "mobile"), folder / platforms.LIBRARY)
+
+
+if __name__ == "__main__":
+    os.environ.pop("RUSTFLAGS", None)
+    main()

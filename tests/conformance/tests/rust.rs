@@ -1,4 +1,5 @@
 //! The Rust cases as a test, for tools that know only tests: those that change the code and look whether anybody notices.
+#![forbid(unsafe_code)]
 
 use std::process::Command;
 

@@ -1,4 +1,5 @@
 //! Runs the examples of the project's pages, and checks what they link to. See `README.md` here.
+#![forbid(unsafe_code)]
 
 mod page;
 

@@ -1,4 +1,5 @@
 //! The pages themselves: nothing in them is without a test unless it says why, and their links lead somewhere.
+#![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used)]
 
 use std::collections::HashSet;

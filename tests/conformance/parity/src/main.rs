@@ -1,4 +1,5 @@
 //! Compares the public face of every language with `face.json` and with the Rust core's.
+#![forbid(unsafe_code)]
 #![allow(clippy::print_stdout)]
 
 mod compare;

@@ -11,9 +11,9 @@ VENV := bindings-python/.venv
 MVN ?= mvn -q -B
 KOTLIN := bindings-uniffi/kotlin
 SWIFT := bindings-uniffi/swift
+TOOLS := target/tools
 KOTLIN_RUNNER := tests/conformance/runners/kotlin
 SWIFT_RUNNER := tests/conformance/runners/swift/Runner
-TOOLS := target/tools
 
 .PHONY: help
 help: ## Show this list
@@ -25,7 +25,7 @@ demo: sandbox python ## Run the main job against the sandbox: status, invite, se
 	@$(VENV)/bin/python bindings-python/examples/demo.py target/release/celper-sandbox
 
 .PHONY: test
-test: lint test-rust test-docs test-python test-node test-sandbox test-kotlin test-swift conformance docs ## Build and test everything
+test: lint test-rust test-docs test-python test-node test-sandbox test-kotlin test-swift conformance parity docs ## Build and test everything
 	@echo "make test: everything passed"
 
 .PHONY: lint
@@ -107,12 +107,12 @@ python: $(VENV)/.tools ## Build the Python package, and install it in bindings-p
 test-python: sandbox python ## The Python package
 	cd bindings-python && .venv/bin/python -m pytest -q -rs
 
-PYTHON_FOLDERS := . ../.ci ../tests/bench/python ../tests/bench/runner ../tests/conformance/runners/python ../tests/packages ../tests/sandbox/python
+PYTHON_FOLDERS := . ../.ci ../tests/bench/python ../tests/bench/runner ../tests/conformance/runners/python ../tests/conformance/parity/readers ../tests/packages ../tests/sandbox/python
 
 .PHONY: lint-python
 lint-python: python
 	cd bindings-python && .venv/bin/ruff check --quiet $(PYTHON_FOLDERS) && .venv/bin/ruff format --check --quiet $(PYTHON_FOLDERS)
-	cd bindings-python && .venv/bin/mypy && .venv/bin/mypy ../.ci && .venv/bin/mypy ../tests/conformance/runners/python && .venv/bin/mypy ../tests/bench/runner
+	cd bindings-python && .venv/bin/mypy && .venv/bin/mypy ../.ci && .venv/bin/mypy ../tests/conformance/runners/python && .venv/bin/mypy ../tests/conformance/parity/readers && .venv/bin/mypy ../tests/bench/runner
 	cd tests/sandbox/python && ../../../$(VENV)/bin/mypy
 	cd tests/packages && ../../$(VENV)/bin/mypy
 	cd bindings-python && PYRIGHT_PYTHON_IGNORE_WARNINGS=1 .venv/bin/pyright
@@ -171,6 +171,7 @@ test-sandbox-node: node sandbox-node
 lint-node: bindings-node/node_modules/.package-lock.json
 	cd bindings-node && npm run lint
 	cd tests/conformance/runners/node && ../../../../bindings-node/node_modules/.bin/biome check
+	cd tests/conformance/parity/readers && ../../../../bindings-node/node_modules/.bin/biome check
 	cd tests/bench/node && ../../../bindings-node/node_modules/.bin/biome check
 	cd tests/sandbox/node && ../../../bindings-node/node_modules/.bin/biome check
 
@@ -237,15 +238,6 @@ test-swift: sandbox ## The Swift package against the sandbox, and its library's 
 test-docs: ## The pages: their Rust and shell examples, and their links; the other languages' tests have the other examples
 	$(CARGO) test --locked -p celper-docs
 
-# With the package's own pom.xml, and so all that `make kotlin` does.
-.PHONY: runner-kotlin
-runner-kotlin:
-	@$(MVN) -f $(KOTLIN_RUNNER)/reactor.xml -DskipTests package
-
-.PHONY: runner-swift
-runner-swift:
-	@$(SWIFT)/build.sh swift build --quiet -c release -Xswiftc -warnings-as-errors --package-path ../../$(SWIFT_RUNNER)
-
 REFERENCE := $(CURDIR)/target/docs
 REFERENCES := docs-rust docs-python docs-node docs-kotlin docs-swift
 
@@ -277,6 +269,15 @@ docs-kotlin:
 docs-swift:
 	@$(SWIFT)/build.sh ../../docs/reference/swift.sh $(REFERENCE)/swift
 
+# With the package's own pom.xml, and so all that `make kotlin` does.
+.PHONY: runner-kotlin
+runner-kotlin:
+	@$(MVN) -f $(KOTLIN_RUNNER)/reactor.xml -DskipTests package
+
+.PHONY: runner-swift
+runner-swift:
+	@$(SWIFT)/build.sh swift build --quiet -c release -Xswiftc -warnings-as-errors --package-path ../../$(SWIFT_RUNNER)
+
 # What each language's runner is made from.
 LANGUAGES ?= rust python-sync python-async node kotlin swift sandbox
 RUNNER_python-sync := python
@@ -292,6 +293,12 @@ conformance: $(RUNNERS) ## One set of cases in every language (LANGUAGES="node s
 	$(CARGO) test --locked -q -p celper-conformance
 	$(CARGO) build --locked -p celper-conformance
 	@$(CONFORMANCE)
+
+# Read from what was built of each language, and from what is written of it.
+.PHONY: parity
+parity: python node runner-kotlin runner-swift ## Every language's public face beside the core's: kinds, classes, options, operations, fields, docs
+	$(CARGO) test --locked -q -p celper-parity
+	@$(CARGO) run --locked -q -p celper-parity
 
 SECONDS_EACH ?= 30
 SEED ?=
@@ -324,6 +331,6 @@ test-dist: ## The packages of `make dist`, each in an empty environment without 
 clean: ## Remove what was built
 	$(CARGO) clean
 	rm -rf $(KOTLIN)/target $(addprefix $(SWIFT)/,.build Generated lib Tests/Consumer/.build Tests/Consumer/Sources)
-	rm -rf $(KOTLIN_RUNNER)/target $(SWIFT_RUNNER)/.build
+	rm -rf $(KOTLIN_RUNNER)/target $(SWIFT_RUNNER)/.build tests/conformance/parity/readers/kotlin/target
 	rm -rf $(BENCH_VENV) tests/bench/node/node_modules $(BENCH_KOTLIN)/target $(BENCH_SWIFT)/.build
 	rm -rf docs/reference/node_modules $(VENV) bindings-node/{dist,node_modules,packed,.runtimes,*.node} tests/sandbox/node/{dist,packed}

@@ -1,6 +1,5 @@
 //! `celper-sandbox`: runs one sandbox, says on stdout where it is, and serves until it is told to end.
 #![forbid(unsafe_code)]
-#![forbid(unsafe_code)]
 
 use std::error::Error;
 use std::io::{self, Read, Write};

@@ -50,7 +50,7 @@ bench: bench-rust bench-python bench-node bench-kotlin bench-swift ## Beside wha
 BENCH := $(PYTHON) tests/bench/runner
 BENCH_VENV := tests/bench/python/.venv
 BENCH_KOTLIN := tests/bench/kotlin
-BENCH_SWIFT := tests/bench/swift
+BENCH_SWIFT := tests/bench/swift/Programs
 
 .PHONY: bench-server
 bench-server:

@@ -104,7 +104,7 @@ TOOLCHAIN = ROOT / "bindings-uniffi/swift/toolchain.sh"
 
 
 def swift(client: str) -> list[str]:
-    return [str(BENCH / f"swift/.build/release/bench-{client.lower()}")]
+    return [str(BENCH / f"swift/Programs/.build/release/bench-{client.lower()}")]
 
 
 LANGUAGES = [
@@ -163,7 +163,7 @@ LANGUAGES = [
         swift,
         [MANY, ONE, INVITE, MISSING, PACED],
         swift,
-        lambda: sizes.swift(TOOLCHAIN, BENCH / "swift/.build/release"),
+        lambda: sizes.swift(TOOLCHAIN, BENCH / "swift/Programs/.build/release"),
         launcher=[str(TOOLCHAIN)],
     ),
 ]

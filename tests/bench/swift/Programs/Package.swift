@@ -5,7 +5,7 @@ import PackageDescription
 let package = Package(
     name: "CelperBench",
     platforms: [.macOS(.v13)],
-    dependencies: [.package(path: "../../../bindings-uniffi/swift")],
+    dependencies: [.package(path: "../../../../bindings-uniffi/swift")],
     targets: [
         .target(name: "Bench"),
         .executableTarget(name: "bench-celper", dependencies: ["Bench", .product(name: "Celper", package: "swift")]),

@@ -3,7 +3,7 @@ import Foundation
 /// What the runner asks for.
 private struct Request: Decodable {
     let operation: String
-    let in_flight: Int
+    let inFlight: Int
     let paced: Bool
     let calls: Int
 }
@@ -26,8 +26,10 @@ public func work(_ make: (_ baseURL: String, _ paced: Bool) throws -> any Calls)
     guard decisions == ["selected", "rejected"] else { throw Unexpected(decisions) }
 
     let paced = try make(baseURL, true)
+    let decoder = JSONDecoder()
+    decoder.keyDecodingStrategy = .convertFromSnakeCase
     while let line = readLine() {
-        let request = try JSONDecoder().decode(Request.self, from: Data(line.utf8))
+        let request = try decoder.decode(Request.self, from: Data(line.utf8))
         if request.operation == "held" {
             try await held(client, calls: request.calls)
             continue
@@ -35,7 +37,7 @@ public func work(_ make: (_ baseURL: String, _ paced: Bool) throws -> any Calls)
         try forgetPeak()
         let start = Spent()
         try await inFlight(
-            request.paced ? paced : client, request.operation, calls: request.calls, callers: request.in_flight)
+            request.paced ? paced : client, request.operation, calls: request.calls, callers: request.inFlight)
         try write(start.answer(calls: request.calls), calls: request.calls)
     }
 }

@@ -22,7 +22,8 @@ struct CelperCalls: Calls {
     func invite(_ candidate: String, emailBody: String) async throws -> Invitation {
         let sent = try await client.inviteCandidate(candidate, jobPositionId: "pos_abc123", emailBody: emailBody)
         return Invitation(
-            invited: sent.invited, sessionId: sent.sessionId, emailDelivery: sent.emailDelivery, expiresAt: sent.expiresAt)
+            invited: sent.invited, sessionId: sent.sessionId, emailDelivery: sent.emailDelivery,
+            expiresAt: sent.expiresAt)
     }
 
     func select(_ candidate: String) async throws -> String {

@@ -76,15 +76,16 @@ func call(_ client: any Calls, _ operation: String) async throws {
     switch operation {
     case "invite":
         let sent = try await client.invite("cand_xyz789", emailBody: emailBody)
-        guard sent.invited, sent.sessionId == "sess_abc123", sent.emailDelivery == "pending", sent.expiresAt == expiresAt
-        else { throw Unexpected(sent) }
+        let right = sent.sessionId == "sess_abc123" && sent.emailDelivery == "pending" && sent.expiresAt == expiresAt
+        guard sent.invited, right else { throw Unexpected(sent) }
     case "missing":
         let error = try await client.missing("unknown")
-        guard error.status == 404, error.code == "NOT_FOUND", error.requestId == requestId else { throw Unexpected(error) }
+        let right = error.status == 404 && error.code == "NOT_FOUND" && error.requestId == requestId
+        guard right else { throw Unexpected(error) }
     default:
         let state = try await client.status(operation == "held" ? "held" : "cand_xyz789")
-        guard state.status == "interviewed", state.analysisViewed, state.interviewScore == 85, state.requestId == requestId
-        else { throw Unexpected(state) }
+        let right = state.status == "interviewed" && state.interviewScore == 85 && state.requestId == requestId
+        guard state.analysisViewed, right else { throw Unexpected(state) }
     }
 }
 

@@ -13,19 +13,23 @@ import sys
 import picture
 import report
 import results
-from languages import LANGUAGES, SERVER
+from languages import LANGUAGES, SERVER, SWIFT_BUILT
 from measure import Line, measure, say
 from process import CLEAN, ClientError, Server
 from targets import text, verdicts
 
 BY_NAME = {language.name: language for language in LANGUAGES}
+KNOWN = ["rust", *BY_NAME]
 
 
 def rust() -> list[Line]:
-    """The Rust client's own program measures it."""
+    """The Rust client's own program measures it; one that only prints a table is shown, and adds nothing to the results."""
     say("Rust")
     output = subprocess.run([SERVER, "--json"], stdout=subprocess.PIPE, text=True, check=True, env=CLEAN).stdout
-    return [json.loads(line) for line in output.splitlines() if line.startswith("{")]
+    lines = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
+    if not lines:
+        print(output)
+    return lines
 
 
 def lines_of(language: str) -> list[Line]:
@@ -37,16 +41,24 @@ def lines_of(language: str) -> list[Line]:
 
 def main() -> int:
     options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("languages", nargs="*", choices=["rust", *BY_NAME], metavar="LANGUAGE")
+    options.add_argument("languages", nargs="*", metavar="LANGUAGE", help=", ".join(KNOWN))
     options.add_argument("--json", action="store_true", help="print the lines that were measured, and nothing else")
     chosen = options.parse_args()
+    if unknown := set(chosen.languages) - set(KNOWN):
+        options.error(f"unknown: {', '.join(unknown)}")
+    results.FOLDER.mkdir(exist_ok=True)
     for language in chosen.languages:
+        if language == "swift" and not SWIFT_BUILT.exists():
+            say("Swift was skipped: its programs are not built")
+            continue
         try:
             lines = lines_of(language)
         except ClientError as failure:
             say(f"{language} failed: {failure}")
             return 1
-        merged = results.merge(language, lines)
+        if not lines:
+            continue
+        results.merge(language, lines)
         if chosen.json:
             print("\n".join(json.dumps(results.rounded(line)) for line in lines))
         else:

@@ -103,8 +103,11 @@ def kotlin(*options: str) -> Callable[[str], list[str]]:
 TOOLCHAIN = ROOT / "bindings-uniffi/swift/toolchain.sh"
 
 
+SWIFT_BUILT = BENCH / "swift/Programs/.build/release"
+
+
 def swift(client: str) -> list[str]:
-    return [str(BENCH / f"swift/Programs/.build/release/bench-{client.lower()}")]
+    return [str(SWIFT_BUILT / f"bench-{client.lower()}")]
 
 
 LANGUAGES = [
@@ -163,7 +166,7 @@ LANGUAGES = [
         swift,
         [MANY, ONE, INVITE, MISSING, PACED],
         swift,
-        lambda: sizes.swift(TOOLCHAIN, BENCH / "swift/Programs/.build/release"),
+        lambda: sizes.swift(TOOLCHAIN, SWIFT_BUILT),
         launcher=[str(TOOLCHAIN)],
     ),
 ]

@@ -71,10 +71,10 @@ def svg(results: Results) -> str:
     legend = [
         text(EDGE, 30, "What one call takes, beside other HTTP clients", 18, bold=True),
         text(EDGE, 52, "Candidate status, the answer read into typed values. Shorter is better.", 12, FAINT),
-        bar(EDGE + 420, 42, 26, 10, THEIR_COLOUR),
-        text(EDGE + 452, 52, "time", 12, FAINT),
-        bar(EDGE + 492, 46, 26, 3, CPU_COLOUR),
-        text(EDGE + 524, 52, "CPU time", 12, FAINT),
+        bar(EDGE + 560, 42, 26, 10, THEIR_COLOUR),
+        text(EDGE + 592, 52, "time", 12, FAINT),
+        bar(EDGE + 632, 46, 26, 3, CPU_COLOUR),
+        text(EDGE + 664, 52, "CPU time", 12, FAINT),
         text(
             EDGE,
             height - 14,

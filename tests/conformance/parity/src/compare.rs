@@ -145,7 +145,6 @@ pub(crate) fn mentions(text: &str, word: &str) -> bool {
         between && letters.get(at).is_some_and(|letter| " _,\u{a0}\u{202f}".contains(*letter))
     };
     let joined: String = letters.iter().enumerate().filter(|(at, _)| !is_gap(*at)).map(|(_, letter)| letter).collect();
-    let word = word.strip_suffix(".0").unwrap_or(word);
     let is_part = |letter: char| letter.is_alphanumeric() || letter == '_';
     joined.match_indices(word).any(|(at, _)| {
         let (before, after) = (joined.get(..at).unwrap_or_default(), joined.get(at + word.len()..).unwrap_or_default());

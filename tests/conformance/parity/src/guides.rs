@@ -32,7 +32,7 @@ pub(crate) fn check(repository: &Path, face: &Face) -> Result<Guides> {
         guides.page(&file.display().to_string(), &text, face);
     }
     for sort in ["options", "kinds", "fields"] {
-        if !guides.passed.contains_key(sort) && guides.failures.is_empty() {
+        if !guides.passed.contains_key(sort) {
             guides.failures.push(format!("no page has a table of the {sort}"));
         }
     }

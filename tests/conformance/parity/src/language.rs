@@ -92,7 +92,7 @@ impl Language {
     /// A default as a caller would pass it.
     pub(crate) fn default(self, value: &Value, unit: Option<&str>) -> Value {
         match (self, unit, value.as_f64()) {
-            (Language::Node, Some("s"), Some(seconds)) => (seconds * 1_000.0).into(),
+            (Language::Node, Some("s"), Some(seconds)) => Value::from((seconds * 1_000.0).round() as i64),
             _ => value.clone(),
         }
     }

@@ -16,7 +16,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::Parser;
 
 use crate::compare::{Verdict, compare};
@@ -39,6 +39,10 @@ struct Arguments {
 fn main() -> Result<ExitCode> {
     let Arguments { languages, repository } = Arguments::parse();
     let repository = repository.canonicalize().context("the repository")?;
+    if let Some(unknown) = languages.iter().find(|name| !Language::ALL.iter().any(|language| language.name() == *name))
+    {
+        bail!("there is no language {unknown}; there are {}", Language::ALL.map(Language::name).join(", "));
+    }
     let text = fs::read_to_string(repository.join("tests/conformance/face.json")).context("reading face.json")?;
     let face: Face = serde_json::from_str(&text).context("face.json")?;
     let (mut passed, mut failed) = (0, 0);
@@ -114,5 +118,10 @@ fn print(language: Language, verdict: &Verdict) {
     let counts = sorts.iter().filter_map(|(item, name)| Some(format!("{} {name}", verdict.passed.get(*item)?)));
     let counts = counts.collect::<Vec<_>>().join(", ");
     let whom = if language == Language::Rust { "face.json" } else { "the core" };
-    println!("{language}: {counts}, as in {whom} but for {} argued differences", verdict.excepted);
+    let argued = match verdict.excepted {
+        0 => String::new(),
+        1 => " but for one argued difference".to_owned(),
+        several => format!(" but for {several} argued differences"),
+    };
+    println!("{language}: {counts}, as in {whom}{argued}");
 }

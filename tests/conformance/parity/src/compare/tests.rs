@@ -119,7 +119,7 @@ fn documentation_says_the_variable_and_the_default_that_a_declaration_does_not_s
         said,
         [
             "option apiKey: the documentation does not say CELPER_API_KEY",
-            "option timeout: the documentation does not say 120000.0",
+            "option timeout: the documentation does not say 120000",
         ]
     );
 }
@@ -229,10 +229,10 @@ fn an_exception_excuses_one_difference_of_an_item_and_no_other() {
 #[test]
 fn numbers_are_found_as_people_write_them() {
     for text in ["120 000.", "120_000", "120,000 ms", "120\u{a0}000", "120000"] {
-        assert!(mentions(text, "120000.0"), "{text}");
+        assert!(mentions(text, "120000"), "{text}");
     }
     for text in ["12 000", "1120 000", "120 0000", "120"] {
-        assert!(!mentions(text, "120000.0"), "{text}");
+        assert!(!mentions(text, "120000"), "{text}");
     }
     assert!(mentions("`CELPER_API_KEY`", "CELPER_API_KEY") && !mentions("CELPER_API_KEYS", "CELPER_API_KEY"));
 }

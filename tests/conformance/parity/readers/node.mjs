@@ -42,6 +42,9 @@ function described(symbol) {
   };
 }
 
+/** The same of what a caller gives: to be optional, it has to be possible to leave it out. */
+const given = (symbol) => ({ ...described(symbol), optional: (symbol.flags & SymbolFlags.Optional) !== 0 });
+
 const exported = new Map();
 for (const symbol of checker.getExportsOfModule(checker.getSymbolAtLocation(program.getSourceFile(declarations)))) {
   exported.set(symbol.name, symbol.flags & SymbolFlags.Alias ? checker.getAliasedSymbol(symbol) : symbol);
@@ -77,9 +80,9 @@ for (const member of membersOf(declared('Celper'))) {
     print({ item: 'member', name, doc: doc(member) });
     continue;
   }
-  const given = /^Promise<(.*)>$/.exec(checker.typeToString(checker.getReturnTypeOfSignature(signature)));
-  print({ item: 'operation', name, type: given?.[1], doc: doc(member) });
-  if (exported.has(given?.[1])) result(declared(given[1]));
+  const promised = /^Promise<(.*)>$/.exec(checker.typeToString(checker.getReturnTypeOfSignature(signature)));
+  print({ item: 'operation', name, type: promised?.[1], doc: doc(member) });
+  if (exported.has(promised?.[1])) result(declared(promised[1]));
   const tags = checker
     .getJsDocTagsOfSymbol(member)
     .filter((tag) => tag.name === 'param')
@@ -89,11 +92,11 @@ for (const member of membersOf(declared('Celper'))) {
     const record = exportedName(type);
     if (record) {
       seen.add(record);
-      for (const field of membersOf(type)) print({ item: 'parameter', of: name, named: true, ...described(field) });
+      for (const field of membersOf(type)) print({ item: 'parameter', of: name, named: true, ...given(field) });
     } else {
       const tag = tags.find((text) => text.startsWith(`${parameter.name} `)) ?? '';
       const text = tag.slice(parameter.name.length).trim();
-      print({ item: 'parameter', of: name, named: false, ...described(parameter), doc: text });
+      print({ item: 'parameter', of: name, named: false, ...given(parameter), doc: text });
     }
   }
 }
@@ -101,9 +104,9 @@ for (const member of membersOf(declared('Celper'))) {
 const [make] = checker.getSignaturesOfType(checker.getTypeOfSymbol(exported.get('Celper')), SignatureKind.Construct);
 const options = checker.getNonNullableType(checker.getTypeOfSymbol(make.getParameters()[0]));
 seen.add(exportedName(options));
-for (const option of membersOf(options)) print({ item: 'option', ...described(option) });
+for (const option of membersOf(options)) print({ item: 'option', ...given(option) });
 seen.add('RateLimits');
-for (const limit of membersOf(declared('RateLimits'))) print({ item: 'limit', ...described(limit) });
+for (const limit of membersOf(declared('RateLimits'))) print({ item: 'limit', ...given(limit) });
 
 for (const [name, type] of results) {
   print({ item: 'result', name, doc: doc(exported.get(name)) });

@@ -117,9 +117,8 @@ impl Sources {
         }
         let listed: BTreeSet<String> =
             Operation::ALL.iter().map(|operation| operation.method_name().to_owned()).collect();
-        if listed != methods {
-            items.push(Item::problem(format!("Operation::ALL lists {listed:?}, and Client has {methods:?}")));
-        }
+        let unlisted = methods.difference(&listed).map(|name| format!("Operation::ALL has no operation of {name}"));
+        items.extend(unlisted.map(Item::problem));
         self.check_input(items)?;
         Ok(results)
     }
@@ -159,9 +158,11 @@ impl Sources {
             fields(input).map(|(name, ..)| name).filter(|name| name != "operation").collect();
         let parameters = items.iter().filter(|item| item.subject.item == "parameter");
         let parameters: BTreeSet<String> = parameters.map(|item| item.subject.name.clone()).collect();
-        if as_data != parameters {
-            items.push(Item::problem(format!("OperationInput has {as_data:?}, and the calls take {parameters:?}")));
-        }
+        let lacks =
+            parameters.difference(&as_data).map(|name| format!("OperationInput lacks {name}, which a call takes"));
+        let exceeds =
+            as_data.difference(&parameters).map(|name| format!("OperationInput has {name}, which no call takes"));
+        items.extend(lacks.chain(exceeds).map(Item::problem).collect::<Vec<_>>());
         Ok(())
     }
 

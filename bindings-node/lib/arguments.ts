@@ -43,12 +43,13 @@ export function callArguments(operation: OperationName, candidateId: unknown, gi
   const check = new Check(operation);
   const candidate = check.required('candidateId', check.text('candidateId', candidateId));
   const options = check.options('the second argument', given, CALL_OPTIONS);
-  // First, so that an error over one of the others can name it.
+  const position = check.read(options, 'jobPositionId');
+  // Before the others are checked, so that an error over one of them can name it.
   check.key = check.text('idempotencyKey', check.read(options, 'idempotencyKey'));
   return {
     native: [
       candidate,
-      check.required('jobPositionId', check.text('jobPositionId', check.read(options, 'jobPositionId'))),
+      check.required('jobPositionId', check.text('jobPositionId', position)),
       check.key,
       check.milliseconds('timeout', check.read(options, 'timeout')),
       check.count('maxRetries', check.read(options, 'maxRetries')),

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::answer::FromAnswer;
 use crate::call::{Engine, Limits};
-use crate::config::{ClientBuilder, Recipe};
+use crate::config::{ClientBuilder, Recipe, without_slash};
 use crate::error::Error;
 use crate::model::{CandidateState, Decision, Invitation};
 use crate::operation::Operation;
@@ -191,7 +191,7 @@ impl Client {
 
     /// Where the API is.
     pub fn base_url(&self) -> &str {
-        &self.shared.recipe.base_url
+        without_slash(&self.shared.recipe.base_url)
     }
 }
 
@@ -199,7 +199,7 @@ impl Client {
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client")
-            .field("base_url", &self.shared.recipe.base_url)
+            .field("base_url", &self.base_url())
             .field("timeout", &self.shared.recipe.limits.timeout)
             .field("attempt_timeout", &self.shared.recipe.limits.attempt_timeout)
             .field("max_retries", &self.shared.recipe.limits.max_retries)

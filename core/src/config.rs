@@ -219,7 +219,7 @@ enum KeySource {
 
 /// Options that were checked, from which an engine can be made: when the client is, and again in a forked child.
 pub(crate) struct Recipe {
-    pub(crate) base_url: String,
+    pub(crate) base_url: Url,
     pub(crate) limits: Limits,
     key: KeySource,
     rate_limits: Option<RateLimits>,
@@ -232,7 +232,8 @@ impl Recipe {
     pub(crate) fn engine(&self) -> Result<Engine<Http>, Error> {
         let (key_provider, pacer): (Arc<dyn KeyProvider>, _) = match &self.key {
             KeySource::Fixed(key) => {
-                let pacer = self.rate_limits.map(|limits| pacing::shared(&self.base_url, key.expose(), limits));
+                let pacer =
+                    self.rate_limits.map(|limits| pacing::shared(without_slash(&self.base_url), key.expose(), limits));
                 (Arc::new(key.clone()), pacer)
             }
             KeySource::Provider(provider) => {
@@ -279,7 +280,8 @@ impl fmt::Debug for ClientBuilder {
                 &self
                     .base_url
                     .as_deref()
-                    .map(|url| check_base_url(url, self.emulator_host).unwrap_or_else(|_| "invalid".into())),
+                    .map(|url| check_base_url(url, self.emulator_host))
+                    .map(|url| url.map_or_else(|_| "invalid".into(), |url| without_slash(&url).to_owned())),
             )
             .field("limits", &self.limits)
             .field("rate_limits", &self.rate_limits)
@@ -298,8 +300,8 @@ fn check_limits(limits: Limits) -> Result<(), Error> {
     Ok(())
 }
 
-/// The base URL without a slash at its end. No message repeats what was passed: it may hold a password.
-fn check_base_url(text: &str, emulator_host: bool) -> Result<String, Error> {
+/// No message repeats what was passed: it may hold a password.
+fn check_base_url(text: &str, emulator_host: bool) -> Result<Url, Error> {
     let refused = |problem: &str| Err(Error::invalid_argument(format!("base_url {problem}")));
     let Ok(url) = Url::parse(text) else {
         return refused("is not a URL; pass one like https://api.celper.ai");
@@ -319,7 +321,12 @@ fn check_base_url(text: &str, emulator_host: bool) -> Result<String, Error> {
     if url.query().is_some() || url.fragment().is_some() {
         return refused("must end with its path: no ? and no #");
     }
-    Ok(url.as_str().trim_end_matches('/').to_owned())
+    Ok(url)
+}
+
+/// A base URL as it is shown and compared.
+pub(crate) fn without_slash(base_url: &Url) -> &str {
+    base_url.as_str().trim_end_matches('/')
 }
 
 fn is_loopback(url: &Url) -> bool {
@@ -352,7 +359,7 @@ mod tests {
             ("http://[::1]:1/x", "http://[::1]:1/x"),
             ("http://127.9.9.9", "http://127.9.9.9"),
         ] {
-            assert_eq!(check_base_url(given, false).unwrap(), kept);
+            assert_eq!(without_slash(&check_base_url(given, false).unwrap()), kept);
         }
     }
 

@@ -1,5 +1,7 @@
 //! What is refused before anything is sent, with a sentence that says what to do.
 
+use std::borrow::Cow;
+
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::error::Error;
@@ -18,18 +20,18 @@ const MAX_ID: usize = 1_024;
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// An id, checked and percent-encoded for a path segment or a query value.
-pub(crate) fn encoded_id(name: &str, id: &str) -> Result<String, Error> {
+pub(crate) fn encoded_id<'a>(name: &str, id: &'a str) -> Result<Cow<'a, str>, Error> {
     let problem = if id.is_empty() {
         "is empty"
     } else if id.chars().any(char::is_control) {
         "contains a control character"
-    } else if id.chars().nth(MAX_ID).is_some() {
+    } else if id.len() > MAX_ID && id.chars().nth(MAX_ID).is_some() {
         "is longer than 1,024 characters"
     } else if id == "." || id == ".." {
         // Every URL parser and most proxies resolve these, percent-encoded or not, so they would reach another address.
         "is a relative path, which no URL can carry as an id"
     } else {
-        return Ok(utf8_percent_encode(id, SEGMENT).to_string());
+        return Ok(utf8_percent_encode(id, SEGMENT).into());
     };
     Err(Error::invalid_argument(format!("{name} {problem}; pass the id as the Celper API gave it")))
 }

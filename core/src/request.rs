@@ -73,7 +73,7 @@ impl OperationInput {
     }
 
     /// Checks the input and makes the request of it, for all attempts.
-    pub(crate) fn prepare(&self, base_url: &str) -> Result<Prepared, Error> {
+    pub(crate) fn prepare(&self, base_url: &Url) -> Result<Prepared, Error> {
         self.checked(base_url).map_err(|error| self.refused(error))
     }
 
@@ -85,7 +85,7 @@ impl OperationInput {
         })
     }
 
-    fn checked(&self, base_url: &str) -> Result<Prepared, Error> {
+    fn checked(&self, base_url: &Url) -> Result<Prepared, Error> {
         let candidate = encoded_id("candidate_id", &self.candidate_id)?;
         let job_position = encoded_id("job_position_id", &self.job_position_id)?;
         self.email_subject.as_deref().map_or(Ok(()), check_subject)?;
@@ -97,18 +97,18 @@ impl OperationInput {
         if self.operation != Operation::Invite && (self.email_subject.is_some() || self.email_body.is_some()) {
             return Err(Error::invalid_argument("email_subject and email_body belong to an invitation"));
         }
-        let mut url = format!("{base_url}/v1/candidates/{candidate}/{}", self.operation.name());
+        // Set into the base URL, whose host so need not be parsed for each call.
+        let mut url = base_url.clone();
+        let prefix = base_url.path().trim_end_matches('/');
+        url.set_path(&format!("{prefix}/v1/candidates/{candidate}/{}", self.operation.name()));
         let action = if self.operation.is_action() {
             Some((self.idempotency_header()?, self.body()?))
         } else if self.idempotency_key.is_some() {
             return Err(Error::invalid_argument("a read takes no idempotency_key; it changes nothing"));
         } else {
-            url.push_str("?jobPositionId=");
-            url.push_str(&job_position);
+            url.set_query(Some(&format!("jobPositionId={job_position}")));
             None
         };
-        let url = Url::parse(&url)
-            .map_err(|error| Error::invalid_argument(format!("no URL can be made of this: {error}")))?;
         Ok(Prepared { operation: self.operation, url, action })
     }
 

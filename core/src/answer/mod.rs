@@ -8,8 +8,8 @@ use std::borrow::Cow;
 use std::ops::RangeInclusive;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
-use serde::de::{self, DeserializeOwned, IgnoredAny};
+use reqwest::header::HeaderMap;
+use serde::de::{self, DeserializeOwned};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use time::OffsetDateTime;
@@ -36,20 +36,34 @@ const CALENDAR: RangeInclusive<i64> = -62_135_596_800..=253_402_300_799;
 impl HeaderFacts {
     /// `now` stands in for the server's clock where the answer has no `Date`; `key` is what must not come through.
     pub(crate) fn read(headers: &HeaderMap, now: SystemTime, key: &ApiKey) -> Self {
-        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-        let number = |name: &str| text(name).and_then(|value| value.trim().parse::<u64>().ok());
-        let date = text(DATE.as_str()).and_then(|value| httpdate::parse_http_date(value).ok()).unwrap_or(now);
+        let [mut id, mut limit, mut remaining, mut reset, mut retry_after, mut date] = [None; 6];
+        // One walk over the few headers that there are costs less than looking six names up.
+        for (name, value) in headers {
+            let found = match name.as_str() {
+                "x-request-id" => &mut id,
+                "x-ratelimit-limit" => &mut limit,
+                "x-ratelimit-remaining" => &mut remaining,
+                "x-ratelimit-reset" => &mut reset,
+                "retry-after" => &mut retry_after,
+                "date" => &mut date,
+                _ => continue,
+            };
+            // Of a header that comes more than once the first counts.
+            *found = found.or_else(|| value.to_str().ok());
+        }
+        let number = |text: Option<&str>| text.and_then(|value| value.trim().parse::<u64>().ok());
+        let date = date.and_then(|value| httpdate::parse_http_date(value).ok()).unwrap_or(now);
         let rate_limit = RateLimit {
-            limit: number("x-ratelimit-limit"),
-            remaining: number("x-ratelimit-remaining"),
-            reset_at: number("x-ratelimit-reset")
+            limit: number(limit),
+            remaining: number(remaining),
+            reset_at: number(reset)
                 .filter(|unix| i64::try_from(*unix).is_ok_and(|unix| CALENDAR.contains(&unix)))
                 .and_then(|unix| UNIX_EPOCH.checked_add(Duration::from_secs(unix))),
         };
         let any = rate_limit.limit.is_some() || rate_limit.remaining.is_some() || rate_limit.reset_at.is_some();
         HeaderFacts {
-            request_id: text("x-request-id").map(|id| clean(id, 200, key)),
-            retry_after: text(RETRY_AFTER.as_str()).and_then(|value| parse_retry_after(value, date)),
+            request_id: id.map(|id| clean(id, 200, key)),
+            retry_after: retry_after.and_then(|value| parse_retry_after(value, date)),
             reset_in: rate_limit.reset_at.map(|at| at.duration_since(date).unwrap_or_default()),
             rate_limit: any.then_some(rate_limit),
         }
@@ -97,18 +111,13 @@ pub(crate) fn iso_8601<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Sys
 /// A text where the server sent one; any other type reads as none, so that an oddity in a field that only informs does not
 /// cost the rest of the answer.
 #[derive(Deserialize)]
-#[serde(untagged)]
-enum Loose {
-    Text(String),
-    Other(IgnoredAny),
-}
+#[serde(transparent)]
+struct Loose<'a>(#[serde(borrow)] &'a RawValue);
 
-impl Loose {
-    fn text(self, most: usize, key: &ApiKey) -> Option<String> {
-        match self {
-            Loose::Text(text) if !text.is_empty() => Some(clean(&text, most, key)),
-            Loose::Text(_) | Loose::Other(_) => None,
-        }
+impl Loose<'_> {
+    fn text(&self, most: usize, key: &ApiKey) -> Option<String> {
+        let text: String = serde_json::from_str(self.0.get()).ok()?;
+        (!text.is_empty()).then(|| clean(&text, most, key))
     }
 }
 
@@ -116,24 +125,32 @@ impl Loose {
 pub(crate) fn read_success<T: FromAnswer>(body: &[u8], facts: &HeaderFacts, key: &ApiKey) -> Result<T, Error> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
-    struct Envelope<'a> {
+    struct Envelope<'a, D> {
         success: Option<bool>,
-        request_id: Option<Loose>,
         #[serde(borrow)]
-        data: Option<&'a RawValue>,
+        request_id: Option<Loose<'a>>,
+        data: Option<D>,
+    }
+    let id = |said: Option<Loose<'_>>| said.and_then(|id| id.text(200, key)).or_else(|| facts.request_id.clone());
+    let complete = |mut result: T, request_id| {
+        result.around(request_id, facts.rate_limit.clone());
+        result
+    };
+    // Nearly every answer is as documented and is read in one go; what is wrong with another, the rest finds out.
+    if let Ok(Envelope { success: Some(true), request_id, data: Some(result) }) =
+        serde_json::from_slice::<Envelope<'_, T>>(body)
+    {
+        return Ok(complete(result, id(request_id)));
     }
     let unexpected = |message| Error::new(ErrorKind::UnexpectedResponse, message);
-    let envelope: Envelope<'_> = serde_json::from_slice(body).map_err(|error| {
+    let envelope: Envelope<'_, &RawValue> = serde_json::from_slice(body).map_err(|error| {
         unexpected(format!("the answer is not the documented JSON: {}", clean(&error.to_string(), 200, key)))
             .with(|parts| parts.request_id.clone_from(&facts.request_id))
     })?;
-    let request_id = envelope.request_id.and_then(|id| id.text(200, key)).or_else(|| facts.request_id.clone());
+    let request_id = id(envelope.request_id);
     let error = match (envelope.success, envelope.data) {
         (Some(true), Some(data)) => match serde_json::from_str::<T>(data.get()) {
-            Ok(mut result) => {
-                result.around(request_id, facts.rate_limit.clone());
-                return Ok(result);
-            }
+            Ok(result) => return Ok(complete(result, request_id)),
             Err(error) => {
                 unexpected(format!("the answer's data is not as documented: {}", clean(&error.to_string(), 200, key)))
             }
@@ -163,13 +180,16 @@ pub(crate) struct Said {
 pub(crate) fn read_error(body: &[u8], key: &ApiKey) -> Said {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
-    struct Envelope {
-        error: Option<Loose>,
-        message: Option<Loose>,
-        request_id: Option<Loose>,
+    struct Envelope<'a> {
+        #[serde(borrow)]
+        error: Option<Loose<'a>>,
+        #[serde(borrow)]
+        message: Option<Loose<'a>>,
+        #[serde(borrow)]
+        request_id: Option<Loose<'a>>,
     }
-    let text = |field: Option<Loose>, most| field.and_then(|loose| loose.text(most, key));
-    match serde_json::from_slice::<Envelope>(body) {
+    let text = |field: Option<Loose<'_>>, most| field.and_then(|loose| loose.text(most, key));
+    match serde_json::from_slice::<Envelope<'_>>(body) {
         Ok(envelope) => Said {
             code: text(envelope.error, 100),
             message: text(envelope.message, 1_000),

@@ -121,7 +121,8 @@ const LIMITS: Limits =
 
 impl Engine<Simulated> {
     async fn make<R: FromAnswer>(&self, operation: Operation, limits: Limits) -> Result<R, Error> {
-        let request = OperationInput::new(operation, "cand_1", "pos_1").prepare("http://localhost").unwrap();
+        let request =
+            OperationInput::new(operation, "cand_1", "pos_1").prepare(&"http://localhost".parse().unwrap()).unwrap();
         self.call(&request, limits).await
     }
 

@@ -121,40 +121,49 @@ impl Loose<'_> {
     }
 }
 
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Envelope<'a, D> {
+    success: Option<bool>,
+    #[serde(borrow)]
+    request_id: Option<Loose<'a>>,
+    data: Option<D>,
+}
+
 /// Reads the body of a 2xx answer.
 pub(crate) fn read_success<T: FromAnswer>(body: &[u8], facts: &HeaderFacts, key: &ApiKey) -> Result<T, Error> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Envelope<'a, D> {
-        success: Option<bool>,
-        #[serde(borrow)]
-        request_id: Option<Loose<'a>>,
-        data: Option<D>,
-    }
-    let id = |said: Option<Loose<'_>>| said.and_then(|id| id.text(200, key)).or_else(|| facts.request_id.clone());
-    let complete = |mut result: T, request_id| {
-        result.around(request_id, facts.rate_limit.clone());
-        result
-    };
     // Nearly every answer is as documented and is read in one go; what is wrong with another, the rest finds out.
-    if let Ok(Envelope { success: Some(true), request_id, data: Some(result) }) =
-        serde_json::from_slice::<Envelope<'_, T>>(body)
-    {
-        return Ok(complete(result, id(request_id)));
-    }
-    let unexpected = |message| Error::new(ErrorKind::UnexpectedResponse, message);
+    let (mut result, request_id): (T, _) = match serde_json::from_slice(body) {
+        Ok(Envelope { success: Some(true), request_id, data: Some(result) }) => {
+            (result, id_of(request_id.as_ref(), facts, key))
+        }
+        _ => {
+            let (data, request_id) = read_envelope(body, facts, key)?;
+            let read = serde_json::from_slice(data.get().as_bytes());
+            (read.map_err(|error| not_as_documented(&error, request_id.clone(), key))?, request_id)
+        }
+    };
+    result.around(request_id, facts.rate_limit.clone());
+    Ok(result)
+}
+
+fn id_of(said: Option<&Loose<'_>>, facts: &HeaderFacts, key: &ApiKey) -> Option<String> {
+    said.and_then(|id| id.text(200, key)).or_else(|| facts.request_id.clone())
+}
+
+/// The data and the request id of a success whose data is yet to be read, or what is wrong with the rest of it.
+fn read_envelope<'a>(
+    body: &'a [u8],
+    facts: &HeaderFacts,
+    key: &ApiKey,
+) -> Result<(&'a RawValue, Option<String>), Error> {
     let envelope: Envelope<'_, &RawValue> = serde_json::from_slice(body).map_err(|error| {
         unexpected(format!("the answer is not the documented JSON: {}", clean(&error.to_string(), 200, key)))
             .with(|parts| parts.request_id.clone_from(&facts.request_id))
     })?;
-    let request_id = id(envelope.request_id);
+    let request_id = id_of(envelope.request_id.as_ref(), facts, key);
     let error = match (envelope.success, envelope.data) {
-        (Some(true), Some(data)) => match serde_json::from_str::<T>(data.get()) {
-            Ok(result) => return Ok(complete(result, request_id)),
-            Err(error) => {
-                unexpected(format!("the answer's data is not as documented: {}", clean(&error.to_string(), 200, key)))
-            }
-        },
+        (Some(true), Some(data)) => return Ok((data, request_id)),
         (Some(true), None) => unexpected("the answer has no data".to_owned()),
         (Some(false), _) => {
             let said = read_error(body, key);
@@ -165,6 +174,15 @@ pub(crate) fn read_success<T: FromAnswer>(body: &[u8], facts: &HeaderFacts, key:
         (None, _) => unexpected("the answer does not say whether it is a success".to_owned()),
     };
     Err(error.with(|parts| parts.request_id = request_id))
+}
+
+fn not_as_documented(error: &serde_json::Error, request_id: Option<String>, key: &ApiKey) -> Error {
+    unexpected(format!("the answer's data is not as documented: {}", clean(&error.to_string(), 200, key)))
+        .with(|parts| parts.request_id = request_id)
+}
+
+fn unexpected(message: String) -> Error {
+    Error::new(ErrorKind::UnexpectedResponse, message)
 }
 
 /// What the body of an error answer says, as far as it can be read.

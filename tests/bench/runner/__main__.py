@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import sys
 
 import picture
@@ -15,36 +14,23 @@ import report
 import results
 from languages import LANGUAGES, SERVER, SWIFT_BUILT
 from measure import Line, measure, say
-from process import CLEAN, ClientError, Server
+from process import ClientError, Server
 from targets import text, verdicts
 
 BY_NAME = {language.name: language for language in LANGUAGES}
-KNOWN = ["rust", *BY_NAME]
-
-
-def rust() -> list[Line]:
-    """The Rust client's own program measures it; one that only prints a table is shown, and adds nothing to the results."""
-    say("Rust")
-    output = subprocess.run([SERVER, "--json"], stdout=subprocess.PIPE, text=True, check=True, env=CLEAN).stdout
-    lines = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
-    if not lines:
-        print(output)
-    return lines
 
 
 def lines_of(language: str) -> list[Line]:
-    if language == "rust":
-        return rust()
     with Server(SERVER) as server:
         return measure(BY_NAME[language], server)
 
 
 def main() -> int:
     options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("languages", nargs="*", metavar="LANGUAGE", help=", ".join(KNOWN))
+    options.add_argument("languages", nargs="*", metavar="LANGUAGE", help=", ".join(BY_NAME))
     options.add_argument("--json", action="store_true", help="print the lines that were measured, and nothing else")
     chosen = options.parse_args()
-    if unknown := set(chosen.languages) - set(KNOWN):
+    if unknown := set(chosen.languages) - set(BY_NAME):
         options.error(f"unknown: {', '.join(unknown)}")
     results.FOLDER.mkdir(exist_ok=True)
     for language in chosen.languages:
@@ -56,8 +42,6 @@ def main() -> int:
         except ClientError as failure:
             say(f"{language} failed: {failure}")
             return 1
-        if not lines:
-            continue
         results.merge(language, lines)
         if chosen.json:
             print("\n".join(json.dumps(results.rounded(line)) for line in lines))

@@ -76,6 +76,13 @@ def on_one_thread(load: Load) -> Load:
     return Load(load.name, load.operation, paced=load.paced, only_ours=load.only_ours)
 
 
+RUST = ["celper", "reqwest", "hyper"]
+
+
+def rust(client: str) -> list[str]:
+    return [str(SERVER), "client", client]
+
+
 PYTHON = BENCH / "python/.venv/bin/python"
 
 
@@ -111,6 +118,15 @@ def swift(client: str) -> list[str]:
 
 
 LANGUAGES = [
+    Language(
+        "rust",
+        "Rust",
+        RUST,
+        rust,
+        [MANY, ONE, THREADS, INVITE, MISSING, PACED],
+        rust,
+        lambda: sizes.rust(ROOT / "Cargo.lock", RUST),
+    ),
     Language(
         "python-sync",
         "Python, synchronous",

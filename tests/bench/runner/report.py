@@ -7,7 +7,7 @@ from measure import ROUNDS, Line
 from results import Results
 from targets import HELD_LOAD, text, verdicts
 
-TITLES = {"rust": "Rust"} | {language.name: language.title for language in LANGUAGES}
+TITLES = {language.name: language.title for language in LANGUAGES}
 ORDER = list(TITLES)
 START = "start-up"
 

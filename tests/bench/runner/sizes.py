@@ -7,16 +7,23 @@ import json
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any, TypedDict
 
 
 class Size(TypedDict):
     version: str
-    installed_kb: float
+    installed_kb: float | None
 
 
 Sizes = dict[str, Size]
+
+
+def rust(lock: Path, clients: list[str]) -> Sizes:
+    """Versions alone: crates are installed into the program that is made of them."""
+    locked = {package["name"]: package["version"] for package in tomllib.loads(lock.read_text())["package"]}
+    return {client: {"version": locked[client], "installed_kb": None} for client in clients}
 
 
 def python(environment: Path, clients: list[str]) -> Sizes:

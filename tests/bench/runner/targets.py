@@ -24,6 +24,8 @@ class Beside:
 
 
 BESIDE = [
+    Beside("rust", MANY.name, "reqwest", 1 / 1.10, "cpu_us"),
+    Beside("rust", ONE.name, "reqwest", 1 / 1.10, "cpu_us"),
     Beside("python-sync", ONE.name, "pyreqwest", 1),
     Beside("python-sync", ONE.name, "httpx", 3),
     Beside("python-async", MANY.name, "aiohttp", 3),
@@ -39,7 +41,7 @@ BESIDE = [
     Beside("swift", MANY.name, "URLSession", 1),
     Beside("swift", ONE.name, "URLSession", 1),
 ]
-WORDS = {"wall_us": "time", "main_cpu_us": "main-thread CPU"}
+WORDS = {"wall_us": "time", "cpu_us": "CPU", "main_cpu_us": "main-thread CPU"}
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ def verdicts(lines: list[Line]) -> Iterator[Verdict]:
         theirs = by_key.get((target.language, target.load, target.peer))
         if ours and theirs:
             ratio = theirs[target.field] / ours[target.field]
-            what = f"{target.load}: {target.peer}'s {WORDS[target.field]} a call is at least {target.least:g} × ours"
+            what = f"{target.load}: {target.peer}'s {WORDS[target.field]} a call is at least {target.least:.3g} × ours"
             yield Verdict(target.language, ratio >= target.least, f"{what}: {ratio:.2f} ×")
     busy = by_key.get(("python-async", BUSY.name, OURS))
     alone = by_key.get(("python-async", MANY.name, OURS))

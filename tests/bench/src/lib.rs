@@ -1,5 +1,9 @@
-//! What the benchmarks share: a server that costs next to nothing, and the calls by hand that the SDK is compared with.
+//! What the benchmarks of all languages share, and the Rust clients that they compare.
 #![forbid(unsafe_code)]
 
-pub mod by_hand;
+pub mod by_hyper;
+pub mod by_reqwest;
+pub mod clients;
+pub mod protocol;
 pub mod server;
+pub mod typed;

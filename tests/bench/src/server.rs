@@ -101,3 +101,21 @@ fn whole_request(read: &[u8]) -> Option<usize> {
     let whole = head + length.unwrap_or(0);
     (read.len() >= whole).then_some(whole)
 }
+
+/// Serves from a thread of its own until the process ends, and gives the base URL.
+///
+/// # Panics
+///
+/// When there is no port or no thread to be had.
+#[allow(clippy::unwrap_used)]
+pub fn in_a_thread() -> String {
+    let (sender, receiver) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            sender.send(start().await.unwrap()).unwrap();
+            std::future::pending::<()>().await;
+        });
+    });
+    format!("http://{}", receiver.recv().unwrap())
+}

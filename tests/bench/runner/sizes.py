@@ -7,7 +7,6 @@ import json
 import re
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -22,7 +21,7 @@ Sizes = dict[str, Size]
 
 def rust(lock: Path, clients: list[str]) -> Sizes:
     """Versions alone: crates are installed into the program that is made of them."""
-    locked = {package["name"]: package["version"] for package in tomllib.loads(lock.read_text())["package"]}
+    locked = dict(re.findall(r'^name = "(.+)"\nversion = "(.+)"$', lock.read_text(), re.MULTILINE))
     return {client: {"version": locked[client], "installed_kb": None} for client in clients}
 
 

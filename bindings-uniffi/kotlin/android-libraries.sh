@@ -9,5 +9,6 @@ out="$(mkdir -p "$1" && cd "$1" && pwd -P)"
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 # Android 15 devices may have pages of 16 KB.
 export RUSTFLAGS="${RUSTFLAGS:-} -C link-arg=-Wl,-z,max-page-size=16384"
-cargo ndk -t arm64-v8a -t armeabi-v7a -t x86_64 --platform 26 -o "$out" rustc -p celper-uniffi --lib --crate-type cdylib \
-    --locked --profile mobile
+# JNA brings libraries for all four ABIs. A device takes the first that an app has any library for, and then ours has to be there, too.
+cargo ndk -t arm64-v8a -t armeabi-v7a -t x86_64 -t x86 --platform 26 -o "$out" rustc -p celper-uniffi --lib \
+    --crate-type cdylib --locked --profile mobile

@@ -42,7 +42,9 @@ def main() -> None:
     maven(DIST / "maven", library)
     swift(DIST / "swift", library)
     step("sums, and checks")
-    shutil.copytree(WORK / "sbom", DIST / "sbom", dirs_exist_ok=True)
+    (DIST / "sbom").mkdir()
+    for bill in sbom.make(anywhere=True).values():
+        shutil.copy(bill, DIST / "sbom")
     sums.write(DIST)
     check.main()
 
@@ -53,10 +55,10 @@ def step(what: str) -> None:
 
 
 @contextmanager
-def with_licenses(crate: str, folder: Path) -> Iterator[None]:
-    """The licences of a crate's dependencies in a folder of the tree, while its package is built."""
+def with_licenses(crate: str, folder: Path, *, anywhere: bool = False) -> Iterator[None]:
+    """The licences of a crate's dependencies in a folder, while its package is built."""
     path = folder / LICENSES
-    path.write_text(licenses.text(crate), encoding="utf-8")
+    path.write_text(licenses.text(crate, anywhere=anywhere), encoding="utf-8")
     try:
         yield
     finally:
@@ -83,12 +85,14 @@ def rust(out: Path) -> None:
 def python(out: Path, bill: Path) -> None:
     """The sdist; and the wheel, made of nothing but the sdist."""
     folder = ROOT / "bindings-python"
-    with with_licenses("celper-python", folder):
+    with with_licenses("celper-python", folder, anywhere=True):
         run("maturin", "sdist", "--out", out, cwd=folder, env=native.environment())
     name = f"celper-{version()}"
     with tempfile.TemporaryDirectory() as empty:
         with tarfile.open(out / f"{name}.tar.gz") as archive:
             archive.extractall(empty, filter="data")
+        # The sdist is for any platform, the wheel for this one.
+        (Path(empty) / name / LICENSES).write_text(licenses.text("celper-python"), encoding="utf-8")
         native.wheel(Path(empty) / name, out, "--sbom-include", bill)
 
 
@@ -104,22 +108,23 @@ def sandbox_python(out: Path, bill: Path) -> Path:
     return program
 
 
-def npm(out: Path, program: Path | None) -> None:
-    """`celper` and, with its program, `celper-sandbox`; and the package of this platform for each."""
+def npm(out: Path, program: Path) -> None:
+    """`celper` and `celper-sandbox`, and the package of this platform for each."""
     node = ROOT / "bindings-node"
     files = WORK / "node"
     shutil.rmtree(files, ignore_errors=True)
     files.mkdir(parents=True)
     shutil.copy(native.library("celper-node", "npm"), files / f"celper.{platforms.NPM}.node")
-    packages = [(node, "celper-node", "--native", files)]
-    if program:
-        packages.append((ROOT / "tests/sandbox/node", "celper-sandbox", "--program", program))
-    for folder, crate, option, path in packages:
+    packages: list[tuple[Path, str, list[str | Path]]] = [
+        (node, "celper-node", ["--native", files]),
+        (ROOT / "tests/sandbox/node", "celper-sandbox", ["--program", program, "--platform", platforms.NPM]),
+    ]
+    for folder, crate, options in packages:
         shutil.rmtree(folder / "dist", ignore_errors=True)
         run("node", node / "node_modules/typescript/bin/tsc", cwd=folder)
         text = files / f"{crate}.txt"
         text.write_text(licenses.text(crate), encoding="utf-8")
-        run("node", folder / "scripts/pack.mjs", out, option, path, "--licenses", text)
+        run("node", folder / "scripts/pack.mjs", out, *options, "--licenses", text)
 
 
 def maven(out: Path, library: Path) -> None:
@@ -128,7 +133,9 @@ def maven(out: Path, library: Path) -> None:
     with tempfile.TemporaryDirectory() as empty:
         (Path(empty) / "META-INF").mkdir()
         shutil.copy(ROOT / "LICENSE", Path(empty) / "META-INF/LICENSE")
-        (Path(empty) / "META-INF" / LICENSES).write_text(licenses.text("celper-uniffi"), encoding="utf-8")
+        # A release puts the other platforms' libraries into it.
+        text = licenses.text("celper-uniffi", anywhere=True)
+        (Path(empty) / "META-INF" / LICENSES).write_text(text, encoding="utf-8")
         options = ["-Dmaven.test.skip=true", f"-Dnotices={empty}", f"-Dnative.platform={platforms.JNA}"]
         repository = f"-DaltDeploymentRepository=dist::{out.as_uri()}"
         run(

@@ -27,20 +27,24 @@ class Package:
     expected: str
     crate: str | None = None
     has_licenses: bool = True
+    anywhere: bool = False
+    """Whether it is, or in a release becomes, a package for other platforms as well."""
     largest: int | None = None
     """The most bytes that a file in it may have."""
 
 
 PACKAGES = [
     Package("rust/celper-{version}.crate", "crate", has_licenses=False),
-    Package("python/celper-{version}.tar.gz", "sdist", "celper-python"),
+    Package("python/celper-{version}.tar.gz", "sdist", "celper-python", anywhere=True),
     Package("python/celper-{version}-cp310-abi3-*.whl", "wheel", "celper-python"),
     Package("python/celper_sandbox-{version}-py3-none-*.whl", "sandbox-wheel", "celper-sandbox"),
     Package("npm/celper-{version}.tgz", "npm", has_licenses=False),
     Package("npm/celper-{npm}-{version}.tgz", "npm-platform", "celper-node", largest=NODE),
     Package("npm/celper-sandbox-{version}.tgz", "sandbox-npm", has_licenses=False),
     Package("npm/celper-sandbox-{npm}-{version}.tgz", "sandbox-npm-platform", "celper-sandbox"),
-    Package("maven/ai/celper/celper/{version}/celper-{version}.jar", "jar", "celper-uniffi", largest=UNIFFI),
+    Package(
+        "maven/ai/celper/celper/{version}/celper-{version}.jar", "jar", "celper-uniffi", anywhere=True, largest=UNIFFI
+    ),
     Package("maven/ai/celper/celper/{version}/celper-{version}-sources.jar", "sources-jar", has_licenses=False),
     Package("maven/ai/celper/celper/{version}/celper-{version}-javadoc.jar", "javadoc-jar", has_licenses=False),
     Package("swift/celper-swift-{version}-{npm}.tar.gz", "swift", "celper-uniffi", largest=UNIFFI),
@@ -74,7 +78,7 @@ def faults(package: Package) -> list[str]:
             wrong.append(f"{path.name}: {name} has {len(file)} bytes, of at most {package.largest}")
     if package.has_licenses and package.crate:
         (text,) = (file.decode() for name, file in files.items() if Path(name).name == LICENSES)
-        wrong += licenses.faults(path.name, text, licenses.dependencies(package.crate))
+        wrong += licenses.faults(path.name, text, licenses.dependencies(package.crate, anywhere=package.anywhere))
     return wrong
 
 

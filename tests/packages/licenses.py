@@ -1,4 +1,7 @@
-"""The licences of what is compiled into a package, as one text that goes along with it."""
+"""The licences of what is compiled into a package, as one text that goes along with it.
+
+`licenses.py CRATE FILE` writes it for a package with libraries of several platforms.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import functools
 import hashlib
 import json
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,22 +18,42 @@ from tree import ROOT, WORK, run
 
 RULE = "#" * 78
 HEAD = "This package contains, in compiled form, the following components of others. Their licences are below.\n"
+ANYWHERE = """This package, or what is built from it, contains in compiled form those of the following components of
+others that the platform calls for. Their licences are below.
+"""
 RUST = """The Rust standard library
   https://github.com/rust-lang/rust, MIT OR Apache-2.0
   Copyright (c) The Rust Project Contributors
 """
 
 
-def text(crate: str) -> str:
-    """The licences of a crate's dependencies, as long as nothing that they depend on has changed made once."""
+def text(crate: str, *, anywhere: bool = False) -> str:
+    """The licences of a crate's dependencies, on this platform or on all that there are packages for.
+
+    As long as nothing that they depend on has changed they are made once.
+    """
     manifest = manifest_of(crate)
-    sources = [ROOT / "Cargo.lock", ROOT / "Cargo.toml", manifest, ROOT / "tests/packages/about.toml", Path(__file__)]
+    names = ("Cargo.lock", "Cargo.toml", "deny.toml", "tests/packages/about.toml")
+    sources = [*(ROOT / name for name in names), manifest, Path(__file__)]
     key = hashlib.sha256(b"\0".join(path.read_bytes() for path in sources)).hexdigest()[:16]
-    kept = WORK / "licenses" / f"{crate}-{key}.txt"
+    kept = WORK / "licenses" / f"{crate}-{'anywhere-' if anywhere else ''}{key}.txt"
     if not kept.exists():
         kept.parent.mkdir(parents=True, exist_ok=True)
-        kept.write_text(_write(_collect(manifest)), encoding="utf-8")
+        head = ANYWHERE if anywhere else HEAD
+        # For several platforms the tool also names what only a mixture of two of them would have: cargo knows better.
+        wanted = dependencies(crate, anywhere=anywhere)
+        kept.write_text(_write(head, _collect(manifest, targets(anywhere)), wanted), encoding="utf-8")
     return kept.read_text(encoding="utf-8")
+
+
+def targets(anywhere: bool) -> list[str]:
+    """Options that name this platform, or all that there are packages for."""
+    triples: list[str] = [TRIPLE] if LINUX else []
+    if anywhere:
+        # Not by tomllib, which Python 3.10 has not.
+        (listed,) = re.findall(r"^targets = \[(.+?)^\]", (ROOT / "deny.toml").read_text(encoding="utf-8"), re.M | re.S)
+        triples = re.findall(r'"(.+)"', listed)
+    return [f"--target={triple}" for triple in triples]
 
 
 def manifest_of(crate: str) -> Path:
@@ -39,9 +63,8 @@ def manifest_of(crate: str) -> Path:
     return Path(found)
 
 
-def _collect(manifest: Path) -> dict[str, Any]:
+def _collect(manifest: Path, options_of_targets: list[str]) -> dict[str, Any]:
     config = ROOT / "tests/packages/about.toml"
-    target = ["--target", TRIPLE] if LINUX else []
     options: list[str | Path] = [
         "--format",
         "json",
@@ -51,19 +74,18 @@ def _collect(manifest: Path) -> dict[str, Any]:
         config,
         "--manifest-path",
         manifest,
-        *target,
+        *options_of_targets,
     ]
     found: dict[str, Any] = json.loads(run("cargo-about", "about", "generate", *options, env=environment()))
     return found
 
 
-def _write(collected: dict[str, Any]) -> str:
-    parts = [HEAD, RUST]
+def _write(head: str, collected: dict[str, Any], wanted: set[tuple[str, str]]) -> str:
+    parts = [head, RUST]
     for license_ in sorted(collected["licenses"], key=lambda entry: (entry["id"], entry["text"])):
-        # What has no source is ours.
-        users = [user["crate"] for user in license_["used_by"] if user["crate"]["source"]]
+        users = {(user["crate"]["name"], user["crate"]["version"]) for user in license_["used_by"]} & wanted
         if users:
-            named = sorted(f"  {user['name']} {user['version']}" for user in users)
+            named = [f"  {name} {version}" for name, version in sorted(users)]
             parts.append(
                 "\n".join([f"{license_['name']} ({license_['id']})", *named, "", license_["text"].strip("\n"), ""])
             )
@@ -71,10 +93,9 @@ def _write(collected: dict[str, Any]) -> str:
 
 
 @functools.cache
-def dependencies(crate: str) -> set[tuple[str, str]]:
+def dependencies(crate: str, *, anywhere: bool = False) -> set[tuple[str, str]]:
     """What is compiled into a crate, as cargo has it: names and versions, without our own."""
-    target = ["--target", TRIPLE] if LINUX else []
-    options = ["--locked", "-p", crate, "-e", "normal", "--prefix", "none", "--format", "{p}", *target]
+    options = ["--locked", "-p", crate, "-e", "normal", "--prefix", "none", "--format", "{p}", *targets(anywhere)]
     lines = run("cargo", "tree", *options).splitlines()
     # Our own are followed by their folder.
     return {(line.split()[0], line.split()[1].removeprefix("v")) for line in lines if line and f"({ROOT}" not in line}
@@ -95,3 +116,7 @@ def faults(name: str, licenses: str, wanted: set[tuple[str, str]]) -> list[str]:
         f"{name}: a licence of {crate} {version}, which is not in it" for crate, version in sorted(covered - wanted)
     ]
     return wrong
+
+
+if __name__ == "__main__":
+    Path(sys.argv[2]).write_text(text(sys.argv[1], anywhere=True), encoding="utf-8")

@@ -19,15 +19,13 @@ def main() -> None:
     bills = sbom.make()
     build.step("Python")
     build.python(DIST / "python", bills["celper-python"])
-    # The sandbox is for developers' machines, and JNA has one place for Linux, whatever its C library.
-    if native.LINUX and native.LIBC == "musl":
-        build.step("npm")
-        build.npm(DIST / "npm", None)
-        return
     build.step("the sandbox for pip")
     program = build.sandbox_python(DIST / "python", bills["celper-sandbox"])
     build.step("npm")
     build.npm(DIST / "npm", program)
+    # JNA has one place for Linux, whatever its C library.
+    if native.LINUX and native.LIBC == "musl":
+        return
     build.step("the library for the jar")
     folder = DIST / "jvm" / platforms.JNA
     folder.mkdir(parents=True)

@@ -14,8 +14,8 @@ from tree import ROOT, WORK, run
 CRATES = ("celper", "celper-python", "celper-node", "celper-uniffi", "celper-sandbox")
 
 
-def make() -> dict[str, Path]:
-    """The bill of each of our crates that ships."""
+def make(*, anywhere: bool = False) -> dict[str, Path]:
+    """The bill of each of our crates that ships: on this platform, or on any."""
     # The tool writes into the folder of every crate of a workspace: it gets a workspace to itself.
     copy = WORK / "sbom-tree"
     shutil.rmtree(copy, ignore_errors=True)
@@ -25,10 +25,10 @@ def make() -> dict[str, Path]:
         if (ROOT / name).is_file():
             (copy / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(ROOT / name, copy / name)
-    target = ["--target", TRIPLE] if LINUX else []
+    target = ["--target", "all" if anywhere else TRIPLE] if anywhere or LINUX else []
     options = ["--format", "json", "--spec-version", "1.5", "--no-build-deps", "--override-filename", "sbom", *target]
     run("cargo-cyclonedx", "cyclonedx", "--quiet", *options, cwd=copy, env=environment())
-    out = WORK / "sbom"
+    out = WORK / ("sbom-anywhere" if anywhere else "sbom")
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
     made = {}

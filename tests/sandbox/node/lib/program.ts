@@ -9,7 +9,9 @@ const PLATFORMS = [
   'darwin-arm64',
   'darwin-x64',
   'linux-arm64-gnu',
+  'linux-arm64-musl',
   'linux-x64-gnu',
+  'linux-x64-musl',
   'win32-arm64-msvc',
   'win32-x64-msvc',
 ];
@@ -22,8 +24,8 @@ const PLATFORMS = [
 export function findProgram(): string {
   const named = process.env.CELPER_SANDBOX;
   if (named) return named;
-  const here = `${process.platform}-${process.arch}`;
-  const platform = PLATFORMS.find((name) => name === here || name.startsWith(`${here}-`));
+  const here = `${process.platform}-${process.arch}${process.platform === 'linux' ? `-${cLibrary()}` : ''}`;
+  const platform = PLATFORMS.find((name) => name === here || name === `${here}-msvc`);
   if (!platform) {
     throw new Error(
       `celper-sandbox has no program for this platform (${here}). There are packages for ${PLATFORMS.join(', ')}. ` +
@@ -41,4 +43,13 @@ export function findProgram(): string {
       `(npm install --save-dev ${wanted}@${version}), or name a program in CELPER_SANDBOX.`;
     throw Object.assign(new Error(message, { cause }), { code: 'CELPER_SANDBOX_MISSING' });
   }
+}
+
+/** An npm that knows nothing of C libraries installs the packages for both. */
+function cLibrary(): 'gnu' | 'musl' {
+  const { report } = process;
+  // Otherwise a report looks up the names of the hosts that it is connected to.
+  (report as { excludeNetwork?: boolean }).excludeNetwork = true;
+  const { header } = report.getReport() as unknown as { header: { glibcVersionRuntime?: string } };
+  return header.glibcVersionRuntime ? 'gnu' : 'musl';
 }

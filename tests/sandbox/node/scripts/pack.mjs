@@ -1,9 +1,9 @@
-// Packs what is published: `celper-sandbox`, and the package of this platform, which carries the program.
+// Packs what is published: `celper-sandbox`, and the package of a platform, which carries the program.
 //
-//   node scripts/pack.mjs [FOLDER] [--program FILE] [--licenses FILE]
+//   node scripts/pack.mjs [FOLDER] [--program FILE] [--platform NAME] [--licenses FILE]
 //
-// It prints the tarballs, one a line. FOLDER is `packed` if not said, and FILE the release build of the workspace. `--licenses` goes
-// into the package that carries the program, as THIRD-PARTY-LICENSES.txt. The version is the workspace's.
+// It prints the tarballs, one a line. FOLDER is `packed` if not said, FILE the release build of the workspace, and NAME this platform.
+// `--licenses` goes into the package that carries the program, as THIRD-PARTY-LICENSES.txt. The version is the workspace's.
 
 import { execFileSync } from 'node:child_process';
 import { chmodSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -18,7 +18,7 @@ const windows = process.platform === 'win32';
 const file = windows ? 'celper-sandbox.exe' : 'celper-sandbox';
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { program: { type: 'string' }, licenses: { type: 'string' } },
+  options: { program: { type: 'string' }, platform: { type: 'string' }, licenses: { type: 'string' } },
 });
 const out = resolve(positionals[0] ?? join(here, 'packed'));
 const program = values.program ?? join(process.env.CARGO_TARGET_DIR ?? join(root, 'target'), 'release', file);
@@ -39,9 +39,10 @@ function pack(folder) {
 }
 
 function packPlatform() {
-  const { platform, arch } = process;
-  const name = platforms.find((name) => name.startsWith(`${platform}-${arch}`));
-  if (!name) throw new Error(`there is no package for ${platform}, ${arch}`);
+  const wanted = values.platform ?? `${process.platform}-${process.arch}`;
+  const name = platforms.find((name) => name.startsWith(wanted));
+  if (!name) throw new Error(`there is no package for ${wanted}`);
+  const [platform, arch, abi] = name.split('-');
   const folder = join(stage, name);
   mkdirSync(folder);
   cpSync(program, join(folder, file));
@@ -59,7 +60,7 @@ function packPlatform() {
     engines,
     os: [platform],
     cpu: [arch],
-    ...(name.endsWith('-gnu') && { libc: ['glibc'] }),
+    ...(platform === 'linux' && { libc: [abi === 'gnu' ? 'glibc' : abi] }),
     files: [file, 'THIRD-PARTY-LICENSES.txt'],
     preferUnplugged: true,
   };

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use celper::bindings::{of_panic, refused_call, runtime, seconds, send};
 use celper::{Client, Error, Operation, OperationInput};
-use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::sync::{oneshot, watch};
+use tokio::task::AbortHandle;
 
+use crate::direct;
 use crate::failure::Failure;
 use crate::options::{Options, count};
 use crate::output::Outcome;
@@ -33,7 +34,10 @@ pub enum Opening {
 pub fn open(options: Options) -> Opening {
     // In Swift a panic in a function that does not throw ends the process.
     match catch_unwind(AssertUnwindSafe(|| options.client())) {
-        Ok(Ok(client)) => Opening::Opened { client: Arc::new(NativeClient { client }) },
+        Ok(Ok(client)) => {
+            let number = direct::enter(client.clone());
+            Opening::Opened { client: Arc::new(NativeClient { client, number }) }
+        }
         Ok(Err(error)) => Opening::Failed { failure: error.into() },
         Err(panic) => Opening::Failed { failure: of_panic(None, &*panic).into() },
     }
@@ -43,6 +47,13 @@ pub fn open(options: Options) -> Opening {
 #[derive(uniffi::Object)]
 pub struct NativeClient {
     client: Client,
+    number: u64,
+}
+
+impl Drop for NativeClient {
+    fn drop(&mut self) {
+        direct::withdraw(self.number);
+    }
 }
 
 /// One call.
@@ -67,7 +78,7 @@ pub struct CallInput {
 }
 
 impl CallInput {
-    fn checked(self) -> Result<OperationInput, Error> {
+    pub(crate) fn checked(self) -> Result<OperationInput, Error> {
         let operation = Operation::ALL.into_iter().find(|operation| operation.name() == self.operation);
         let operation =
             operation.ok_or_else(|| Error::invalid_argument(format!("there is no operation {:?}", self.operation)))?;
@@ -85,35 +96,25 @@ impl CallInput {
 
 #[uniffi::export]
 impl NativeClient {
-    /// Carries the call out on the runtime's threads; the host's thread only starts it. Dropping the future that comes of
-    /// this, as Kotlin does on cancellation, drops the request on the wire. Swift does not drop futures: it has `cancel`.
-    pub async fn call(&self, input: CallInput, cancel: Option<Arc<CancelToken>>) -> Outcome {
-        let started = input.checked().and_then(|input| {
-            let operation = input.operation;
-            Ok((operation, runtime()?.spawn(send(self.client.clone(), input))))
-        });
-        let (operation, task) = match started {
-            Ok((operation, task)) => (operation, AbortOnDrop(task)),
+    /// For Swift: carries the call out on the runtime's threads; the host's thread only starts it. `cancel` drops the request
+    /// on the wire.
+    pub async fn call(&self, input: CallInput, cancel: Arc<CancelToken>) -> Outcome {
+        let (done, outcome) = oneshot::channel();
+        let finish = move |outcome| drop(done.send(outcome));
+        let _task = match input.checked().and_then(|input| start(self.client.clone(), input, finish)) {
+            Ok(task) => AbortOnDrop(task),
             Err(error) => return Outcome::Failed { failure: error.into() },
         };
-        let finished = async move {
-            let mut task = task;
-            match (&mut task.0).await {
-                Ok(result) => result.into(),
-                Err(problem) => match problem.try_into_panic() {
-                    Ok(panic) => Outcome::Failed { failure: of_panic(Some(operation), &*panic).into() },
-                    Err(_) => Outcome::Cancelled,
-                },
-            }
-        };
-        match cancel {
-            None => finished.await,
-            Some(cancel) => tokio::select! {
-                biased;
-                () = cancel.cancelled() => Outcome::Cancelled,
-                outcome = finished => outcome,
-            },
+        tokio::select! {
+            biased;
+            () = cancel.cancelled() => Outcome::Cancelled,
+            outcome = outcome => outcome.unwrap_or(Outcome::Cancelled),
         }
+    }
+
+    /// For Kotlin: what stands for this client in [`celper_call`](direct::celper_call), as long as this lives.
+    pub fn number(&self) -> u64 {
+        self.number
     }
 
     /// See [`Client::close`].
@@ -127,10 +128,21 @@ impl NativeClient {
     }
 }
 
-/// Ends its task, wherever that is, when nobody waits for it any more.
-struct AbortOnDrop<T>(JoinHandle<T>);
+/// Starts a call on the runtime's threads, where `finish` gets its outcome, unless it is aborted.
+pub(crate) fn start(
+    client: Client,
+    input: OperationInput,
+    finish: impl FnOnce(Outcome) + Send + 'static,
+) -> Result<AbortHandle, Error> {
+    // Boxed, so that the call is compiled once for both languages.
+    let finish: Box<dyn FnOnce(Outcome) + Send> = Box::new(finish);
+    Ok(runtime()?.spawn(async move { finish(send(client, input).await.into()) }).abort_handle())
+}
 
-impl<T> Drop for AbortOnDrop<T> {
+/// Ends its task, wherever that is, when nobody waits for it any more.
+struct AbortOnDrop(AbortHandle);
+
+impl Drop for AbortOnDrop {
     fn drop(&mut self) {
         self.0.abort();
     }

@@ -5,12 +5,14 @@
 //! They are the only users of this interface, which may change with any release.
 
 mod call;
+mod direct;
 mod failure;
 mod key;
 mod options;
 mod output;
 
 pub use call::{CallInput, CancelToken, NativeClient, Opening, open};
+pub use direct::{celper_call, celper_cancel};
 pub use failure::{ErrorKindRow, Failure, error_kinds};
 pub use key::{HostError, KeySource, KeySourceError};
 pub use options::{Options, Rates};

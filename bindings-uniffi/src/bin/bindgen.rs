@@ -69,7 +69,8 @@ fn internal(line: &str) -> String {
     if let Some(function) = line.trim_start().strip_prefix("*/ fun ") {
         return format!("*/ internal fun {function}");
     }
-    let declared = line.strip_prefix("public ").unwrap_or(line);
+    // Private is what the hand-written layer needs too: where the library is.
+    let declared = ["public ", "private "].iter().find_map(|start| line.strip_prefix(start)).unwrap_or(line);
     if DECLARATIONS.iter().any(|start| declared.starts_with(start)) {
         format!("internal {declared}")
     } else {

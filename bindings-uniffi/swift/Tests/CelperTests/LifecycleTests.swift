@@ -142,7 +142,7 @@ import Testing
         let input = CallInput(
             operation: "invite", candidateId: "c", jobPositionId: "p", emailSubject: nil, emailBody: nil,
             idempotencyKey: nil, timeout: nil, maxRetries: nil)
-        guard case .failed(let failure) = await native.call(input: input, cancel: nil) else {
+        guard case .failed(let failure) = await native.call(input: input, cancel: CancelToken()) else {
             Issue.record("no failure")
             return
         }

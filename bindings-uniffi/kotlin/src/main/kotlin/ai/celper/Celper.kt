@@ -1,6 +1,7 @@
 package ai.celper
 
 import ai.celper.internal.ffi.CallInput
+import ai.celper.internal.ffi.DirectCalls
 import ai.celper.internal.ffi.NativeClient
 import ai.celper.internal.ffi.Opening
 import ai.celper.internal.ffi.Options
@@ -78,6 +79,7 @@ public class Celper(
             languageVersion = KotlinVersion.CURRENT.toString(),
         ),
     )
+    private val id = native.number().toLong()
 
     /**
      * Reads a candidate's status.
@@ -234,7 +236,7 @@ public class Celper(
                 "email_subject" to emailSubject, "email_body" to emailBody, "idempotency_key" to idempotencyKey,
             )
         }
-        return when (val outcome = native.outcome(input)) {
+        return when (val outcome = native.outcome(id, input)) {
             is Outcome.Done -> result(outcome.output as O, outcome.requestId, outcome.rateLimit?.toPublic())
             is Outcome.Failed -> throw CelperException.of(outcome.failure)
             is Outcome.Cancelled -> throw CancellationException("the call was cancelled")
@@ -311,16 +313,16 @@ private fun opened(options: Options): NativeClient {
     }
 }
 
-private suspend fun NativeClient.outcome(input: CallInput): Outcome {
+private suspend fun NativeClient.outcome(id: Long, input: CallInput): Outcome {
     val context = currentCoroutineContext()
     // A coroutine that is cancelled already sends nothing.
     context.ensureActive()
     val interceptor = context[ContinuationInterceptor]
     // Without a dispatcher the caller's code would go on in the core's own thread, and block every other call there.
     if (interceptor == null || interceptor === Dispatchers.Unconfined) {
-        return withContext(Dispatchers.Default) { call(input, null) }
+        return withContext(Dispatchers.Default) { DirectCalls.call(this@outcome, id, input) }
     }
-    return call(input, null)
+    return DirectCalls.call(this, id, input)
 }
 
 private fun Duration.toSeconds(): Double = toDouble(DurationUnit.SECONDS)

@@ -1,6 +1,7 @@
 package ai.celper
 
 import ai.celper.internal.ffi.CallInput
+import ai.celper.internal.ffi.DirectCalls
 import ai.celper.internal.ffi.KeySource
 import ai.celper.internal.ffi.Opening
 import ai.celper.internal.ffi.Options
@@ -14,6 +15,7 @@ import kotlinx.coroutines.awaitCancellation
 import kotlinx.coroutines.cancel
 import kotlinx.coroutines.cancelAndJoin
 import kotlinx.coroutines.delay
+import kotlinx.coroutines.joinAll
 import kotlinx.coroutines.launch
 import kotlinx.coroutines.runBlocking
 import kotlinx.coroutines.withTimeout
@@ -131,6 +133,21 @@ class LifecycleTest {
     }
 
     @Test
+    fun `of calls that end in any way at any moment nothing is kept`() = runBlocking {
+        Sandbox.client().use { client ->
+            val calls = List(400) { number ->
+                launch(Dispatchers.Default) {
+                    val id = if (number % 4 == 0) "" else "unknown_$number"
+                    runCatching { client.getCandidateStatus(id, jobPositionId = "pos_1") }
+                }
+            }
+            calls.filterIndexed { number, _ -> number % 2 == 0 }.forEach { it.cancel() }
+            calls.joinAll()
+        }
+        Sandbox.eventually("no call is waited for") { DirectCalls.underWay == 0 }
+    }
+
+    @Test
     fun `a panic in Rust arrives as an exception`() {
         // What no provider of the facade's can do: an error of a type that the border does not know.
         val broken = object : KeySource {
@@ -139,7 +156,7 @@ class LifecycleTest {
         val options = Options(null, broken, Sandbox.baseUrl, false, null, null, null, null, null, null, null, "kotlin", "0")
         val native = (open(options) as Opening.Opened).client
         val input = CallInput("invite", "c", "p", null, null, null, null, null)
-        val failed = CelperException.of((runBlocking { native.call(input, null) } as Outcome.Failed).failure)
+        val failed = CelperException.of((runBlocking { DirectCalls.call(native, native.number().toLong(), input) } as Outcome.Failed).failure)
         assertTrue(failed is UnexpectedResponseException && failed.outcomeUnknown, "$failed")
         assertTrue(failed.message!!.contains("internal error in the SDK"), failed.message)
     }

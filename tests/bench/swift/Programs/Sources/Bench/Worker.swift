@@ -44,14 +44,12 @@ public func work(_ make: (_ baseURL: String, _ paced: Bool) throws -> any Calls)
 
 @MainActor
 private func inFlight(_ client: any Calls, _ operation: String, calls: Int, callers: Int) async throws {
-    try await withThrowingTaskGroup(of: Void.self) { group in
-        for _ in 0..<callers {
-            group.addTask { @MainActor in
-                for _ in 0..<calls / callers { try await call(client, operation) }
-            }
+    let tasks = (0..<callers).map { _ in
+        Task {
+            for _ in 0..<calls / callers { try await call(client, operation) }
         }
-        try await group.waitForAll()
     }
+    for task in tasks { try await task.value }
 }
 
 /// Has so many calls in flight that the server leaves unanswered, and says what memory each of them takes.

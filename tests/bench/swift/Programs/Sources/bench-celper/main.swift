@@ -19,9 +19,9 @@ struct CelperCalls: Calls {
             requestId: state.requestId)
     }
 
-    func invite(_ candidate: String, emailBody: String) async throws -> Invitation {
+    func invite(_ candidate: String, emailBody: String) async throws -> Bench.Invitation {
         let sent = try await client.inviteCandidate(candidate, jobPositionId: "pos_abc123", emailBody: emailBody)
-        return Invitation(
+        return Bench.Invitation(
             invited: sent.invited, sessionId: sent.sessionId, emailDelivery: sent.emailDelivery,
             expiresAt: sent.expiresAt)
     }

@@ -12,6 +12,9 @@ rm -rf "$project"
 mkdir -p "$project/celper/src/main"
 "$kotlin/android-libraries.sh" "$project/celper/src/main/jniLibs"
 cp "$kotlin/android.gradle.kts" "$project/celper/build.gradle.kts"
+notices="$project/celper/src/main/resources/META-INF"
+.ci/release/licenses.sh celper-uniffi "$notices/THIRD-PARTY-LICENSES.txt"
+cp LICENSE "$notices/"
 cat >"$project/settings.gradle.kts" <<'GRADLE'
 pluginManagement { repositories { google(); mavenCentral(); gradlePluginPortal() } }
 dependencyResolutionManagement { repositories { google(); mavenCentral() } }

@@ -8,6 +8,9 @@ out="$PWD/target/dist/swift"
 rm -rf "$out" "target/$name"
 mkdir -p "$out"
 bindings-uniffi/swift/xcframework.sh
+framework=bindings-uniffi/swift/CelperFFI.xcframework
+.ci/release/licenses.sh celper-uniffi "$framework/THIRD-PARTY-LICENSES.txt"
+cp LICENSE "$framework/"
 bindings-uniffi/swift/package.sh "target/$name"
 (cd target && zip --quiet --recurse-paths --symlinks "$out/$name.zip" "$name")
 # The framework by itself, with the sum that a package names it by.

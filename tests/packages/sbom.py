@@ -6,8 +6,9 @@ import json
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
-from licenses import manifest_of
+from licenses import dependencies, manifest_of
 from native import LINUX, TRIPLE, environment
 from tree import ROOT, WORK, run
 
@@ -35,15 +36,33 @@ def make(*, anywhere: bool = False) -> dict[str, Path]:
     for crate in CRATES:
         folder = manifest_of(crate).parent.relative_to(ROOT)
         made[crate] = out / f"{crate}.cdx.json"
-        made[crate].write_text(
-            _anonymous((copy / folder / "sbom.json").read_text(encoding="utf-8"), copy), encoding="utf-8"
-        )
+        bill = _anonymous((copy / folder / "sbom.json").read_text(encoding="utf-8"), copy)
+        _drop(bill, dependencies(crate, anywhere=anywhere))
+        made[crate].write_text(json.dumps(bill, indent=2) + "\n", encoding="utf-8")
     shutil.rmtree(copy)
     return made
 
 
-def _anonymous(bill: str, folder: Path) -> str:
+def _anonymous(bill: str, folder: Path) -> dict[str, Any]:
     """Without this machine's folders, and without what is different in every run."""
-    found = json.loads(bill.replace(f"path+file://{folder}/", ""))
+    text = re.sub(r"\?download_url=file://[^\"#]*", "", bill.replace(f"path+file://{folder}/", ""))
+    found: dict[str, Any] = json.loads(text)
     del found["serialNumber"], found["metadata"]["timestamp"]
-    return re.sub(r"\?download_url=file://[^\"#]*", "", json.dumps(found, indent=2)) + "\n"
+    return found
+
+
+def _drop(bill: dict[str, Any], wanted: set[tuple[str, str]]) -> None:
+    """Leave out what only other members of the workspace ask for: the tool has the features of all in one."""
+    kept = [
+        component
+        for component in bill["components"]
+        # What has no registry is ours.
+        if "registry+" not in component["bom-ref"] or (component["name"], component["version"]) in wanted
+    ]
+    gone = {component["bom-ref"] for component in bill["components"]} - {component["bom-ref"] for component in kept}
+    bill["components"] = kept
+    bill["dependencies"] = [
+        entry | {"dependsOn": [ref for ref in entry.get("dependsOn", ()) if ref not in gone]}
+        for entry in bill["dependencies"]
+        if entry["ref"] not in gone
+    ]

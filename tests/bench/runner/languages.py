@@ -66,8 +66,9 @@ class Language:
     held_command: Callable[[str], list[str]] | None
     # Each client's version and installed size.
     sizes: Callable[[], Sizes]
-    # Seconds of calls before the first round of each load; more where a compiler learns from them.
+    # Seconds of calls before the first round of each load, and of the first; more where a compiler learns from them.
     warm_up: float = 0.3
+    first_warm_up: float = 0.3
     # What a command is started through.
     launcher: list[str] = field(default_factory=list)
 
@@ -175,6 +176,7 @@ LANGUAGES = [
         kotlin("-Xmx256m", "-Xms256m", "-XX:+AlwaysPreTouch"),
         lambda: sizes.kotlin(BENCH / "kotlin/target/tree.json"),
         warm_up=2.5,
+        first_warm_up=15,
     ),
     Language(
         "swift",

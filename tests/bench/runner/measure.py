@@ -64,7 +64,8 @@ def start_up(language: Language, server: Server) -> tuple[dict[str, Worker], lis
 
 
 def rounds(language: Language, load: Load, workers: dict[str, Worker], server: Server) -> list[Line]:
-    calls = {name: warmed(language, load, worker) for name, worker in workers.items()}
+    seconds = language.first_warm_up if load == language.loads[0] else language.warm_up
+    calls = {name: warmed(load, worker, seconds) for name, worker in workers.items()}
     costs: dict[str, list[Line]] = {name: [] for name in workers}
     names = list(workers)
     for turn in range(ROUNDS):
@@ -75,7 +76,7 @@ def rounds(language: Language, load: Load, workers: dict[str, Worker], server: S
     return [summary(language, load, name, costs[name]) for name in workers]
 
 
-def warmed(language: Language, load: Load, worker: Worker) -> int:
+def warmed(load: Load, worker: Worker, seconds: float) -> int:
     """How many calls make a round, after enough of them to have connections, caches and compilers warm."""
     unit = load.in_flight * load.threads
     calls, spent = unit, 0.0
@@ -83,7 +84,7 @@ def warmed(language: Language, load: Load, worker: Worker) -> int:
         per_call: float = worker.run(load.request(calls))["wall_us"] / 1e6
         spent += per_call * calls
         calls = unit * max(1, round(ROUND_SECONDS / per_call / unit))
-        if spent >= language.warm_up:
+        if spent >= seconds:
             return calls
 
 

@@ -53,7 +53,10 @@ impl Sandbox {
     ///
     /// When an address cannot be listened on, or no certificate can be made.
     pub async fn start(options: Options) -> io::Result<Self> {
-        let listener = TcpListener::bind((options.host, options.port)).await?;
+        let wanted = SocketAddr::new(options.host, options.port);
+        let listener = TcpListener::bind(wanted)
+            .await
+            .map_err(|error| io::Error::new(error.kind(), format!("cannot listen on {wanted}: {error}")))?;
         let address = listener.local_addr()?;
         let identity = if options.tls { Some(tls::make_identity(options.host)?) } else { None };
         let (acceptor, ca_certificate) = identity.map(|made| (made.acceptor, made.ca_certificate)).unzip();

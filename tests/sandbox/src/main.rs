@@ -1,9 +1,11 @@
 //! `celper-sandbox`: runs one sandbox, says on stdout where it is, and serves until it is told to end.
 #![forbid(unsafe_code)]
+#![allow(clippy::print_stderr)]
 
 use std::error::Error;
 use std::io::{self, Read, Write};
 use std::net::IpAddr;
+use std::process::ExitCode;
 use std::time::Duration;
 
 use celper_sandbox::{DEFAULT_KEY, Options, ProxyOptions, Sandbox};
@@ -15,7 +17,7 @@ use tokio::sync::oneshot;
 ///
 /// When ready it prints one line of JSON: address, base_url, api_key, ca_certificate, proxy_url.
 #[derive(Debug, Parser)]
-#[command(name = "celper-sandbox")]
+#[command(name = "celper-sandbox", version)]
 struct Arguments {
     /// Address to listen on
     #[arg(long, default_value = "127.0.0.1")]
@@ -85,8 +87,17 @@ impl Arguments {
 }
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
-    let arguments = Arguments::parse();
+async fn main() -> ExitCode {
+    match run(Arguments::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("celper-sandbox: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     let exit_with_parent = arguments.exit_with_parent;
     // Taken first of all: a parent that ends while we start is to be missed as well.
     let parent = parent();

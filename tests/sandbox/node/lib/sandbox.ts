@@ -119,7 +119,18 @@ async function announcement(child: ChildProcessWithoutNullStreams): Promise<Anno
   const lines = createInterface({ input: child.stdout });
   const [line] = await Promise.race([once(lines, 'line'), failed]);
   for (const handle of [child, child.stdin, child.stdout, child.stderr]) (handle as unknown as Socket).unref();
-  return JSON.parse(line);
+  try {
+    return JSON.parse(line);
+  } catch {
+    child.kill();
+    throw new SandboxError(`${child.spawnfile} is not celper-sandbox: it says ${JSON.stringify(line)}`);
+  }
+}
+
+/** The whole of the answer. */
+async function received(message: http.ClientRequest) {
+  const [answer] = (await once(message, 'response')) as [http.IncomingMessage];
+  return { status: answer.statusCode ?? 0, said: JSON.parse(await text(answer)) };
 }
 
 /** A running sandbox: where it is, the stage for a test, and what happened on it. */
@@ -292,16 +303,17 @@ export class Sandbox implements AsyncDisposable, Disposable {
   async #ask<Answer>(path: string, body?: unknown, method = body === undefined ? 'GET' : 'POST'): Promise<Answer> {
     const { baseUrl, caCertificate } = this;
     const url = `${baseUrl}/_sandbox/${path}`;
+    // Before there is a request that a body which is no JSON would leave open.
+    const payload = body === undefined ? undefined : JSON.stringify(body);
     // No agent: it would keep connections, and no proxy of the environment belongs between a test and its own machine.
     const message = caCertificate
       ? https.request(url, { method, agent: false, ca: caCertificate })
       : http.request(url, { method, agent: false });
-    message.end(body === undefined ? undefined : JSON.stringify(body));
-    const [answer] = (await once(message, 'response').catch((cause: Error) => {
+    message.end(payload);
+    const { status, said } = await received(message).catch((cause: Error) => {
       throw new SandboxError(`the sandbox at ${baseUrl} does not answer: ${cause.message}`, { cause });
-    })) as [http.IncomingMessage];
-    const said = JSON.parse(await text(answer));
-    if ((answer.statusCode ?? 0) >= 400) throw new SandboxError(said.error);
+    });
+    if (status >= 400) throw new SandboxError(said.error);
     return said;
   }
 }

@@ -74,6 +74,26 @@ test('it ends when it is stopped', async () => {
   );
 });
 
+test('a body that is no JSON is refused, and nothing of it is left', async () => {
+  const sandbox = await startSandbox();
+  for (const json of [1n, { n: 1n }]) {
+    await assert.rejects(sandbox.queueFault('cand_1', 'status', { status: 500, json }), TypeError);
+  }
+  await sandbox.stop();
+  // What was left open would end this process now.
+  await new Promise((resolve) => setImmediate(resolve));
+});
+
+test('another program is not taken for it', linux, async () => {
+  const { CELPER_SANDBOX } = process.env;
+  process.env.CELPER_SANDBOX = '/bin/echo';
+  try {
+    await assert.rejects(startSandbox(), /echo is not celper-sandbox: it says "--port/);
+  } finally {
+    process.env.CELPER_SANDBOX = CELPER_SANDBOX;
+  }
+});
+
 // What `await using` and `using` call, which Node 20 cannot yet read; `package.test.mjs` compiles them.
 test('it ends when it is disposed of', linux, async () => {
   for (const dispose of [Symbol.asyncDispose, Symbol.dispose]) {

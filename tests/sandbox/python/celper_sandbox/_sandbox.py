@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import itertools
 import json
 import os
@@ -79,9 +80,13 @@ class Sandbox:
             said = self._process.stderr.read().strip()
             self.close()
             raise SandboxError(f"celper-sandbox did not start: {said or f'exit code {self._process.returncode}'}")
-        announced = json.loads(line)
+        try:
+            announced = json.loads(line)
+        except ValueError:
+            self.close()
+            raise SandboxError(f"{command[0]} is not celper-sandbox: it says {line.strip()!r}") from None
         self.base_url = announced["base_url"]
-        self.api_key = announced["api_key"]
+        self.api_key = self._first_key = announced["api_key"]
         self.ca_certificate = announced["ca_certificate"]
         context = ssl.create_default_context(cadata=self.ca_certificate) if self.ca_certificate else None
         # No proxy of the environment belongs between a test and its own machine.
@@ -327,9 +332,14 @@ class Sandbox:
         self.control("outbox", method="DELETE")
 
     def reset(self) -> None:
-        """Forget everything. Keys, limits and the clock go back to what they were at the start."""
+        """Forget everything. Keys, limits and the clock go back to what they were at the start.
+
+        :attr:`api_key` stays a key with all scopes, also one of a test's own.
+        """
         self.control("reset", method="POST")
         self._ids = itertools.count(1)
+        if self.api_key != self._first_key:
+            self.add_key(self.api_key)
 
     def control(self, path: str, body: object = None, *, method: str | None = None) -> Any:
         """Call a control endpoint that has no method here; its README lists them.
@@ -346,8 +356,10 @@ class Sandbox:
             with error:
                 refusal = json.load(error)
             raise SandboxError(refusal["error"]) from None
-        except urllib.error.URLError as error:
-            raise SandboxError(f"the sandbox at {self.base_url} does not answer: {error.reason}") from error
+        # A URLError, or what a connection that ends in the middle of an answer gives.
+        except (OSError, http.client.HTTPException) as error:
+            reason = getattr(error, "reason", error)
+            raise SandboxError(f"the sandbox at {self.base_url} does not answer: {reason}") from error
 
 
 def _end(process: subprocess.Popen[str], owner: int) -> None:

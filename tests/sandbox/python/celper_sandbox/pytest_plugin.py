@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import warnings
 from collections.abc import Iterator
 
 import pytest
@@ -23,6 +25,12 @@ def celper_sandbox(celper_sandbox_process: Sandbox, monkeypatch: pytest.MonkeyPa
     Each test has a key of its own: clients pace themselves by base URL and key, so one test's calls would otherwise
     hold up the next one's.
     """
+    if os.environ.get("CELPER_API_KEY"):
+        warnings.warn(
+            "the environment had a CELPER_API_KEY when the tests were imported: a client that was made at import calls "
+            "the service that it names, not the sandbox. Run the tests without it, or make clients in functions.",
+            stacklevel=1,
+        )
     celper_sandbox_process.reset()
     celper_sandbox_process.api_key = celper_sandbox_process.add_key()
     for name, value in celper_sandbox_process.environment.items():

@@ -42,6 +42,29 @@ def test_each_test_has_a_clean_sandbox(pytester: pytest.Pytester) -> None:
     pytester.runpytest_subprocess("-W", "error").assert_outcomes(passed=3)
 
 
+def test_a_real_key_in_the_environment_is_warned_of(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CELPER_API_KEY", "celp_00000000000000000000000000000000")
+    pytester.makepyfile("def test_it(celper_sandbox): pass")
+    result = pytester.runpytest_subprocess()
+    result.assert_outcomes(passed=1, warnings=1)
+    result.stdout.fnmatch_lines(["*UserWarning: the environment had a CELPER_API_KEY*"])
+
+
+def test_a_reset_leaves_the_key_of_the_test(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import urllib.request
+
+        def test_it(celper_sandbox):
+            celper_sandbox.reset()
+            candidate = celper_sandbox.create_candidate()
+            url = f"{celper_sandbox.base_url}/v1/candidates/{candidate.id}/status?jobPositionId=pos_1"
+            urllib.request.urlopen(urllib.request.Request(url, headers={"X-API-Key": celper_sandbox.api_key})).close()
+        """
+    )
+    pytester.runpytest_subprocess("-W", "error").assert_outcomes(passed=1)
+
+
 def test_it_can_be_given_options(pytester: pytest.Pytester) -> None:
     pytester.makeconftest(
         """

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,25 @@ def test_it_ends_when_it_is_closed() -> None:
     sandbox.close()
     with pytest.raises(SandboxError, match="does not answer"):
         sandbox.candidates()
+
+
+@unix_only
+def test_one_that_dies_in_the_middle_of_an_answer_does_not_answer() -> None:
+    with Sandbox() as sandbox:
+        os.kill(process_id(sandbox), signal.SIGSTOP)
+        with ThreadPoolExecutor() as pool:
+            asked = pool.submit(sandbox.candidates)
+            # The request waits in a socket of a process that does not run.
+            time.sleep(0.2)
+            os.kill(process_id(sandbox), signal.SIGKILL)
+            with pytest.raises(SandboxError, match="does not answer"):
+                asked.result()
+
+
+def test_another_program_is_not_taken_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CELPER_SANDBOX", "/bin/echo")
+    with pytest.raises(SandboxError, match=r"/bin/echo is not celper-sandbox: it says '--port"):
+        Sandbox()
 
 
 def test_it_ends_when_it_is_collected() -> None:
@@ -129,7 +149,8 @@ def test_a_port_that_is_taken() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        with pytest.raises(SandboxError, match=r"did not start: .*(in use|10048)"):
+        port = taken.getsockname()[1]
+        with pytest.raises(SandboxError, match=rf"did not start: .*listen on 127\.0\.0\.1:{port}: .*(in use|10048)"):
             Sandbox(port=taken.getsockname()[1])
 
 

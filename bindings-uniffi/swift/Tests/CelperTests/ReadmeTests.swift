@@ -4,10 +4,11 @@ import Testing
 @Suite(.timeLimit(.minutes(5))) struct ReadmeTests {
     @Test func theReadmesFirstCallRunsAsItStandsThere() async throws {
         let sandbox = Sandbox.shared
-        _ = try await sandbox.control(
-            "candidates", #"{"candidateId":"cand_xyz789","jobPositionId":"pos_abc123","status":"new"}"#)
-        let refusal = #""status":409,"json":{"success":false,"error":"ANALYSIS_NOT_VIEWED"}"#
-        try await sandbox.fault("cand_xyz789", #""operation":"select","kind":"status",\#(refusal)"#)
+        for (candidate, status) in [("cand_xyz789", "new"), ("cand_interviewed", "interviewed")] {
+            _ = try await sandbox.control(
+                "candidates",
+                #"{"candidateId":"\#(candidate)","jobPositionId":"pos_abc123","status":"\#(status)"}"#)
+        }
         let tests = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         let program = Process()
         program.executableURL = tests.appendingPathComponent("Consumer/.build/debug/FirstCall")

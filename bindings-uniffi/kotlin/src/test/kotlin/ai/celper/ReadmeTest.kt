@@ -9,8 +9,10 @@ import java.util.concurrent.TimeUnit
 class ReadmeTest {
     @Test
     fun `the README's first call runs as it stands there, and ends`() {
-        Sandbox.control("candidates", """{"candidateId":"cand_xyz789","jobPositionId":"pos_abc123","status":"new"}""")
-        Sandbox.fault("cand_xyz789", """"operation":"select","kind":"status","status":409,"json":{"success":false,"error":"ANALYSIS_NOT_VIEWED"}""")
+        for ((candidate, status) in mapOf("cand_xyz789" to "new", "cand_interviewed" to "interviewed")) {
+            val description = """{"candidateId":"$candidate","jobPositionId":"pos_abc123","status":"$status"}"""
+            Sandbox.control("candidates", description)
+        }
         val classpath = System.getProperty("surefire.test.class.path") ?: System.getProperty("java.class.path")
         val java = File(System.getProperty("java.home"), "bin/java").path
         val output = File.createTempFile("celper", ".txt")

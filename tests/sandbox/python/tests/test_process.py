@@ -151,7 +151,7 @@ def test_a_port_that_is_taken() -> None:
         taken.listen()
         port = taken.getsockname()[1]
         with pytest.raises(SandboxError, match=rf"did not start: .*listen on 127\.0\.0\.1:{port}: .*(in use|10048)"):
-            Sandbox(port=taken.getsockname()[1])
+            Sandbox(port=port)
 
 
 def test_a_program_that_is_not_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ class Language:
     sizes: Callable[[], Sizes]
     # Seconds of calls before the first round of each load, and of the first; more where a compiler learns from them.
     warm_up: float = 0.3
-    first_warm_up: float = 0.3
+    first_warm_up: float = 0
     # What a command is started through.
     launcher: list[str] = field(default_factory=list)
 

@@ -64,7 +64,8 @@ def start_up(language: Language, server: Server) -> tuple[dict[str, Worker], lis
 
 
 def rounds(language: Language, load: Load, workers: dict[str, Worker], server: Server) -> list[Line]:
-    seconds = language.first_warm_up if load == language.loads[0] else language.warm_up
+    first = language.first_warm_up if load == language.loads[0] else 0
+    seconds = max(language.warm_up, first)
     calls = {name: warmed(load, worker, seconds) for name, worker in workers.items()}
     costs: dict[str, list[Line]] = {name: [] for name in workers}
     names = list(workers)

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::answer::FromAnswer;
 use crate::call::{Engine, Limits};
-use crate::config::{ClientBuilder, Recipe, without_slash};
+use crate::config::{ClientBuilder, Recipe};
 use crate::error::Error;
 use crate::model::{CandidateState, Decision, Invitation};
 use crate::operation::Operation;
@@ -191,7 +191,7 @@ impl Client {
 
     /// Where the API is.
     pub fn base_url(&self) -> &str {
-        without_slash(&self.shared.recipe.base_url)
+        self.shared.recipe.base_url.as_str()
     }
 }
 

@@ -5,10 +5,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::Url;
+use http::{HeaderValue, Uri};
+use hyper_util::client::proxy::matcher::Matcher;
 use rustls::pki_types::CertificateDer;
+use url::Url;
 use zeroize::Zeroizing;
 
+use crate::base_url::BaseUrl;
 use crate::call::{Engine, Limits};
 use crate::client::Client;
 use crate::error::Error;
@@ -19,12 +22,6 @@ use crate::tls;
 use crate::transport::Http;
 
 const DEFAULT_BASE_URL: &str = "https://api.celper.ai";
-
-/// Below the 60 s after which common proxies and load balancers close an idle connection without a word.
-const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(50);
-
-/// What the Android emulator calls the machine it runs on.
-const EMULATOR_HOST: &str = "10.0.2.2";
 
 /// Sets up a [`Client`].
 ///
@@ -185,29 +182,26 @@ impl ClientBuilder {
             }
         };
         let recipe = Recipe {
-            base_url: check_base_url(base_url.as_deref().unwrap_or(DEFAULT_BASE_URL), self.emulator_host)?,
+            base_url: BaseUrl::check(base_url.as_deref().unwrap_or(DEFAULT_BASE_URL), self.emulator_host)?,
             key,
             limits: self.limits,
             rate_limits: self.rate_limits,
             user_agent: self.user_agent()?,
-            proxy: self.proxy.as_deref().map(|proxy| check_proxy(proxy)).transpose()?,
+            proxy: self.proxy.map(check_proxy).transpose()?,
             ca_certificates,
         };
         Client::from_recipe(recipe)
     }
 
-    fn user_agent(&self) -> Result<String, Error> {
+    fn user_agent(&self) -> Result<HeaderValue, Error> {
         let (language, version) = &self.language;
         let runtime = version.as_ref().map(|version| format!("; {language} {version}")).unwrap_or_default();
         let system = format!("{}; {}", env::consts::OS, env::consts::ARCH);
-        let mut agent = format!("celper-{language}/{} ({system}{runtime})", env!("CARGO_PKG_VERSION"));
-        if let Some(app) = &self.app_info {
-            if app.is_empty() || !is_header_safe(app) {
-                return Err(Error::invalid_argument("app_info must be printable ASCII, such as my-app/1.0"));
-            }
-            agent = format!("{agent} {app}");
-        }
-        Ok(agent)
+        let agent = format!("celper-{language}/{} ({system}{runtime})", env!("CARGO_PKG_VERSION"));
+        let app = self.app_info.as_ref().map(|app| format!(" {app}")).unwrap_or_default();
+        let usable = self.app_info.as_deref().is_none_or(|app| !app.is_empty() && is_header_safe(app));
+        let header = HeaderValue::try_from(format!("{agent}{app}")).ok().filter(|_| usable);
+        header.ok_or_else(|| Error::invalid_argument("app_info must be printable ASCII, such as my-app/1.0"))
     }
 }
 
@@ -219,12 +213,13 @@ enum KeySource {
 
 /// Options that were checked, from which an engine can be made: when the client is, and again in a forked child.
 pub(crate) struct Recipe {
-    pub(crate) base_url: Url,
+    pub(crate) base_url: BaseUrl,
     pub(crate) limits: Limits,
     key: KeySource,
     rate_limits: Option<RateLimits>,
-    user_agent: String,
-    proxy: Option<reqwest::Proxy>,
+    user_agent: HeaderValue,
+    /// A URL; the environment's without one.
+    proxy: Option<Zeroizing<String>>,
     ca_certificates: Vec<CertificateDer<'static>>,
 }
 
@@ -232,42 +227,20 @@ impl Recipe {
     pub(crate) fn engine(&self) -> Result<Engine<Http>, Error> {
         let (key_provider, pacer): (Arc<dyn KeyProvider>, _) = match &self.key {
             KeySource::Fixed(key) => {
-                let pacer =
-                    self.rate_limits.map(|limits| pacing::shared(without_slash(&self.base_url), key.expose(), limits));
+                let pacer = self.rate_limits.map(|limits| pacing::shared(self.base_url.as_str(), key.expose(), limits));
                 (Arc::new(key.clone()), pacer)
             }
             KeySource::Provider(provider) => {
                 (Arc::clone(provider), self.rate_limits.map(|limits| Arc::new(Pacer::new(limits))))
             }
         };
-        let http = self.http()?;
-        // Once here as well, so that what cannot work fails when the client is made.
-        http().map_err(|error| {
-            Error::invalid_argument("the HTTP client cannot be set up")
-                .with(|parts| parts.cause = Some(error.without_url().into()))
-        })?;
-        Ok(Engine { transport: Http::new(http), key_provider, pacer, random })
-    }
-
-    fn http(&self) -> Result<impl Fn() -> reqwest::Result<reqwest::Client> + Send + Sync + 'static, Error> {
+        let proxies = match &self.proxy {
+            Some(proxy) => Matcher::builder().all(proxy.as_str()).build(),
+            None => Matcher::from_system(),
+        };
         let tls = tls::client_config(&self.ca_certificates)?;
-        let (user_agent, proxy) = (self.user_agent.clone(), self.proxy.clone());
-        Ok(move || {
-            let builder = reqwest::Client::builder()
-                .tls_backend_preconfigured(tls.clone())
-                .http1_only()
-                // Following a redirect would carry the API key to wherever it points.
-                .redirect(reqwest::redirect::Policy::none())
-                .referer(false)
-                // Every retry is decided, counted and paced in one place, and that is not the transport.
-                .retry(reqwest::retry::never())
-                .pool_idle_timeout(POOL_IDLE_TIMEOUT)
-                .user_agent(&user_agent);
-            match &proxy {
-                Some(proxy) => builder.proxy(proxy.clone()).build(),
-                None => builder.build(),
-            }
-        })
+        let transport = Http::new(tls, &self.base_url, &proxies, self.user_agent.clone())?;
+        Ok(Engine { transport, key_provider, pacer, random })
     }
 }
 
@@ -280,8 +253,8 @@ impl fmt::Debug for ClientBuilder {
                 &self
                     .base_url
                     .as_deref()
-                    .map(|url| check_base_url(url, self.emulator_host))
-                    .map(|url| url.map_or_else(|_| "invalid".into(), |url| without_slash(&url).to_owned())),
+                    .map(|url| BaseUrl::check(url, self.emulator_host))
+                    .map(|url| url.map_or_else(|_| "invalid".into(), |url| url.as_str().to_owned())),
             )
             .field("limits", &self.limits)
             .field("rate_limits", &self.rate_limits)
@@ -300,45 +273,14 @@ fn check_limits(limits: Limits) -> Result<(), Error> {
     Ok(())
 }
 
-/// No message repeats what was passed: it may hold a password.
-fn check_base_url(text: &str, emulator_host: bool) -> Result<Url, Error> {
-    let refused = |problem: &str| Err(Error::invalid_argument(format!("base_url {problem}")));
-    let Ok(url) = Url::parse(text) else {
-        return refused("is not a URL; pass one like https://api.celper.ai");
-    };
-    if !matches!(url.scheme(), "https" | "http") || url.host().is_none() {
-        return refused("must begin with https:// and name a host");
-    }
-    let emulator = emulator_host && url.host_str() == Some(EMULATOR_HOST);
-    if url.scheme() == "http" && !is_loopback(&url) && !emulator {
-        return refused(
-            "must use https: over http the API key could be read on the way (http is for loopback hosts only)",
-        );
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return refused("must not hold a user or password; the API key goes in api_key");
-    }
-    if url.query().is_some() || url.fragment().is_some() {
-        return refused("must end with its path: no ? and no #");
-    }
-    Ok(url)
-}
-
-/// A base URL as it is shown and compared.
-pub(crate) fn without_slash(base_url: &Url) -> &str {
-    base_url.as_str().trim_end_matches('/')
-}
-
-fn is_loopback(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default();
-    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
-    address.map_or(host == "localhost" || host.ends_with(".localhost"), |address| address.is_loopback())
-}
-
-fn check_proxy(text: &str) -> Result<reqwest::Proxy, Error> {
-    let usable = Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.host().is_some());
-    let proxy = if usable { reqwest::Proxy::all(text).ok() } else { None };
-    proxy.ok_or_else(|| Error::invalid_argument("proxy must be a URL like http://proxy.example:3128"))
+fn check_proxy(text: Zeroizing<String>) -> Result<Zeroizing<String>, Error> {
+    let url = Url::parse(&text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.host().is_some());
+    let proxy = url.filter(|url| {
+        Matcher::builder().all(url.as_str()).build().intercept(&Uri::from_static(DEFAULT_BASE_URL)).is_some()
+    });
+    proxy
+        .map(|url| Zeroizing::new(url.into()))
+        .ok_or_else(|| Error::invalid_argument("proxy must be a URL like http://proxy.example:3128"))
 }
 
 /// From 0 to 1, from the operating system: a forked child must not wait in step with its parent.
@@ -349,37 +291,6 @@ fn random() -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_base_url_keeps_its_path_and_loses_its_last_slash() {
-        for (given, kept) in [
-            ("https://api.celper.ai/", "https://api.celper.ai"),
-            ("https://gateway.example/hr/celper/", "https://gateway.example/hr/celper"),
-            ("http://localhost:8787", "http://localhost:8787"),
-            ("http://[::1]:1/x", "http://[::1]:1/x"),
-            ("http://127.9.9.9", "http://127.9.9.9"),
-        ] {
-            assert_eq!(without_slash(&check_base_url(given, false).unwrap()), kept);
-        }
-    }
-
-    #[test]
-    fn a_base_url_that_would_leak_or_mislead_is_refused_without_being_repeated() {
-        for url in [
-            "",
-            "api.celper.ai",
-            "ftp://api.celper.ai",
-            "http://api.celper.ai",
-            "http://10.0.2.2",
-            "http://127.0.0.1.evil.example",
-            "https://user:hunter2@api.celper.ai",
-            "https://api.celper.ai/?key=hunter2",
-            "https://api.celper.ai/#hunter2",
-        ] {
-            let error = check_base_url(url, false).unwrap_err();
-            assert!(error.message().starts_with("base_url ") && !error.message().contains("hunter2"), "{url}: {error}");
-        }
-    }
 
     #[test]
     fn the_emulators_host_is_reached_over_http_only_when_asked_for() {
@@ -415,6 +326,7 @@ mod tests {
     #[test]
     fn the_user_agent_names_the_binding_and_the_app() {
         let agent = Client::builder().language("python", "3.11.7").app_info("acme/1").user_agent().unwrap();
+        let agent = agent.to_str().unwrap();
         assert!(agent.starts_with(concat!("celper-python/", env!("CARGO_PKG_VERSION"), " (")), "{agent}");
         assert!(agent.ends_with("; python 3.11.7) acme/1"), "{agent}");
     }

@@ -6,7 +6,7 @@ use std::future::{Future, ready};
 use std::pin::Pin;
 
 use bytes::Bytes;
-use reqwest::header::HeaderValue;
+use http::header::HeaderValue;
 use zeroize::Zeroizing;
 
 use crate::error::{Cause, Error};

@@ -27,11 +27,13 @@
 #![forbid(unsafe_code)]
 
 mod answer;
+mod base_url;
 #[cfg(feature = "bindings")]
 pub mod bindings;
 mod call;
 mod client;
 mod config;
+mod connect;
 mod error;
 mod input;
 mod key;

@@ -6,11 +6,11 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use bytes::Bytes;
-use reqwest::Url;
-use reqwest::header::HeaderValue;
+use http::header::HeaderValue;
 use serde::Serialize;
 
 use crate::answer::{FromAction, FromAnswer};
+use crate::base_url::BaseUrl;
 use crate::client::Client;
 use crate::error::Error;
 use crate::input::{check_body, check_idempotency_key, check_subject, encoded_id};
@@ -73,7 +73,7 @@ impl OperationInput {
     }
 
     /// Checks the input and makes the request of it, for all attempts.
-    pub(crate) fn prepare(&self, base_url: &Url) -> Result<Prepared, Error> {
+    pub(crate) fn prepare(&self, base_url: &BaseUrl) -> Result<Prepared, Error> {
         self.checked(base_url).map_err(|error| self.refused(error))
     }
 
@@ -85,7 +85,7 @@ impl OperationInput {
         })
     }
 
-    fn checked(&self, base_url: &Url) -> Result<Prepared, Error> {
+    fn checked(&self, base_url: &BaseUrl) -> Result<Prepared, Error> {
         let candidate = encoded_id("candidate_id", &self.candidate_id)?;
         let job_position = encoded_id("job_position_id", &self.job_position_id)?;
         self.email_subject.as_deref().map_or(Ok(()), check_subject)?;
@@ -97,19 +97,17 @@ impl OperationInput {
         if self.operation != Operation::Invite && (self.email_subject.is_some() || self.email_body.is_some()) {
             return Err(Error::invalid_argument("email_subject and email_body belong to an invitation"));
         }
-        // Set into the base URL, whose host so need not be parsed for each call.
-        let mut url = base_url.clone();
-        let prefix = base_url.path().trim_end_matches('/');
-        url.set_path(&format!("{prefix}/v1/candidates/{candidate}/{}", self.operation.name()));
+        let mut path = format!("/v1/candidates/{candidate}/{}", self.operation.name());
         let action = if self.operation.is_action() {
             Some((self.idempotency_header()?, self.body()?))
         } else if self.idempotency_key.is_some() {
             return Err(Error::invalid_argument("a read takes no idempotency_key; it changes nothing"));
         } else {
-            url.set_query(Some(&format!("jobPositionId={job_position}")));
+            path.push_str("?jobPositionId=");
+            path.push_str(&job_position);
             None
         };
-        Ok(Prepared { operation: self.operation, url, action })
+        Ok(Prepared { operation: self.operation, uri: base_url.join(&path)?, action })
     }
 
     fn idempotency_header(&self) -> Result<HeaderValue, Error> {

@@ -11,8 +11,7 @@ use crate::error::Error;
 
 /// A TLS configuration that trusts the usual roots and the certificates in `extra`.
 ///
-/// It is made here rather than by reqwest because reqwest's way asks the platform's verifier, which on Android panics
-/// unless the app has initialised it.
+/// The platform's own verifier is not asked: on Android it panics unless the app has initialised it.
 pub(crate) fn client_config(extra: &[CertificateDer<'static>]) -> Result<ClientConfig, Error> {
     let roots = if extra.is_empty() {
         usual_roots()

@@ -1,18 +1,26 @@
 //! One HTTP attempt: sends a request, gives its status line and headers, then its body.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
+use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHORIZATION, USER_AGENT};
+use http::{Method, Uri};
+use http_body::Body as _;
 use http_body::{Frame, SizeHint};
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Method, Url};
+use hyper::body::Incoming;
+use hyper_util::client::legacy;
+use hyper_util::client::proxy::matcher::{Intercept, Matcher};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 
-use crate::error::Cause;
+use crate::base_url::BaseUrl;
+use crate::connect::{Connector, connector};
+use crate::error::{Cause, Error};
 use crate::key::ApiKey;
 use crate::operation::Operation;
 
@@ -23,7 +31,7 @@ const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 #[derive(Clone, Debug)]
 pub(crate) struct Prepared {
     pub(crate) operation: Operation,
-    pub(crate) url: Url,
+    pub(crate) uri: Uri,
     /// The idempotency key and the body; reads have neither.
     pub(crate) action: Option<(HeaderValue, Bytes)>,
 }
@@ -98,84 +106,114 @@ pub(crate) trait Transport: Send + Sync + 'static {
 /// How many runtimes' connections are kept.
 const MOST_RUNTIMES: usize = 16;
 
+/// Below the 60 s after which common proxies and load balancers close an idle connection without a word.
+const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(50);
+
+type Pool = legacy::Client<Connector, Watched>;
+
 /// The network.
 pub(crate) struct Http {
-    make: Box<dyn Fn() -> reqwest::Result<reqwest::Client> + Send + Sync>,
+    tls: rustls::ClientConfig,
+    proxy: Option<Intercept>,
+    user_agent: HeaderValue,
+    /// For a proxy that passes requests on: it reads their headers, where a tunnel's does not.
+    proxy_credentials: Option<HeaderValue>,
     /// A connection is served by a task of the runtime that made it. On another runtime it would stand still whenever that
-    /// one does, so each has a client, and so a pool, of its own; the longest unused goes when there are too many.
-    of_runtimes: Mutex<Vec<(tokio::runtime::Id, reqwest::Client)>>,
+    /// one does, so each has a pool of its own; the longest unused goes when there are too many.
+    of_runtimes: Mutex<Vec<(tokio::runtime::Id, Pool)>>,
 }
 
 impl Http {
-    /// `make` is called once for each runtime.
-    pub(crate) fn new(make: impl Fn() -> reqwest::Result<reqwest::Client> + Send + Sync + 'static) -> Self {
-        Http { make: Box::new(make), of_runtimes: Mutex::default() }
+    /// To one server, by a proxy where `proxies` says so.
+    pub(crate) fn new(
+        tls: rustls::ClientConfig,
+        server: &BaseUrl,
+        proxies: &Matcher,
+        user_agent: HeaderValue,
+    ) -> Result<Self, Error> {
+        let proxy = proxies.intercept(&server.join("/")?);
+        // Only the environment or the system can name such a one: as an option it was refused.
+        if let Some(proxy) = &proxy
+            && !matches!(proxy.uri().scheme_str(), Some("http" | "https"))
+        {
+            return Err(Error::invalid_argument(
+                "the environment names a SOCKS proxy, which this client cannot use; pass the address of an http:// or \
+                 https:// one as proxy, or name the host of base_url in NO_PROXY",
+            ));
+        }
+        let credentials = proxy.as_ref().and_then(|proxy| proxy.basic_auth().cloned());
+        let proxy_credentials = credentials.filter(|_| server.is_plain());
+        Ok(Http { tls, proxy, user_agent, proxy_credentials, of_runtimes: Mutex::default() })
     }
 
-    fn of_this_runtime(&self) -> Result<reqwest::Client, NoAnswer> {
-        let no_client = |cause: Cause| NoAnswer { cause, connected: false };
-        let id = tokio::runtime::Handle::try_current().map_err(|error| no_client(error.into()))?.id();
-        let mut clients = self.of_runtimes.lock().unwrap_or_else(PoisonError::into_inner);
+    fn pool(&self) -> Pool {
+        legacy::Client::builder(TokioExecutor::new())
+            .pool_idle_timeout(POOL_IDLE_TIMEOUT)
+            .pool_timer(TokioTimer::new())
+            .build(connector(self.tls.clone(), self.proxy.clone(), &self.user_agent))
+    }
+
+    fn of_this_runtime(&self) -> Result<Pool, NoAnswer> {
+        let handle = tokio::runtime::Handle::try_current();
+        let id = handle.map_err(|error| NoAnswer { cause: error.into(), connected: false })?.id();
+        let mut pools = self.of_runtimes.lock().unwrap_or_else(PoisonError::into_inner);
         // Nearly always the last one used is the one in use.
-        if let Some((last, client)) = clients.last()
+        if let Some((last, pool)) = pools.last()
             && *last == id
         {
-            return Ok(client.clone());
+            return Ok(pool.clone());
         }
-        let known = clients.iter().position(|(other, _)| *other == id).map(|position| clients.remove(position));
-        let (_, client) = match known {
-            Some(known) => known,
-            None => (id, (self.make)().map_err(|error| no_client(error.without_url().into()))?),
-        };
-        if clients.len() == MOST_RUNTIMES {
-            clients.remove(0);
+        let known = pools.iter().position(|(other, _)| *other == id).map(|position| pools.remove(position));
+        let pool = known.map_or_else(|| self.pool(), |(_, pool)| pool);
+        if pools.len() == MOST_RUNTIMES {
+            pools.remove(0);
         }
-        clients.push((id, client.clone()));
-        Ok(client)
+        pools.push((id, pool.clone()));
+        Ok(pool)
     }
 }
 
 impl Transport for Http {
-    type Body = reqwest::Response;
+    type Body = Incoming;
 
-    async fn send(
-        &self,
-        request: &Prepared,
-        key: &ApiKey,
-        departure: &Departure,
-    ) -> Result<Head<reqwest::Response>, NoAnswer> {
-        let method = if request.action.is_some() { Method::POST } else { Method::GET };
-        let mut message = reqwest::Request::new(method, request.url.clone());
-        message.headers_mut().insert(API_KEY, key.header());
-        if let Some((idempotency_key, body)) = &request.action {
-            message.headers_mut().insert(IDEMPOTENCY_KEY, idempotency_key.clone());
-            message.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            let body = Watched { bytes: Some(body.clone()), departure: departure.clone() };
-            *message.body_mut() = Some(reqwest::Body::wrap(body));
+    async fn send(&self, request: &Prepared, key: &ApiKey, departure: &Departure) -> Result<Head<Incoming>, NoAnswer> {
+        let body = request.action.as_ref().map(|(_, body)| body.clone());
+        let mut message = http::Request::new(Watched { bytes: body, departure: departure.clone() });
+        *message.uri_mut() = request.uri.clone();
+        let headers = message.headers_mut();
+        headers.insert(API_KEY, key.header());
+        headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
+        headers.insert(USER_AGENT, self.user_agent.clone());
+        if let Some(credentials) = &self.proxy_credentials {
+            headers.insert(PROXY_AUTHORIZATION, credentials.clone());
         }
-        // The URL in reqwest's own errors would put ids into messages and logs.
-        let mut response = self.of_this_runtime()?.execute(message).await.map_err(|error| {
-            let connected = !error.is_connect();
-            NoAnswer { cause: error.without_url().into(), connected }
-        })?;
-        let headers = std::mem::take(response.headers_mut());
-        Ok(Head { status: response.status().as_u16(), headers, body: response })
+        if let Some((idempotency_key, _)) = &request.action {
+            headers.insert(IDEMPOTENCY_KEY, idempotency_key.clone());
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            *message.method_mut() = Method::POST;
+        }
+        let response = self.of_this_runtime()?.request(message).await;
+        let (head, body) =
+            response.map_err(|error| NoAnswer { connected: !error.is_connect(), cause: error.into() })?.into_parts();
+        Ok(Head { status: head.status.as_u16(), headers: head.headers, body })
     }
 
-    async fn read(&self, mut body: reqwest::Response, most: usize) -> Result<Bytes, BodyFailure> {
-        let announced = body.content_length().map_or(0, |length| usize::try_from(length).unwrap_or(usize::MAX));
+    async fn read(&self, mut body: Incoming, most: usize) -> Result<Bytes, BodyFailure> {
+        let announced = body.size_hint().exact().map_or(0, |length| usize::try_from(length).unwrap_or(usize::MAX));
         if announced > most {
             return Err(BodyFailure::TooLarge);
         }
         let mut whole = Vec::with_capacity(announced);
-        loop {
-            match body.chunk().await {
-                Ok(Some(chunk)) if whole.len() + chunk.len() > most => return Err(BodyFailure::TooLarge),
-                Ok(Some(chunk)) => whole.extend_from_slice(&chunk),
-                Ok(None) => return Ok(whole.into()),
-                Err(error) => return Err(BodyFailure::Broken(error.without_url().into())),
+        while let Some(frame) = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
+            let frame = frame.map_err(|error| BodyFailure::Broken(error.into()))?;
+            // What is no data are trailers.
+            let Some(chunk) = frame.data_ref() else { continue };
+            if whole.len() + chunk.len() > most {
+                return Err(BodyFailure::TooLarge);
             }
+            whole.extend_from_slice(chunk);
         }
+        Ok(whole.into())
     }
 }
 
@@ -192,7 +230,7 @@ impl http_body::Body for Watched {
     type Error = io::Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
-        if !self.departure.go_out() {
+        if self.bytes.is_some() && !self.departure.go_out() {
             return Poll::Ready(Some(Err(io::Error::other("the call was given up"))));
         }
         Poll::Ready(self.bytes.take().map(|bytes| Ok(Frame::data(bytes))))
@@ -204,5 +242,22 @@ impl http_body::Body for Watched {
 
     fn size_hint(&self) -> SizeHint {
         SizeHint::with_exact(self.bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_socks_proxy_of_the_environment_is_refused_unless_the_server_is_excepted() {
+        let server = BaseUrl::check("https://api.celper.ai", false).unwrap();
+        let open = |except: &str| {
+            let proxies = Matcher::builder().all("socks5h://user:hunter2@proxy.example:1080").no(except).build();
+            Http::new(crate::tls::client_config(&[]).unwrap(), &server, &proxies, HeaderValue::from_static("x"))
+        };
+        let error = open("").err().unwrap().to_string();
+        assert!(error.contains("SOCKS") && error.contains("NO_PROXY") && !error.contains("hunter2"), "{error}");
+        assert!(open("celper.ai").is_ok());
     }
 }

@@ -1,7 +1,7 @@
 //! The documented answers, the odd ones, and any bytes at all.
 
+use http::header::{HeaderName, HeaderValue};
 use proptest::prelude::*;
-use reqwest::header::{HeaderName, HeaderValue};
 
 use super::*;
 use crate::model::CandidateStatus;

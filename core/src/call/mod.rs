@@ -3,7 +3,6 @@
 #[cfg(test)]
 mod tests;
 
-use std::error::Error as StdError;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -11,7 +10,7 @@ use bytes::Bytes;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::answer::{FromAnswer, HeaderFacts, read_error, read_success};
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, root};
 use crate::key::{ApiKey, KeyProvider};
 use crate::operation::Operation;
 use crate::pacing::{Pacer, Permit, Refused, Ticket};
@@ -296,11 +295,7 @@ fn no_slot(refused: Refused) -> Error {
 
 /// Names what went wrong at the bottom of an error's chain of causes, where the operating system or TLS says it.
 fn no_answer(what: &str, cause: crate::error::Cause) -> Error {
-    let mut root: &dyn StdError = &*cause;
-    while let Some(source) = root.source() {
-        root = source;
-    }
-    Error::new(ErrorKind::Connection, format!("{what}: {root}")).with(|parts| parts.cause = Some(cause))
+    Error::new(ErrorKind::Connection, format!("{what}: {}", root(&*cause))).with(|parts| parts.cause = Some(cause))
 }
 
 fn after(now: Instant, wait: Duration) -> Instant {

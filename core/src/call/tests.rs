@@ -1,12 +1,14 @@
 //! Calls against a simulated server on a paused clock: what is sent when, and what the caller is told.
 
 use std::collections::VecDeque;
+use std::error::Error as _;
 use std::sync::Mutex;
 
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use http::header::{HeaderMap, HeaderName, HeaderValue};
 use tokio::time::timeout;
 
 use super::*;
+use crate::base_url::BaseUrl;
 use crate::model::{CandidateState, Decision, Invitation};
 use crate::pacing::RateLimits;
 use crate::request::OperationInput;
@@ -121,8 +123,9 @@ const LIMITS: Limits =
 
 impl Engine<Simulated> {
     async fn make<R: FromAnswer>(&self, operation: Operation, limits: Limits) -> Result<R, Error> {
-        let request =
-            OperationInput::new(operation, "cand_1", "pos_1").prepare(&"http://localhost".parse().unwrap()).unwrap();
+        let request = OperationInput::new(operation, "cand_1", "pos_1")
+            .prepare(&BaseUrl::check("http://localhost", false).unwrap())
+            .unwrap();
         self.call(&request, limits).await
     }
 

@@ -43,4 +43,6 @@ async fn a_proxy_that_refuses_is_told_apart_from_the_api() {
     let error = client(&world, "user:wrong@").reject_candidate("c", JobPositionId("p")).await.unwrap_err();
     assert_eq!((error.kind(), error.outcome_unknown()), (ErrorKind::Connection, false));
     assert!(!format!("{error} {error:?}").contains("wrong"), "{error:?}");
+    let proxy = world.sandbox.proxy_url().unwrap().replace("http://", "by the proxy at ");
+    assert!(error.message().contains(&proxy) && error.message().contains("authorization required"), "{error}");
 }

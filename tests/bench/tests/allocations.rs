@@ -33,10 +33,10 @@ fn per_call(client: &impl Calls, operation: Operation, calls: usize) -> f64 {
     measure(|| run(calls)).count_total as f64 / calls as f64
 }
 
-/// Allocations beyond bare reqwest's. The figures are what was measured when this was written, and what may come on top
-/// before somebody has to look: the transport's own vary from version to version, the difference hardly does.
+/// Allocations beyond bare reqwest's, of which there are fewer. The figures are what was measured when this was written, and
+/// what may come on top before somebody has to look: hyper's own, which both have, vary from version to version.
 #[test]
-fn a_call_allocates_hardly_more_than_bare_reqwest() {
+fn a_call_allocates_less_than_bare_reqwests() {
     let url = server::in_a_thread();
     let (bare, unpaced, paced) =
         (ByReqwest::new(&url).unwrap(), Celper::new(&url).unwrap(), Celper::paced(&url).unwrap());
@@ -55,10 +55,10 @@ fn a_call_allocates_hardly_more_than_bare_reqwest() {
 
 const MARGIN: f64 = 2.0;
 const EXTRA: [(Operation, bool, f64); 4] = [
-    (Operation::Status, false, 9.0),
-    (Operation::Invite, false, 7.0),
-    (Operation::Missing, false, 11.0),
-    (Operation::Status, true, 10.0),
+    (Operation::Status, false, -24.0),
+    (Operation::Invite, false, -22.0),
+    (Operation::Missing, false, -21.0),
+    (Operation::Status, true, -23.0),
 ];
 
 /// What calls that wait for their answers hold, each with its connection.
@@ -81,16 +81,16 @@ fn held(client: &impl Calls, server: &ByReqwest) -> AllocationInfo {
 }
 
 /// hyper alone holds 25 KB for a connection: two buffers of 8 KB, and a queue with room for 32 requests of which there is
-/// never more than one. reqwest has no option for any of the three.
+/// never more than one. None of the three can be made smaller without refusing longer headers than 4 KB.
 #[test]
-fn a_call_in_flight_holds_hardly_more_than_bare_reqwests() {
+fn a_call_in_flight_holds_less_than_bare_reqwests() {
     let url = server::in_a_thread();
     let bytes = |info: AllocationInfo| info.bytes_current as f64 / CALLS as f64;
     let server = ByReqwest::new(&url).unwrap();
     let ours = bytes(held(&Celper::new(&url).unwrap(), &server));
     let bare = bytes(held(&ByReqwest::new(&url).unwrap(), &server));
     println!("{ours:.0} bytes a call in flight, {bare:.0} with bare reqwest");
-    assert!(ours - bare < 1_700.0 + 1_000.0, "{ours} beside {bare}");
+    assert!(ours - bare < -2_200.0 + 1_000.0, "{ours} beside {bare}");
 }
 
 #[test]

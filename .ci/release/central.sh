@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Signs what `assemble.py` leaves in its folder `maven`, and hands it to Maven Central: `central.sh FOLDER URL`.
 # URL is where the project's sources are. The signing key is in MAVEN_GPG_KEY (armoured) and MAVEN_GPG_PASSPHRASE, the
-# user token for Central in MAVEN_CENTRAL_USERNAME and MAVEN_CENTRAL_PASSWORD; without a token the bundle is made, and stays.
+# user token for Central in MAVEN_CENTRAL_USERNAME and MAVEN_CENTRAL_PASSWORD, the address of its Publisher API in
+# MAVEN_CENTRAL_API; without a token the bundle is made, and stays.
 # A version that Central has already is left alone, so that a release that broke off can be run again.
 set -euo pipefail
 cd "$1"
@@ -9,10 +10,18 @@ url="$2"
 bundle="$(mktemp -d)/celper-central.zip"
 pom="$(find . -name '*.pom' | sort | head -n 1)"
 name="$(basename "$pom" .pom)"
-if [[ -n "${MAVEN_CENTRAL_USERNAME:-}" ]] &&
-    curl --fail --silent --output /dev/null "https://repo1.maven.org/maven2/$pom"; then
-    echo "$name is published already"
-    exit
+if [[ -n "${MAVEN_CENTRAL_USERNAME:-}" ]]; then
+    token="$(printf '%s:%s' "$MAVEN_CENTRAL_USERNAME" "$MAVEN_CENTRAL_PASSWORD" | base64 -w 0)"
+    # From a file, as arguments can be read by other processes.
+    call() {
+        curl --fail-with-body --silent --show-error --config - "$@" <<<"header = \"Authorization: Bearer $token\""
+    }
+    namespace="$(dirname "${pom#./}" | cut -d / -f 1-2 | tr / .)"
+    published="$(call "$MAVEN_CENTRAL_API/published?namespace=$namespace&name=${name%-*}&version=${name##*-}")"
+    if [[ "$published" == *true* ]]; then
+        echo "$name is published already"
+        exit
+    fi
 fi
 
 GNUPGHOME="$(mktemp -d)"
@@ -46,13 +55,9 @@ if [[ -z "${MAVEN_CENTRAL_USERNAME:-}" ]]; then
     echo "$bundle"
     exit
 fi
-api=https://central.sonatype.com/api/v1/publisher
-token="$(printf '%s:%s' "$MAVEN_CENTRAL_USERNAME" "$MAVEN_CENTRAL_PASSWORD" | base64 -w 0)"
-# From a file, as arguments can be read by other processes.
-call() { curl --fail-with-body --silent --show-error --request POST --config - "$@" <<<"header = \"Authorization: Bearer $token\""; }
-id="$(call --form "bundle=@$bundle" "$api/upload?publishingType=AUTOMATIC&name=$name")"
+id="$(call --form "bundle=@$bundle" "$MAVEN_CENTRAL_API/upload?publishingType=AUTOMATIC&name=$name")"
 for _ in {1..60}; do
-    state="$(call "$api/status?id=$id")"
+    state="$(call --request POST "$MAVEN_CENTRAL_API/status?id=$id")"
     case "$state" in
     *'"PUBLISHED"'* | *'"PUBLISHING"'*) echo "$name: $state" && exit ;;
     *'"FAILED"'*) echo "$name: $state" >&2 && exit 1 ;;

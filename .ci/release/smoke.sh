@@ -22,6 +22,9 @@ echo "npm on $platform"
 mkdir node
 cp "$release"/npm/celper-[0-9]*.tgz "$release/npm/celper-$platform"-*.tgz "$smoke"/smoke.{mjs,cjs} node/
 (cd node && npm install --silent --no-audit --no-fund ./*.tgz && node smoke.mjs && node smoke.cjs)
+mkdir sandbox
+cp "$release"/npm/celper-sandbox-[0-9]*.tgz "$release/npm/celper-sandbox-$platform"-*.tgz sandbox/
+(cd sandbox && npm install --silent --no-audit --no-fund ./*.tgz && npx --no-install celper-sandbox --version)
 
 # The jar's library for Linux is for glibc.
 if [[ "$platform" != *-musl ]]; then

@@ -89,9 +89,13 @@ type Parameters<Kind extends keyof Faults> = {} extends Faults[Kind]
  * Starts a sandbox. It runs until it is stopped or disposed of, or this process ends, however it ends; it keeps no program alive.
  *
  * @throws SandboxError when it does not start.
+ * @throws TypeError for an option that there is not.
  */
 export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbox> {
+  onlyKnown('startSandbox', options, ['limits', 'tls', 'port']);
   const { limits = false, tls = false, port = 0 } = options;
+  if (typeof tls !== 'boolean') throw new TypeError('tls must be true or false');
+  if (limits !== false) onlyKnown('limits', limits, ['reads', 'actions', 'total', 'window']);
   const args = ['--port', `${port}`, '--exit-with-parent'];
   if (limits === false) args.push('--no-limits');
   else {
@@ -104,6 +108,13 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
   // The end of its standard input tells it that this process is gone.
   const child = spawn(findProgram(), args, { stdio: 'pipe', windowsHide: true });
   return new Sandbox(child, await announcement(child));
+}
+
+/** What TypeScript finds, for those who write JavaScript: a misspelt option would change nothing, without a word. */
+function onlyKnown(what: string, given: unknown, names: readonly string[]): void {
+  if (typeof given !== 'object' || given === null) throw new TypeError(`${what} takes an object with ${names.join(', ')}`);
+  const unknown = Object.keys(given).find((name) => !names.includes(name));
+  if (unknown !== undefined) throw new TypeError(`${what} does not know ${unknown}; it takes ${names.join(', ')}`);
 }
 
 async function announcement(child: ChildProcessWithoutNullStreams): Promise<Announced> {

@@ -67,7 +67,7 @@ function packPlatform() {
   writeFileSync(join(folder, 'package.json'), `${JSON.stringify(own, null, 2)}\n`);
   writeFileSync(
     join(folder, 'README.md'),
-    `# celper-sandbox-${name}\n\nThe program of [celper-sandbox](https://www.npmjs.com/package/celper-sandbox), which brings it along.\n`,
+    `# celper-sandbox-${name}\n\nThe program of the package celper-sandbox, which brings it along.\n`,
   );
   pack(folder);
 }

@@ -130,6 +130,13 @@ test('a port that is taken', async () => {
   server.close();
 });
 
+test('an option that there is not', async () => {
+  for (const wrong of [null, 'limits', { prot: 8787 }, { limits: null }, { limits: { read: 3 } }, { tls: 'yes' }]) {
+    await assert.rejects(startSandbox(wrong), { name: 'TypeError', message: /limits|tls/ }, JSON.stringify(wrong));
+  }
+  await assert.rejects(startSandbox({ port: 'x' }), SandboxError);
+});
+
 test('a program that is not there', async () => {
   const { CELPER_SANDBOX } = process.env;
   process.env.CELPER_SANDBOX = here('./nothing');

@@ -103,6 +103,12 @@ test('what is no usable answer', async () => {
   assert.equal(refused.kind, 'connection');
   assert.equal(refused.outcomeUnknown, false);
   assert.equal(refused.cause.code, 'ECONNREFUSED');
+  const proxy = `http://user:hunter2@127.0.0.1:${port}`;
+  const behind = new Celper({ apiKey: 'celp_nobody', baseUrl: 'https://api.celper.example', proxy, maxRetries: 0 });
+  const dead = await caught(behind.inviteCandidate('c', { jobPositionId }));
+  assert.match(dead.message, new RegExp(`by the proxy at 127\\.0\\.0\\.1:${port}: Connection refused`));
+  assert.equal(dead.cause.code, 'ECONNREFUSED');
+  assert.doesNotMatch(`${dead.stack} ${dead.cause.stack}`, /hunter2/);
 });
 
 test('instanceof across ESM, CommonJS and a second copy in one process', async () => {

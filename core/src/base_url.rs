@@ -88,8 +88,12 @@ mod tests {
             ("http://localhost:8787", "http://localhost:8787"),
             ("http://[::1]:1/x", "http://[::1]:1/x"),
             ("http://127.9.9.9", "http://127.9.9.9"),
+            ("https://gateway.example:443", "https://gateway.example"),
+            ("https://bücher.example/a b/ü", "https://xn--bcher-kva.example/a%20b/%C3%BC"),
         ] {
-            assert_eq!(BaseUrl::check(given, false).unwrap().as_str(), kept);
+            let url = BaseUrl::check(given, false).unwrap();
+            assert_eq!(url.as_str(), kept);
+            assert_eq!(url.join("/v1/x?y=%20").unwrap().to_string(), format!("{kept}/v1/x?y=%20"));
         }
     }
 

@@ -275,7 +275,8 @@ fn check_limits(limits: Limits) -> Result<(), Error> {
 
 fn check_proxy(text: Zeroizing<String>) -> Result<Zeroizing<String>, Error> {
     let url = Url::parse(&text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.host().is_some());
-    let proxy = url.filter(|url| {
+    // A path with @ is a password whose / was not escaped.
+    let proxy = url.filter(|url| !url.path().contains('@')).filter(|url| {
         Matcher::builder().all(url.as_str()).build().intercept(&Uri::from_static(DEFAULT_BASE_URL)).is_some()
     });
     proxy
@@ -317,6 +318,7 @@ mod tests {
         refused(builder().rate_limits(RateLimits { window: Duration::ZERO, ..RateLimits::default() }), "rate_limits");
         refused(builder().proxy("socks5://user:secret@proxy"), "proxy");
         refused(builder().proxy("proxy:3128"), "proxy");
+        refused(builder().proxy("http://user:12/secret@proxy:3128"), "proxy");
         refused(builder().ca_certificates("nothing"), "ca_certificates");
         refused(builder().app_info("a\nb"), "app_info");
         refused(builder().api_key(""), "CELPER_API_KEY");

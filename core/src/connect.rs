@@ -1,6 +1,7 @@
 //! Connections to the server, straight or by a proxy.
 
 use std::error::Error as StdError;
+use std::fmt;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
@@ -20,7 +21,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tower_service::Service;
 
-use crate::error::{Cause, root};
+use crate::error::Cause;
 
 /// Makes connections, over TLS where the address says `https`.
 pub(crate) type Connector = HttpsConnector<Route>;
@@ -36,12 +37,14 @@ pub(crate) fn connector(tls: rustls::ClientConfig, proxy: Option<Intercept>, use
     tcp.set_keepalive_retries(Some(3));
     #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
     tcp.set_tcp_user_timeout(Some(Duration::from_secs(30)));
-    let tls = Arc::new(tls);
     let proxy = proxy.map(|address| {
-        let https = HttpsConnector::from((tcp.clone(), Arc::clone(&tls)));
+        // What the server is to speak says nothing of the proxy.
+        let mut tls = tls.clone();
+        tls.alpn_protocols.clear();
+        let https = HttpsConnector::from((tcp.clone(), Arc::new(tls)));
         Proxy { address, https, headers: HeaderMap::from_iter([(USER_AGENT, user_agent.clone())]) }
     });
-    HttpsConnector::from((Route { tcp, proxy: proxy.map(Arc::new) }, tls))
+    HttpsConnector::from((Route { tcp, proxy: proxy.map(Arc::new) }, Arc::new(tls)))
 }
 
 /// The way to the server: what the request, or the TLS handshake with the server, is written to.
@@ -71,7 +74,10 @@ impl Service<Uri> for Route {
             let connecting = self.tcp.call(server);
             return Box::pin(async { Ok(Link::Straight(connecting.await?)) });
         };
-        Box::pin(async move { proxy.connect(server).await.map_err(|error| proxy.failed(&*error)) })
+        Box::pin(async move {
+            let linked = proxy.connect(server).await;
+            linked.map_err(|cause| ByProxy { address: proxy.address.uri().authority().cloned(), cause }.into())
+        })
     }
 }
 
@@ -88,11 +94,24 @@ impl Proxy {
         }
         Ok(Link::Tunnel(tunnel.call(server).await?.into()))
     }
+}
 
-    /// Names the proxy, which may be the environment's and not known to whom it fails. Its address is without a password.
-    fn failed(&self, error: &(dyn StdError + 'static)) -> Cause {
-        let address = self.address.uri().authority().map_or("", Authority::as_str);
-        format!("by the proxy at {address}: {}", root(error)).into()
+/// Names the proxy of a connection that failed: it may be the environment's, and not known to whom it fails.
+#[derive(Debug)]
+pub(crate) struct ByProxy {
+    address: Option<Authority>,
+    cause: Cause,
+}
+
+impl fmt::Display for ByProxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "by the proxy at {}", self.address.as_ref().map_or("", Authority::as_str))
+    }
+}
+
+impl StdError for ByProxy {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        Some(&*self.cause)
     }
 }
 

@@ -164,14 +164,6 @@ pub struct Error(Box<Parts>);
 
 pub(crate) type Cause = Box<dyn StdError + Send + Sync>;
 
-/// The bottom of an error's chain of causes.
-pub(crate) fn root<'a>(mut error: &'a (dyn StdError + 'static)) -> &'a (dyn StdError + 'static) {
-    while let Some(source) = error.source() {
-        error = source;
-    }
-    error
-}
-
 #[derive(Debug)]
 pub(crate) struct Parts {
     kind: ErrorKind,

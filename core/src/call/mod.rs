@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod tests;
 
+use std::error::Error as StdError;
+use std::iter;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -10,7 +12,8 @@ use bytes::Bytes;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::answer::{FromAnswer, HeaderFacts, read_error, read_success};
-use crate::error::{Error, ErrorKind, root};
+use crate::connect::ByProxy;
+use crate::error::{Cause, Error, ErrorKind};
 use crate::key::{ApiKey, KeyProvider};
 use crate::operation::Operation;
 use crate::pacing::{Pacer, Permit, Refused, Ticket};
@@ -294,8 +297,11 @@ fn no_slot(refused: Refused) -> Error {
 }
 
 /// Names what went wrong at the bottom of an error's chain of causes, where the operating system or TLS says it.
-fn no_answer(what: &str, cause: crate::error::Cause) -> Error {
-    Error::new(ErrorKind::Connection, format!("{what}: {}", root(&*cause))).with(|parts| parts.cause = Some(cause))
+fn no_answer(what: &str, cause: Cause) -> Error {
+    let chain = || iter::successors(Some(&*cause as &(dyn StdError + 'static)), |&error| error.source());
+    let by_proxy = chain().find(|error| error.is::<ByProxy>()).map(|proxy| format!("{proxy}: ")).unwrap_or_default();
+    let root = chain().last().map(ToString::to_string).unwrap_or_default();
+    Error::new(ErrorKind::Connection, format!("{what}: {by_proxy}{root}")).with(|parts| parts.cause = Some(cause))
 }
 
 fn after(now: Instant, wait: Duration) -> Instant {

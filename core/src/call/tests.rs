@@ -1,7 +1,6 @@
 //! Calls against a simulated server on a paused clock: what is sent when, and what the caller is told.
 
 use std::collections::VecDeque;
-use std::error::Error as _;
 use std::sync::Mutex;
 
 use http::header::{HeaderMap, HeaderName, HeaderValue};

@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import http from 'node:http';
 import https from 'node:https';
 import { text } from 'node:stream/consumers';
@@ -188,4 +189,24 @@ test('it points clients at itself', () => {
 
 test('an unknown control endpoint says which there are', async () => {
   await assert.rejects(sandbox.control('nothing'), /there are health, reset/);
+});
+
+test('the types name the words that the program knows', async () => {
+  const declared = ['faults', 'sandbox']
+    .map((name) => readFileSync(new URL(`../dist/${name}.d.ts`, import.meta.url), 'utf8'))
+    .join();
+  const words = (pattern, word = /'([^']+)'/g) =>
+    Array.from(declared.match(pattern)[1].matchAll(word), ([, found]) => found);
+  for (const [named, path, body] of [
+    [words(/interface Faults \{\n(.*?)\n\}/s, /^ {4}(\w+):/gm), 'faults', { candidateId: 'c', kind: '?' }],
+    [words(/operation\?: (.*);/), 'faults', { candidateId: 'c', kind: 'close', operation: '?' }],
+    [words(/act\?: (.*);/), 'faults', { candidateId: 'c', kind: 'close', act: '?' }],
+    [words(/state\?: (.*);/), 'keys', { key: 'celp_x', state: '?' }],
+    [words(/scopes\?: (.*);/), 'keys', { key: 'celp_x', scopes: ['?'] }],
+    [words(/setCompany\(state: (.*)\)/), 'company', { state: '?' }],
+  ]) {
+    const refused = await sandbox.control(path, body).catch(({ message }) => message);
+    const [, ...known] = Array.from(refused.matchAll(/`([^`]+)`/g), ([, found]) => found);
+    assert.deepEqual(named.toSorted(), known.toSorted());
+  }
 });

@@ -112,7 +112,8 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
 
 /** What TypeScript finds, for those who write JavaScript: a misspelt option would change nothing, without a word. */
 function onlyKnown(what: string, given: unknown, names: readonly string[]): void {
-  if (typeof given !== 'object' || given === null) throw new TypeError(`${what} takes an object with ${names.join(', ')}`);
+  if (typeof given !== 'object' || given === null)
+    throw new TypeError(`${what} takes an object with ${names.join(', ')}`);
   const unknown = Object.keys(given).find((name) => !names.includes(name));
   if (unknown !== undefined) throw new TypeError(`${what} does not know ${unknown}; it takes ${names.join(', ')}`);
 }

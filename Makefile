@@ -25,7 +25,7 @@ demo: sandbox python ## Run the main job against the sandbox: status, invite, se
 	@$(VENV)/bin/python bindings-python/examples/demo.py target/release/celper-sandbox
 
 .PHONY: test
-test: lint test-rust test-docs test-python test-node test-sandbox test-kotlin test-swift conformance parity docs ## Build and test everything
+test: lint test-rust test-python test-node test-sandbox test-kotlin test-swift conformance parity docs ## Build and test everything
 	@echo "make test: everything passed"
 
 .PHONY: lint
@@ -219,10 +219,12 @@ lint-swift:
 		$(addprefix $(SWIFT)/,Package.swift Sources Tests/CelperTests Tests/Consumer/Package.swift) \
 		$(addprefix $(SWIFT_RUNNER)/,Package.swift Sources) $(addprefix $(BENCH_SWIFT)/,Package.swift Sources)
 
+# In one command: by itself each would choose other features of what they share, and build that once more.
+RUST_TESTED := celper celper-sandbox celper-uniffi celper-bench celper-docs
+
 .PHONY: test-rust
-test-rust: ## The core, the sandbox, and what a call allocates
-	$(CARGO) test --locked -p celper -p celper-sandbox -p celper-uniffi --all-features
-	$(CARGO) test --locked -p celper-bench
+test-rust: ## The core, the sandbox, what a call allocates, and the pages
+	$(CARGO) test --locked $(addprefix -p ,$(RUST_TESTED)) --all-features
 
 .PHONY: test-kotlin
 test-kotlin: sandbox ## The Kotlin and Java package against the sandbox, and its library's size
@@ -235,7 +237,7 @@ test-swift: sandbox ## The Swift package against the sandbox, and its library's 
 	@$(SWIFT)/build.sh ./test.sh
 
 .PHONY: test-docs
-test-docs: ## The pages: their Rust and shell examples, and their links; the other languages' tests have the other examples
+test-docs: ## The pages alone: their Rust and shell examples, and their links; the other languages' tests have the other examples
 	$(CARGO) test --locked -p celper-docs
 
 REFERENCE := $(CURDIR)/target/docs

@@ -1,24 +1,27 @@
-"""A program that ends in one of the ways in which programs end. `exits.py WAY CANDIDATE SLOW_CANDIDATE`."""
+"""A program that ends in one of the ways in which programs end. `exits.py WAY CANDIDATE SLOW_CANDIDATE`.
+
+It runs thousands of times, and imports only what its way needs: asyncio takes four times what all the rest does.
+"""
 
 from __future__ import annotations
 
-import asyncio
 import atexit
 import contextlib
 import os
 import sys
 import threading
 import time
-from collections.abc import Callable
-from queue import Queue
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+    from typing import Any
 
 # Exit handlers run last in, first out: these come after celper's.
 at_the_very_end: list[Callable[[], object]] = []
 atexit.register(lambda: [work() for work in at_the_very_end])
 
 import celper  # noqa: E402
-from loops import WatchesNothing  # noqa: E402
 
 way, candidate, slow = sys.argv[1:]
 
@@ -27,8 +30,16 @@ def call(client: celper.Celper, candidate_id: str) -> None:
     client.get_candidate_status(candidate_id, job_position_id="pos")
 
 
+def run(work: Coroutine[Any, Any, object]) -> None:
+    import asyncio
+
+    asyncio.run(work)
+
+
 async def in_flight(client: celper.AsyncCelper) -> None:
     """Returns while calls are under way; `asyncio.run` cancels them."""
+    import asyncio
+
     for _ in range(8):
         asyncio.ensure_future(client.get_candidate_status(slow, job_position_id="pos"))
     await asyncio.gather(*(client.get_candidate_status(candidate, job_position_id="pos") for _ in range(8)))
@@ -36,6 +47,8 @@ async def in_flight(client: celper.AsyncCelper) -> None:
 
 def begun_and_left(client: celper.AsyncCelper) -> None:
     """As above, but the loop just stops, and the interpreter ends with the calls in flight."""
+    import asyncio
+
     loop = asyncio.new_event_loop()
     for _ in range(8):
         task: Any = loop.create_task(client.get_candidate_status(candidate, job_position_id="pos"))
@@ -50,6 +63,8 @@ def forever(client: celper.Celper) -> None:
 
 
 async def forever_async(client: celper.AsyncCelper) -> None:
+    import asyncio
+
     while True:
         await asyncio.gather(*(client.get_candidate_status(candidate, job_position_id="pos") for _ in range(4)))
 
@@ -66,9 +81,9 @@ if way == "sync":
     call(celper.Celper(rate_limits=None), candidate)
 elif way == "async":
     client = celper.AsyncCelper(rate_limits=None)
-    asyncio.run(client.get_candidate_status(candidate, job_position_id="pos"))
+    run(client.get_candidate_status(candidate, job_position_id="pos"))
 elif way == "async-in-flight":
-    asyncio.run(in_flight(celper.AsyncCelper(rate_limits=None)))
+    run(in_flight(celper.AsyncCelper(rate_limits=None)))
 elif way == "loop-left":
     begun_and_left(celper.AsyncCelper(rate_limits=None))
 elif way == "daemons":
@@ -77,12 +92,16 @@ elif way == "daemons":
         threading.Thread(target=forever, args=(client_of_threads,), daemon=True).start()
     call(client_of_threads, candidate)
 elif way == "daemon-loops":
+    # Before the threads, which would else be found importing.
+    import asyncio
+
     async_client = celper.AsyncCelper(rate_limits=None)
     for _ in range(3):
         threading.Thread(target=asyncio.run, args=(forever_async(async_client),), daemon=True).start()
     call(celper.Celper(rate_limits=None), candidate)
 elif way == "no-add-reader":
     # Here the runtime's own threads come for the GIL, and go on coming after the loops' threads are gone.
+    from loops import WatchesNothing
 
     def run_forever(client: celper.AsyncCelper) -> None:
         WatchesNothing().run_until_complete(forever_async(client))
@@ -96,7 +115,9 @@ elif way == "atexit":
     atexit.register(lambda: print(late.get_candidate_status(candidate, job_position_id="pos").status, flush=True))
 elif way == "joined-by-a-later-handler":
     # The usual queue that is emptied at the end, by a thread that the handler waits for.
-    queue: Queue[str | None] = Queue()
+    from queue import SimpleQueue
+
+    queue: SimpleQueue[str | None] = SimpleQueue()
     of_the_queue = celper.Celper(rate_limits=None)
 
     def work_off() -> None:

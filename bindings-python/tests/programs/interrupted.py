@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
 
 import celper
 
+# Where the tests run in a shell's background, the signal is ignored from the start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 candidate, slow = sys.argv[1:]
 client = celper.Celper(rate_limits=None)
 client.get_candidate_status(candidate, job_position_id="pos")

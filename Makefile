@@ -220,11 +220,9 @@ lint-swift:
 		$(addprefix $(SWIFT_RUNNER)/,Package.swift Sources) $(addprefix $(BENCH_SWIFT)/,Package.swift Sources)
 
 # In one command: by itself each would choose other features of what they share, and build that once more.
-RUST_TESTED := celper celper-sandbox celper-uniffi celper-bench celper-docs
-
 .PHONY: test-rust
 test-rust: ## The core, the sandbox, what a call allocates, and the pages
-	$(CARGO) test --locked $(addprefix -p ,$(RUST_TESTED)) --all-features
+	$(CARGO) test --locked -p celper -p celper-sandbox -p celper-uniffi -p celper-bench -p celper-docs --all-features
 
 .PHONY: test-kotlin
 test-kotlin: sandbox ## The Kotlin and Java package against the sandbox, and its library's size

@@ -5,10 +5,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderValue, Uri};
-use hyper_util::client::proxy::matcher::Matcher;
+use http::HeaderValue;
+use hyper_util::client::proxy::matcher::Intercept;
 use rustls::pki_types::CertificateDer;
-use url::Url;
 use zeroize::Zeroizing;
 
 use crate::base_url::BaseUrl;
@@ -18,6 +17,7 @@ use crate::error::Error;
 use crate::input::is_header_safe;
 use crate::key::{ApiKey, KeyProvider};
 use crate::pacing::{self, Pacer, RateLimits};
+use crate::proxy;
 use crate::tls;
 use crate::transport::Http;
 
@@ -187,7 +187,7 @@ impl ClientBuilder {
             limits: self.limits,
             rate_limits: self.rate_limits,
             user_agent: self.user_agent()?,
-            proxy: self.proxy.map(check_proxy).transpose()?,
+            proxy: self.proxy.as_deref().map(|text| proxy::named(text)).transpose()?,
             ca_certificates,
         };
         Client::from_recipe(recipe)
@@ -218,8 +218,8 @@ pub(crate) struct Recipe {
     key: KeySource,
     rate_limits: Option<RateLimits>,
     user_agent: HeaderValue,
-    /// A URL; the environment's without one.
-    proxy: Option<Zeroizing<String>>,
+    /// The environment's without one.
+    proxy: Option<Intercept>,
     ca_certificates: Vec<CertificateDer<'static>>,
 }
 
@@ -234,12 +234,12 @@ impl Recipe {
                 (Arc::clone(provider), self.rate_limits.map(|limits| Arc::new(Pacer::new(limits))))
             }
         };
-        let proxies = match &self.proxy {
-            Some(proxy) => Matcher::builder().all(proxy.as_str()).build(),
-            None => Matcher::from_system(),
+        let proxy = match &self.proxy {
+            Some(named) => Some(named.clone()),
+            None => proxy::of_environment(&self.base_url.join("/")?)?,
         };
         let tls = tls::client_config(&self.ca_certificates)?;
-        let transport = Http::new(tls, &self.base_url, &proxies, self.user_agent.clone())?;
+        let transport = Http::new(tls, &self.base_url, proxy, self.user_agent.clone());
         Ok(Engine { transport, key_provider, pacer, random })
     }
 }
@@ -271,17 +271,6 @@ fn check_limits(limits: Limits) -> Result<(), Error> {
         return Err(Error::invalid_argument("attempt_timeout must be longer than 0"));
     }
     Ok(())
-}
-
-fn check_proxy(text: Zeroizing<String>) -> Result<Zeroizing<String>, Error> {
-    let url = Url::parse(&text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.host().is_some());
-    // A path with @ is a password whose / was not escaped.
-    let proxy = url.filter(|url| !url.path().contains('@')).filter(|url| {
-        Matcher::builder().all(url.as_str()).build().intercept(&Uri::from_static(DEFAULT_BASE_URL)).is_some()
-    });
-    proxy
-        .map(|url| Zeroizing::new(url.into()))
-        .ok_or_else(|| Error::invalid_argument("proxy must be a URL like http://proxy.example:3128"))
 }
 
 /// From 0 to 1, from the operating system: a forked child must not wait in step with its parent.

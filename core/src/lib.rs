@@ -41,6 +41,7 @@ mod model;
 mod operation;
 mod pacing;
 mod process;
+mod proxy;
 mod request;
 mod retry;
 mod tls;

@@ -10,18 +10,17 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHORIZATION, USER_AGENT};
-use http::uri::Authority;
 use http::{Method, Uri};
 use http_body::Body as _;
 use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper_util::client::legacy;
-use hyper_util::client::proxy::matcher::{Intercept, Matcher};
+use hyper_util::client::proxy::matcher::Intercept;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 use crate::base_url::BaseUrl;
 use crate::connect::{Connector, connector};
-use crate::error::{Cause, Error};
+use crate::error::Cause;
 use crate::key::ApiKey;
 use crate::operation::Operation;
 
@@ -125,18 +124,16 @@ pub(crate) struct Http {
 }
 
 impl Http {
-    /// To one server, by a proxy where `proxies` says so.
+    /// To one server, by a proxy if there is one.
     pub(crate) fn new(
         tls: rustls::ClientConfig,
         server: &BaseUrl,
-        proxies: &Matcher,
+        proxy: Option<Intercept>,
         user_agent: HeaderValue,
-    ) -> Result<Self, Error> {
-        let proxy = proxies.intercept(&server.join("/")?);
-        proxy.as_ref().map_or(Ok(()), |proxy| check_proxy(proxy.uri()))?;
+    ) -> Self {
         let credentials = proxy.as_ref().and_then(|proxy| proxy.basic_auth().cloned());
         let proxy_credentials = credentials.filter(|_| server.is_plain());
-        Ok(Http { tls, proxy, user_agent, proxy_credentials, of_runtimes: Mutex::default() })
+        Http { tls, proxy, user_agent, proxy_credentials, of_runtimes: Mutex::default() }
     }
 
     fn pool(&self) -> Pool {
@@ -164,29 +161,6 @@ impl Http {
         pools.push((id, pool.clone()));
         Ok(pool)
     }
-}
-
-/// What the environment or the system names; as an option it was checked. No message repeats it: where a password has signs
-/// that are not escaped, a part of it is taken for the address.
-fn check_proxy(proxy: &Uri) -> Result<(), Error> {
-    let refused = |problem: &str| {
-        Err(Error::invalid_argument(format!(
-            "the proxy that the environment or the system names {problem}; mend it, pass one as proxy, or name the host of \
-             base_url in NO_PROXY"
-        )))
-    };
-    if !matches!(proxy.scheme_str(), Some("http" | "https")) {
-        return refused("is a SOCKS proxy, and this client can use http:// and https:// ones");
-    }
-    let address = proxy.authority().map_or("", Authority::as_str);
-    let host = proxy.host().unwrap_or_default();
-    let port = address
-        .strip_prefix(host)
-        .map(|rest| rest.strip_prefix(':').map_or(rest.is_empty(), |port| port.parse::<u16>().is_ok()));
-    if host.is_empty() || port != Some(true) {
-        return refused("has no readable address; signs in a password are written like %40 for @");
-    }
-    Ok(())
 }
 
 impl Transport for Http {
@@ -258,32 +232,5 @@ impl http_body::Body for Watched {
 
     fn size_hint(&self) -> SizeHint {
         SizeHint::with_exact(self.bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_proxy_of_the_environment_that_cannot_be_used_is_refused_without_being_repeated() {
-        let server = BaseUrl::check("https://api.celper.ai", false).unwrap();
-        let open = |proxy: &str, except: &str| {
-            let proxies = Matcher::builder().all(proxy).no(except).build();
-            Http::new(crate::tls::client_config(&[]).unwrap(), &server, &proxies, HeaderValue::from_static("x"))
-        };
-        for (proxy, word) in [
-            ("socks5h://user:hunter2@proxy.example:1080", "SOCKS"),
-            ("http://user:hun@ter2@proxy.example:3128", "%40"),
-            ("http://user:hunter2/x@proxy.example:3128", "%40"),
-            ("http://user:hunter2#x@proxy.example:3128", "%40"),
-        ] {
-            let error = open(proxy, "").err().unwrap().to_string();
-            assert!(error.contains(word) && error.contains("NO_PROXY") && !error.contains("ter2"), "{error}");
-            assert!(open(proxy, "celper.ai").is_ok());
-        }
-        for proxy in ["proxy", "proxy:1", "http://u:p@proxy", "https://[::1]:8080", "http://u:%40%2F@10.0.0.1:8080/"] {
-            assert!(open(proxy, "").is_ok(), "{proxy}");
-        }
     }
 }

@@ -18,6 +18,12 @@ WHEELS = HERE.parents[1] / "target/wheels"
 BUDGET = 2_000_000
 
 
+def test_the_sync_client_is_generated_from_the_async_one() -> None:
+    command = [sys.executable, str(HERE.parent / "scripts/unasync.py"), "--check"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 @pytest.fixture
 def wheel() -> Path:
     (found,) = WHEELS.glob("*.whl")

@@ -1,4 +1,5 @@
-"""The client for ordinary Python."""
+# Generated from _async.py by scripts/unasync.py: edit that file, and run the script again.
+"""The synchronous client."""
 
 from __future__ import annotations
 
@@ -21,9 +22,9 @@ class Celper(Base):
         client = celper.Celper()  # CELPER_API_KEY, CELPER_BASE_URL
         state = client.get_candidate_status("cand_xyz789", job_position_id="pos_abc123")
 
-    Make one and keep it: calls share its connections, from any number of threads. Other threads run while a call waits,
-    Ctrl-C ends the wait, and after a fork the child has connections of its own. It can be used in a ``with`` statement,
-    which closes it.
+    Create one client and keep it: its calls share connections, and any number of threads can use it. Other threads run
+    while a call waits, and Ctrl-C ends the wait. After a fork, the child process opens its own connections. A ``with``
+    statement closes the client.
     """
 
     __slots__ = ()

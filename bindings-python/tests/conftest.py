@@ -5,25 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 import celper
-from sandbox import Sandbox
-
-
-@pytest.fixture(scope="session")
-def sandbox() -> Iterator[Sandbox]:
-    sandbox = Sandbox()
-    yield sandbox
-    sandbox.close()
-
-
-@pytest.fixture(scope="session")
-def client(sandbox: Sandbox) -> Iterator[celper.Celper]:
-    with celper.Celper(**sandbox.options()) as client:
-        yield client
-
-
-@pytest.fixture
-def async_client(sandbox: Sandbox) -> celper.AsyncCelper:
-    return celper.AsyncCelper(**sandbox.options())
+from celper_sandbox import Sandbox
 
 
 @pytest.fixture(autouse=True)
@@ -39,3 +21,20 @@ def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         "all_proxy",
     ):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def sandbox(celper_sandbox: Sandbox) -> Sandbox:
+    """A reset sandbox, which the environment of this process and of its children points to."""
+    return celper_sandbox
+
+
+@pytest.fixture
+def client(sandbox: Sandbox) -> Iterator[celper.Celper]:
+    with celper.Celper(**sandbox.client_options) as client:
+        yield client
+
+
+@pytest.fixture
+def async_client(sandbox: Sandbox) -> celper.AsyncCelper:
+    return celper.AsyncCelper(**sandbox.client_options)

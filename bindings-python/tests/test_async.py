@@ -15,8 +15,9 @@ import pytest
 
 import celper
 from celper import _bridge
+from celper_sandbox import Limits, Sandbox
 from loops import WatchesNothing
-from sandbox import POSITION, Sandbox, until
+from support import POSITION, wait_for_requests, wait_until, wait_until_closed
 
 
 def _uvloop() -> asyncio.AbstractEventLoop:
@@ -47,11 +48,13 @@ def run(request: pytest.FixtureRequest) -> Any:
 
 async def seen(sandbox: Sandbox, candidate: str, number: int = 1) -> None:
     """Until the sandbox has the request, with the loop free meanwhile."""
-    await asyncio.to_thread(sandbox.wait_for_requests, candidate, number)
+    await asyncio.to_thread(wait_for_requests, sandbox, candidate, number)
 
 
 def test_gather_and_task_groups(run: Any, async_client: celper.AsyncCelper, sandbox: Sandbox) -> None:
-    candidates = [sandbox.candidate(status=status) for status in ("new", "invited", "expired") for _ in range(20)]
+    candidates = [
+        sandbox.create_candidate(status=status).id for status in ("new", "invited", "expired") for _ in range(20)
+    ]
 
     async def main() -> None:
         calls = [async_client.get_candidate_status(candidate, job_position_id=POSITION) for candidate in candidates]
@@ -72,8 +75,8 @@ def test_gather_and_task_groups(run: Any, async_client: celper.AsyncCelper, sand
 def test_a_failing_task_group_takes_the_other_calls_along(
     run: Any, async_client: celper.AsyncCelper, sandbox: Sandbox
 ) -> None:
-    slow = sandbox.candidate()
-    sandbox.fault(slow, "delay", seconds=600, act="after", times=None)
+    slow = sandbox.create_candidate().id
+    sandbox.queue_fault(slow, "delay", seconds=600, act="after", times=None)
 
     async def main() -> None:
         with pytest.raises(BaseExceptionGroup) as caught:  # noqa: F821 # pyright: ignore
@@ -82,33 +85,33 @@ def test_a_failing_task_group_takes_the_other_calls_along(
                 await seen(sandbox, slow)
                 group.create_task(async_client.get_candidate_status("nobody", job_position_id=POSITION))
         assert [type(error) for error in caught.value.exceptions] == [celper.NotFoundError]
-        await asyncio.to_thread(sandbox.wait_until_closed, slow)
+        await asyncio.to_thread(wait_until_closed, sandbox, slow)
 
     run(main())
     (request,) = sandbox.requests(slow)
-    assert not request["acted"]
+    assert not request.acted
 
 
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="asyncio.timeout came with Python 3.11")
 def test_timeouts_close_the_connection(run: Any, async_client: celper.AsyncCelper, sandbox: Sandbox) -> None:
-    slow = sandbox.candidate()
-    sandbox.fault(slow, "delay", seconds=600, act="after", times=None)
+    slow = sandbox.create_candidate().id
+    sandbox.queue_fault(slow, "delay", seconds=600, act="after", times=None)
 
     async def main() -> None:
         with pytest.raises(TimeoutError) as caught:
             async with asyncio.timeout(0.2):
                 await async_client.get_candidate_status(slow, job_position_id=POSITION)
         assert not isinstance(caught.value, celper.CelperError)
-        await asyncio.to_thread(sandbox.wait_until_closed, slow)
+        await asyncio.to_thread(wait_until_closed, sandbox, slow)
 
     run(main())
     assert len(sandbox.requests(slow)) == 1
 
 
 def test_cancelling_sends_no_retry(run: Any, async_client: celper.AsyncCelper, sandbox: Sandbox) -> None:
-    reading, waiting = sandbox.candidate(), sandbox.candidate()
-    sandbox.fault(reading, "drip", bytesPerSecond=1)
-    sandbox.fault(waiting, "status", status=503, times=None, headers={"Retry-After": 60})
+    reading, waiting = sandbox.create_candidate().id, sandbox.create_candidate().id
+    sandbox.queue_fault(reading, "drip", bytes_per_second=1)
+    sandbox.queue_fault(waiting, "status", status=503, times=None, headers={"Retry-After": 60})
 
     async def main() -> None:
         tasks = [
@@ -121,14 +124,14 @@ def test_cancelling_sends_no_retry(run: Any, async_client: celper.AsyncCelper, s
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
-        await asyncio.to_thread(sandbox.wait_until_closed, reading)
+        await asyncio.to_thread(wait_until_closed, sandbox, reading)
 
     run(main())
     assert (len(sandbox.requests(reading)), len(sandbox.requests(waiting))) == (1, 1)
 
 
 def test_a_call_that_never_began_sends_nothing(run: Any, async_client: celper.AsyncCelper, sandbox: Sandbox) -> None:
-    candidate = sandbox.candidate()
+    candidate = sandbox.create_candidate().id
 
     async def main() -> None:
         task = asyncio.ensure_future(async_client.invite_candidate(candidate, job_position_id=POSITION))
@@ -143,10 +146,9 @@ def test_a_call_that_never_began_sends_nothing(run: Any, async_client: celper.As
 
 
 def test_a_call_waiting_for_its_slot_is_cancelled(run: Any) -> None:
-    sandbox = Sandbox("--window", "60", "--reads", "1")
-    try:
-        candidate = sandbox.candidate()
-        client = celper.AsyncCelper(**sandbox.options(rate_limits=celper.RateLimits(reads=1)))
+    with Sandbox(limits=Limits(reads=1)) as sandbox:
+        candidate = sandbox.create_candidate().id
+        client = celper.AsyncCelper(**{**sandbox.client_options, "rate_limits": celper.RateLimits(reads=1)})
 
         async def main() -> None:
             await client.get_candidate_status(candidate, job_position_id=POSITION)
@@ -155,8 +157,6 @@ def test_a_call_waiting_for_its_slot_is_cancelled(run: Any) -> None:
 
         run(main())
         assert len(sandbox.requests(candidate)) == 1
-    finally:
-        sandbox.close()
 
 
 def test_cancelled_in_the_turn_in_which_it_failed(
@@ -183,7 +183,7 @@ def test_cancelled_in_the_turn_in_which_it_failed(
 
 
 def test_one_loop_after_another(async_client: celper.AsyncCelper, sandbox: Sandbox) -> None:
-    candidate = sandbox.candidate()
+    candidate = sandbox.create_candidate().id
     for make in LOOPS * 3:
         loop = make()
         state = loop.run_until_complete(async_client.get_candidate_status(candidate, job_position_id=POSITION))
@@ -192,7 +192,7 @@ def test_one_loop_after_another(async_client: celper.AsyncCelper, sandbox: Sandb
 
 
 def test_loops_in_many_threads(async_client: celper.AsyncCelper, sandbox: Sandbox) -> None:
-    candidate = sandbox.candidate()
+    candidate = sandbox.create_candidate().id
     start = threading.Barrier(12)
 
     def work(make: Callable[[], asyncio.AbstractEventLoop]) -> int:
@@ -213,8 +213,8 @@ def test_loops_in_many_threads(async_client: celper.AsyncCelper, sandbox: Sandbo
 
 @pytest.mark.parametrize("make", LOOPS, ids=["selector", "uvloop", "no add_reader"])
 def test_a_loop_closed_with_a_call_in_flight(make: Any, async_client: celper.AsyncCelper, sandbox: Sandbox) -> None:
-    slow = sandbox.candidate()
-    sandbox.fault(slow, "delay", seconds=600, act="after", times=None)
+    slow = sandbox.create_candidate().id
+    sandbox.queue_fault(slow, "delay", seconds=600, act="after", times=None)
     loop = make()
     call = async_client.invite_candidate(slow, job_position_id=POSITION)
     task: Any = loop.create_task(call)
@@ -224,17 +224,17 @@ def test_a_loop_closed_with_a_call_in_flight(make: Any, async_client: celper.Asy
     assert not task.done()
     task._log_destroy_pending = False  # asyncio would complain about this test
     call.close()
-    sandbox.wait_until_closed(slow)
+    wait_until_closed(sandbox, slow)
     assert len(sandbox.requests(slow)) == 1
 
 
 def test_nothing_keeps_a_loop_or_a_client(sandbox: Sandbox) -> None:
-    candidate = sandbox.candidate()
-    slow = sandbox.candidate()
-    sandbox.fault(slow, "delay", seconds=600, act="after", times=None)
+    candidate = sandbox.create_candidate().id
+    slow = sandbox.create_candidate().id
+    sandbox.queue_fault(slow, "delay", seconds=600, act="after", times=None)
     kept: list[weakref.ref[Any]] = []
     for make in LOOPS:
-        client, loop = celper.AsyncCelper(**sandbox.options()), make()
+        client, loop = celper.AsyncCelper(**sandbox.client_options), make()
         loop.run_until_complete(client.get_candidate_status(candidate, job_position_id=POSITION))
         # One is left in the middle: client, bridge, call, future, task and loop are then one cycle.
         task: Any = loop.create_task(client.get_candidate_status(slow, job_position_id=POSITION))
@@ -250,7 +250,7 @@ def test_nothing_keeps_a_loop_or_a_client(sandbox: Sandbox) -> None:
         gc.collect()
         return all(found() is None for found in kept)
 
-    until(gone)
+    wait_until(gone)
 
 
 def test_without_a_loop() -> None:
@@ -261,7 +261,7 @@ def test_without_a_loop() -> None:
 
 def test_a_busy_loop_costs_one_wake_up(async_client: celper.AsyncCelper, sandbox: Sandbox) -> None:
     """Outcomes that arrive while the loop does something else are collected together."""
-    candidate = sandbox.candidate()
+    candidate = sandbox.create_candidate().id
     collected = 0
 
     async def main() -> None:
@@ -281,7 +281,7 @@ def test_a_busy_loop_costs_one_wake_up(async_client: celper.AsyncCelper, sandbox
         ]
         await asyncio.sleep(0)
         # The loop is kept from running until the server has answered them all.
-        until(lambda: all(request["answered"] for request in sandbox.wait_for_requests(candidate, 40)))
+        wait_until(lambda: all(request.answered for request in wait_for_requests(sandbox, candidate, 40)))
         await asyncio.gather(*calls)
 
     asyncio.run(main())
@@ -289,8 +289,8 @@ def test_a_busy_loop_costs_one_wake_up(async_client: celper.AsyncCelper, sandbox
 
 
 def test_other_threads_run_while_a_sync_call_waits(client: celper.Celper, sandbox: Sandbox) -> None:
-    slow = sandbox.candidate()
-    sandbox.fault(slow, "delay", seconds=600, act="after", times=None)
+    slow = sandbox.create_candidate().id
+    sandbox.queue_fault(slow, "delay", seconds=600, act="after", times=None)
     caught: list[BaseException] = []
 
     def call() -> None:
@@ -303,7 +303,7 @@ def test_other_threads_run_while_a_sync_call_waits(client: celper.Celper, sandbo
     for thread in threads:
         thread.start()
     # This thread would not get here, nor the other seven there, if one held the GIL.
-    sandbox.wait_for_requests(slow, 8)
+    wait_for_requests(sandbox, slow, 8)
     for thread in threads:
         thread.join()
     assert len(caught) == 8

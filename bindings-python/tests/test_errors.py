@@ -14,7 +14,8 @@ import pytest
 
 import celper
 from celper import _celper, _errors
-from sandbox import POSITION, Sandbox
+from celper_sandbox import Sandbox
+from support import POSITION
 
 KEY = "celp_00000000000000000000000000005ec7e7"
 
@@ -60,9 +61,9 @@ ANSWERS = [
 def test_every_answer_has_its_class(
     client: celper.Celper, sandbox: Sandbox, status: int, code: str, expected: type[celper.CelperError]
 ) -> None:
-    candidate = sandbox.candidate()
+    candidate = sandbox.create_candidate().id
     body = {"success": False, "error": code, "message": "What happened.", "requestId": "req-1"}
-    sandbox.fault(candidate, "status", status=status, json=body, headers={"Retry-After": 7})
+    sandbox.queue_fault(candidate, "status", status=status, json=body, headers={"Retry-After": 7})
     with pytest.raises(celper.CelperError) as caught:
         client.invite_candidate(candidate, job_position_id=POSITION, max_retries=0)
     error = caught.value
@@ -78,8 +79,8 @@ def test_every_answer_has_its_class(
 
 
 def test_no_answer(client: celper.Celper, sandbox: Sandbox) -> None:
-    candidate = sandbox.interviewed()
-    sandbox.fault(candidate, "close", act="before", times=None)
+    candidate = sandbox.create_interviewed_candidate().id
+    sandbox.queue_fault(candidate, "close", act="before", times=None)
     with pytest.raises(celper.ConnectionFailedError) as caught:
         client.reject_candidate(candidate, job_position_id=POSITION, max_retries=0)
     assert (caught.value.outcome_unknown, caught.value.status) == (True, None)
@@ -104,10 +105,10 @@ def everything(error: BaseException) -> str:
 
 
 def test_errors_pickle_and_copy(client: celper.Celper, sandbox: Sandbox) -> None:
-    candidate = sandbox.candidate()
+    candidate = sandbox.create_candidate().id
     found: list[celper.CelperError] = []
     for status, code, _ in ANSWERS:
-        sandbox.fault(candidate, "status", status=status, json={"success": False, "error": code, "message": "no"})
+        sandbox.queue_fault(candidate, "status", status=status, json={"success": False, "error": code, "message": "no"})
         with pytest.raises(celper.CelperError) as caught:
             client.invite_candidate(candidate, job_position_id=POSITION, max_retries=0)
         found.append(caught.value)
@@ -176,7 +177,7 @@ BAD_ARGUMENTS: list[tuple[dict[str, Any], str]] = [
 def test_bad_arguments_are_refused_before_anything_is_sent(
     client: celper.Celper, async_client: celper.AsyncCelper, sandbox: Sandbox, bad: dict[str, Any], message: str
 ) -> None:
-    sent = len(sandbox.control("requests"))
+    sent = len(sandbox.requests())
     arguments: dict[str, Any] = {"candidate_id": "cand", "job_position_id": POSITION, **bad}
 
     async def through_asyncio() -> None:
@@ -187,7 +188,7 @@ def test_bad_arguments_are_refused_before_anything_is_sent(
             call()
         assert message in str(caught.value)
         assert (caught.value.operation, caught.value.attempts, caught.value.outcome_unknown) == ("invite", 0, False)
-    assert len(sandbox.control("requests")) == sent
+    assert len(sandbox.requests()) == sent
 
 
 @pytest.mark.parametrize("signal", [KeyboardInterrupt, SystemExit])
@@ -291,14 +292,14 @@ def test_a_client_shows_no_secret(make: Any) -> None:
 
 
 def test_the_server_cannot_make_an_error_show_the_key(sandbox: Sandbox) -> None:
-    candidate = sandbox.candidate()
+    candidate = sandbox.create_candidate().id
     body = {
         "success": False,
         "error": sandbox.api_key,
         "message": f"your key {sandbox.api_key} is odd",
         "requestId": "r",
     }
-    sandbox.fault(candidate, "status", status=400, json=body)
+    sandbox.queue_fault(candidate, "status", status=400, json=body)
     with pytest.raises(celper.InvalidRequestError) as caught:
-        celper.Celper(**sandbox.options()).get_candidate_status(candidate, job_position_id=POSITION)
+        celper.Celper(**sandbox.client_options).get_candidate_status(candidate, job_position_id=POSITION)
     assert sandbox.api_key not in everything(caught.value)

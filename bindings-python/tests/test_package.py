@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import celper
-from sandbox import Sandbox
+from celper_sandbox import Sandbox
 
 HERE = Path(__file__).parent
 WHEELS = HERE.parents[1] / "target/wheels"
@@ -65,17 +65,17 @@ import asyncio, pickle, sys
 sys.path.insert(0, sys.argv[1])
 import celper
 client = celper.Celper(rate_limits=None)
-state = client.get_candidate_status(sys.argv[2], job_position_id="pos")
+state = client.get_candidate_status(sys.argv[2], job_position_id="pos_1")
 assert pickle.loads(pickle.dumps(state)) == state
 async def main():
     async with celper.AsyncCelper(rate_limits=None) as client:
-        return await asyncio.gather(*(client.get_candidate_status(sys.argv[2], job_position_id="pos") for _ in range(20)))
+        return await asyncio.gather(*(client.get_candidate_status(sys.argv[2], job_position_id="pos_1") for _ in range(20)))
 assert {state.status for state in asyncio.run(main())} == {celper.CandidateStatus.NEW}
 try:
-    client.select_candidate(sys.argv[2], job_position_id="pos")
+    client.select_candidate(sys.argv[2], job_position_id="pos_1")
 except celper.InvalidStatusError as error:
     print(f"{state.status} {error.kind}")
 """
-    command = [pythons[0], "-I", "-W", "error", "-c", program, str(tmp_path), sandbox.candidate()]
-    done = subprocess.run(command, env=sandbox.environment, capture_output=True, text=True, timeout=120, check=False)
+    command = [pythons[0], "-I", "-W", "error", "-c", program, str(tmp_path), sandbox.create_candidate().id]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert (done.stdout, done.stderr) == ("new invalid_status\n", "")

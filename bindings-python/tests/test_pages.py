@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import BINARY, Sandbox
+from celper_sandbox import Sandbox, find_program
 
 ROOT = Path(__file__).parents[2]
 # An example may have a line above it that says why it is not run; `tests/docs/README.md`.
@@ -37,24 +37,15 @@ def test_there_are_examples() -> None:
 
 
 @pytest.mark.parametrize("code", EXAMPLES)
-def test_an_example_runs_as_printed(code: str, tmp_path: Path) -> None:
-    sandbox = Sandbox()
-    try:
-        for call in json.loads((ROOT / "tests/docs/stage.json").read_text(encoding="utf-8")):
-            sandbox.control(call["path"], call["body"])
-        program = tmp_path / "example.py"
-        program.write_text(code, encoding="utf-8")
-        environment = {key: value for key, value in os.environ.items() if not key.lower().endswith("_proxy")}
-        environment |= {
-            "CELPER_API_KEY": sandbox.api_key,
-            "CELPER_BASE_URL": sandbox.base_url,
-            "CELPER_SANDBOX": str(BINARY),
-        }
-        # Python warns of every fork beside a thread; that the child works all the same is what `test_fork.py` is about.
-        warnings = ["-W", "error", "-W", "ignore:This process:DeprecationWarning"]
-        command = [sys.executable, *warnings, str(program)]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
-        stray = [line for line in done.stderr.splitlines() if not line.startswith("DEBUG:celper:")]
-        assert (done.returncode, stray) == (0, []), done.stderr
-    finally:
-        sandbox.close()
+def test_an_example_runs_as_printed(code: str, sandbox: Sandbox, tmp_path: Path) -> None:
+    for call in json.loads((ROOT / "tests/docs/stage.json").read_text(encoding="utf-8")):
+        sandbox.control(call["path"], call["body"])
+    program = tmp_path / "example.py"
+    program.write_text(code, encoding="utf-8")
+    # Python warns about a fork in a process with threads; `test_fork.py` shows that the child process works.
+    warnings = ["-W", "error", "-W", "ignore:This process:DeprecationWarning"]
+    command = [sys.executable, *warnings, str(program)]
+    environment = {**os.environ, "CELPER_SANDBOX": find_program()}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    unexpected = [line for line in done.stderr.splitlines() if not line.startswith("DEBUG:celper:")]
+    assert (done.returncode, unexpected) == (0, []), done.stderr

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import Sandbox
+from celper_sandbox import Sandbox
+from support import wait_for_requests, wait_until_closed
 
 PROGRAMS = Path(__file__).parent / "programs"
 RUNS = int(os.environ.get("CELPER_EXIT_RUNS", "300"))
@@ -37,15 +38,13 @@ RUNS = int(os.environ.get("CELPER_EXIT_RUNS", "300"))
     ],
 )
 def test_a_program_ends_without_a_crash_a_hang_or_a_line(sandbox: Sandbox, way: str) -> None:
-    candidate, slow = sandbox.candidate(), sandbox.candidate()
-    sandbox.fault(slow, "delay", seconds=600, act="after", times=None)
+    candidate, slow = sandbox.create_candidate().id, sandbox.create_candidate().id
+    sandbox.queue_fault(slow, "delay", seconds=600, act="after", times=None)
     command = [sys.executable, str(PROGRAMS / "exits.py"), way, candidate, slow]
     expected = (3 if way == "exception" else 0, "new\n" if way in ("atexit", "joined-by-a-later-handler") else "", "")
 
     def run(_: int) -> tuple[int, str, str]:
-        done = subprocess.run(
-            command, env=sandbox.environment, capture_output=True, text=True, timeout=120, check=False
-        )
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
         return done.returncode, done.stdout, done.stderr
 
     with ThreadPoolExecutor(4) as pool:
@@ -81,22 +80,22 @@ assert not thread.is_alive()
 
 
 def test_ctrl_c_ends_the_wait(sandbox: Sandbox) -> None:
-    candidate, slow = sandbox.candidate(), sandbox.candidate()
-    sandbox.fault(slow, "delay", seconds=600, act="after", times=None)
+    candidate, slow = sandbox.create_candidate().id, sandbox.create_candidate().id
+    sandbox.queue_fault(slow, "delay", seconds=600, act="after", times=None)
     command = [sys.executable, str(PROGRAMS / "interrupted.py"), candidate, slow]
     waits = []
     for _ in range(5):
         before = len(sandbox.requests(slow))
-        with subprocess.Popen(command, env=sandbox.environment, stdout=subprocess.PIPE, text=True) as process:
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout
             assert process.stdout.readline() == "waiting\n"
-            sandbox.wait_for_requests(slow, before + 1)
+            wait_for_requests(sandbox, slow, before + 1)
             sent = time.time()
             process.send_signal(signal.SIGINT)
             waits.append(float(process.stdout.readline()) - sent)
             assert process.stdout.read() == "new\n"
         assert process.returncode == 0
-        sandbox.wait_until_closed(slow)
+        wait_until_closed(sandbox, slow)
         assert len(sandbox.requests(slow)) == before + 1
     # The median, for a machine may be busy once.
     assert sorted(waits)[2] < 0.5, waits

@@ -27,7 +27,7 @@ way, candidate, slow = sys.argv[1:]
 
 
 def call(client: celper.Celper, candidate_id: str) -> None:
-    client.get_candidate_status(candidate_id, job_position_id="pos")
+    client.get_candidate_status(candidate_id, job_position_id="pos_1")
 
 
 def run(work: Coroutine[Any, Any, object]) -> None:
@@ -41,8 +41,8 @@ async def in_flight(client: celper.AsyncCelper) -> None:
     import asyncio
 
     for _ in range(8):
-        asyncio.ensure_future(client.get_candidate_status(slow, job_position_id="pos"))
-    await asyncio.gather(*(client.get_candidate_status(candidate, job_position_id="pos") for _ in range(8)))
+        asyncio.ensure_future(client.get_candidate_status(slow, job_position_id="pos_1"))
+    await asyncio.gather(*(client.get_candidate_status(candidate, job_position_id="pos_1") for _ in range(8)))
 
 
 def begun_and_left(client: celper.AsyncCelper) -> None:
@@ -51,7 +51,7 @@ def begun_and_left(client: celper.AsyncCelper) -> None:
 
     loop = asyncio.new_event_loop()
     for _ in range(8):
-        task: Any = loop.create_task(client.get_candidate_status(candidate, job_position_id="pos"))
+        task: Any = loop.create_task(client.get_candidate_status(candidate, job_position_id="pos_1"))
         task._log_destroy_pending = False
     loop.run_until_complete(asyncio.sleep(0))
     keep.append(loop)
@@ -66,7 +66,7 @@ async def forever_async(client: celper.AsyncCelper) -> None:
     import asyncio
 
     while True:
-        await asyncio.gather(*(client.get_candidate_status(candidate, job_position_id="pos") for _ in range(4)))
+        await asyncio.gather(*(client.get_candidate_status(candidate, job_position_id="pos_1") for _ in range(4)))
 
 
 class SlowToGo:
@@ -81,7 +81,7 @@ if way == "sync":
     call(celper.Celper(rate_limits=None), candidate)
 elif way == "async":
     client = celper.AsyncCelper(rate_limits=None)
-    run(client.get_candidate_status(candidate, job_position_id="pos"))
+    run(client.get_candidate_status(candidate, job_position_id="pos_1"))
 elif way == "async-in-flight":
     run(in_flight(celper.AsyncCelper(rate_limits=None)))
 elif way == "loop-left":
@@ -112,7 +112,7 @@ elif way == "no-add-reader":
     call(celper.Celper(rate_limits=None), candidate)
 elif way == "atexit":
     late = celper.Celper(rate_limits=None)
-    atexit.register(lambda: print(late.get_candidate_status(candidate, job_position_id="pos").status, flush=True))
+    atexit.register(lambda: print(late.get_candidate_status(candidate, job_position_id="pos_1").status, flush=True))
 elif way == "joined-by-a-later-handler":
     # The usual queue that is emptied at the end, by a thread that the handler waits for.
     from queue import SimpleQueue
@@ -122,7 +122,7 @@ elif way == "joined-by-a-later-handler":
 
     def work_off() -> None:
         while (item := queue.get()) is not None:
-            print(of_the_queue.get_candidate_status(item, job_position_id="pos").status, flush=True)
+            print(of_the_queue.get_candidate_status(item, job_position_id="pos_1").status, flush=True)
 
     worker = threading.Thread(target=work_off, daemon=True)
     worker.start()

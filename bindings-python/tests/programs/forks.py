@@ -8,8 +8,6 @@ import os
 import signal
 import sys
 import threading
-import time
-import urllib.request
 
 import celper
 
@@ -19,9 +17,9 @@ async_client = celper.AsyncCelper(rate_limits=None)
 
 
 def check() -> None:
-    assert client.get_candidate_status(candidate, job_position_id="pos").status == "new"
+    assert client.get_candidate_status(candidate, job_position_id="pos_1").status == "new"
     for _ in range(2):
-        assert asyncio.run(async_client.get_candidate_status(candidate, job_position_id="pos")).status == "new"
+        assert asyncio.run(async_client.get_candidate_status(candidate, job_position_id="pos_1")).status == "new"
 
 
 def fork_and_check(depth: int = 1) -> None:
@@ -42,14 +40,14 @@ def fork_and_check(depth: int = 1) -> None:
 
 def busy(stop: threading.Event) -> None:
     while not stop.is_set():
-        client.get_candidate_status(candidate, job_position_id="pos")
+        client.get_candidate_status(candidate, job_position_id="pos_1")
 
 
 def busy_async(stop: threading.Event) -> None:
     async def main() -> None:
         while not stop.is_set():
             await asyncio.gather(
-                *(async_client.get_candidate_status(candidate, job_position_id="pos") for _ in range(8))
+                *(async_client.get_candidate_status(candidate, job_position_id="pos_1") for _ in range(8))
             )
 
     asyncio.run(main())
@@ -78,7 +76,8 @@ elif way == "fork-inside-a-loop":
 
     async def main() -> None:
         calls = [
-            asyncio.ensure_future(async_client.get_candidate_status(candidate, job_position_id="pos")) for _ in range(8)
+            asyncio.ensure_future(async_client.get_candidate_status(candidate, job_position_id="pos_1"))
+            for _ in range(8)
         ]
         await asyncio.sleep(0)
         pid = os.fork()
@@ -94,7 +93,7 @@ elif way == "fork-inside-a-loop":
             os._exit(1)
         assert [(await call).status for call in calls] == ["new"] * 8
         assert (await asyncio.to_thread(os.waitpid, pid, 0))[1] == 0
-        assert (await async_client.get_candidate_status(candidate, job_position_id="pos")).status == "new"
+        assert (await async_client.get_candidate_status(candidate, job_position_id="pos_1")).status == "new"
 
     asyncio.run(main())
 elif way == "inherited-loop":
@@ -102,7 +101,7 @@ elif way == "inherited-loop":
     loop = asyncio.new_event_loop()
 
     def check() -> None:
-        state = loop.run_until_complete(async_client.get_candidate_status(candidate, job_position_id="pos"))
+        state = loop.run_until_complete(async_client.get_candidate_status(candidate, job_position_id="pos_1"))
         assert state.status == "new"
 
     check()
@@ -125,14 +124,13 @@ elif way == "signal-handler":
     parent = os.getpid()
 
     def signal_when_it_is_sent() -> None:
-        open_url = urllib.request.build_opener(urllib.request.ProxyHandler({})).open
-        while open_url(f"{client.base_url}/_sandbox/requests?candidateId={slow}").read() == b"[]":
-            time.sleep(0.01)
+        # The test writes a line when the request has reached the sandbox.
+        sys.stdin.readline()
         os.kill(parent, signal.SIGUSR1)
 
     threading.Thread(target=signal_when_it_is_sent, daemon=True).start()
     try:
-        client.invite_candidate(slow, job_position_id="pos", timeout=5, max_retries=0)
+        client.invite_candidate(slow, job_position_id="pos_1", timeout=5, max_retries=0)
     except celper.ConnectionFailedError as error:
         # In the child, where nobody is left who could finish it.
         assert child == 0

@@ -12,10 +12,10 @@ import celper
 signal.signal(signal.SIGINT, signal.default_int_handler)
 candidate, slow = sys.argv[1:]
 client = celper.Celper(rate_limits=None)
-client.get_candidate_status(candidate, job_position_id="pos")
+client.get_candidate_status(candidate, job_position_id="pos_1")
 print("waiting", flush=True)
 try:
-    client.invite_candidate(slow, job_position_id="pos", timeout=600)
+    client.invite_candidate(slow, job_position_id="pos_1", timeout=600)
 except KeyboardInterrupt:
     print(time.time(), flush=True)
-print(client.get_candidate_status(candidate, job_position_id="pos").status, flush=True)
+print(client.get_candidate_status(candidate, job_position_id="pos_1").status, flush=True)

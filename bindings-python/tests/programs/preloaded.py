@@ -12,13 +12,13 @@ import celper
 CANDIDATE, SLOW = os.environ["CANDIDATE"], os.environ["SLOW"]
 client = celper.Celper(rate_limits=None)
 async_client = celper.AsyncCelper(rate_limits=None)
-client.get_candidate_status(CANDIDATE, job_position_id="pos")
-asyncio.run(async_client.get_candidate_status(CANDIDATE, job_position_id="pos"))
+client.get_candidate_status(CANDIDATE, job_position_id="pos_1")
+asyncio.run(async_client.get_candidate_status(CANDIDATE, job_position_id="pos_1"))
 
 
 def in_flight() -> None:
     try:
-        client.get_candidate_status(SLOW, job_position_id="pos")
+        client.get_candidate_status(SLOW, job_position_id="pos_1")
     except celper.CelperError:
         pass
 
@@ -28,7 +28,7 @@ threading.Thread(target=in_flight, daemon=True).start()
 
 
 def app(environ: dict[str, str], start_response: Callable[[str, list[tuple[str, str]]], object]) -> Iterable[bytes]:
-    state = client.get_candidate_status(CANDIDATE, job_position_id="pos")
-    same = asyncio.run(async_client.get_candidate_status(CANDIDATE, job_position_id="pos"))
+    state = client.get_candidate_status(CANDIDATE, job_position_id="pos_1")
+    same = asyncio.run(async_client.get_candidate_status(CANDIDATE, job_position_id="pos_1"))
     start_response("200 OK", [("Content-Type", "text/plain")])
     return [f"{os.getpid()} {state.status} {same.status}".encode()]

@@ -13,7 +13,7 @@ CANDIDATE = os.environ["CANDIDATE"]
 FOLDER = os.environ["FOLDER"]
 client = celper.Celper(rate_limits=None)
 async_client = celper.AsyncCelper(rate_limits=None)
-client.get_candidate_status(CANDIDATE, job_position_id="pos")
+client.get_candidate_status(CANDIDATE, job_position_id="pos_1")
 
 app = celery.Celery("tasks", broker="filesystem://", backend=f"file://{FOLDER}/results")
 app.conf.update(
@@ -30,7 +30,7 @@ app.conf.update(
 
 @app.task
 def invite(candidate_id: str) -> tuple[int, str]:
-    invitation = client.invite_candidate(candidate_id, job_position_id="pos")
-    state = asyncio.run(async_client.get_candidate_status(candidate_id, job_position_id="pos"))
+    invitation = client.invite_candidate(candidate_id, job_position_id="pos_1")
+    state = asyncio.run(async_client.get_candidate_status(candidate_id, job_position_id="pos_1"))
     assert invitation.invited
     return os.getpid(), str(state.status)

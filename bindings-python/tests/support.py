@@ -1,0 +1,32 @@
+"""What several test modules use: the sandbox's default job position, and waiting for what happens in other threads."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from celper_sandbox import Request, Sandbox
+
+POSITION = "pos_1"
+
+T = TypeVar("T")
+
+
+def wait_until(condition: Callable[[], T], timeout: float = 30.0) -> T:
+    """Polls `condition` and returns its first true value."""
+    end = time.monotonic() + timeout
+    while not (value := condition()):
+        assert time.monotonic() < end, "timed out"
+        time.sleep(0.01)
+    return value
+
+
+def wait_for_requests(sandbox: Sandbox, candidate_id: str, number: int = 1) -> list[Request]:
+    wait_until(lambda: len(sandbox.requests(candidate_id)) >= number)
+    return sandbox.requests(candidate_id)
+
+
+def wait_until_closed(sandbox: Sandbox, candidate_id: str) -> None:
+    """Waits until the client of the candidate's latest request has closed the connection."""
+    wait_until(lambda: sandbox.requests(candidate_id)[-1].client_closed)

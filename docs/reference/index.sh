@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Writes the page that leads to each language's reference, as far as they are there: `index.sh target/docs`.
+# Writes the page that links to the references that exist: `index.sh target/docs`.
 set -euo pipefail
 cd "$1"
 entry() { # FOLDER PAGE TITLE
     if [[ -e "$1/$2" ]]; then echo "<li><a href=\"$1/$2\">$3</a></li>"; fi
 }
-# shellcheck disable=SC2094 # an entry's page is no file that is read here
+# shellcheck disable=SC2094 # the entries' pages are not read here
 {
     cat <<'HTML'
 <!doctype html>
@@ -15,7 +15,7 @@ entry() { # FOLDER PAGE TITLE
 <title>Celper SDK: reference</title>
 <style>body { font: 1rem/1.6 system-ui, sans-serif; max-width: 40rem; margin: 4rem auto; padding: 0 1rem }</style>
 <h1>Celper SDK: reference</h1>
-<p>What every class and function is. How to use them: the README and the pages in <code>docs/</code>.</p>
+<p>The API reference of each language. For usage see the README and the pages in <code>docs/</code>.</p>
 <ul>
 HTML
     entry rust celper/index.html 'Rust: crate <code>celper</code>'

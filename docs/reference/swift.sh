@@ -1,22 +1,22 @@
 #!/usr/bin/env bash
-# Writes the Swift package's reference into a folder of target/docs with DocC, from what the compiler knows of the package:
-# `build.sh ../../docs/reference/swift.sh OUT`, in the package's folder. A warning of DocC's fails.
+# Writes the Swift package's reference with DocC, from the compiler's symbol graph. Run it in the package's folder:
+# `build.sh ../../docs/reference/swift.sh OUT`, with OUT a folder in target/docs. A DocC warning fails.
 set -euo pipefail
 out="$1"
 rm -rf "$out" .build/reference
 mkdir -p .build/reference
 
-# Made with the flags of the tests, so that neither has to build anew what the other built.
+# Uses the same flags as the tests, so that neither rebuilds the other's modules.
 swift package -Xswiftc -warnings-as-errors dump-symbol-graph --minimum-access-level public --skip-synthesized-members \
     >.build/reference/log 2>&1 || { cat .build/reference/log; exit 1; }
-# The package's own module alone: people do not see the generated one.
+# Only the package's own module; users do not see the generated one.
 cp .build/*/symbolgraph/Celper.symbols.json .build/reference/
 
 docc="$(command -v docc || true)"
 [[ -n "$docc" ]] || docc="$(dirname "$(readlink -f "$(command -v swift)")")/docc"
 [[ -x "$docc" ]] || docc="$(xcrun --find docc 2>/dev/null || true)"
 if [[ -z "$docc" ]]; then
-    echo "This Swift has no docc: $out has the symbol graph alone"
+    echo "This Swift has no docc: only the symbol graph is written to $out"
     mkdir -p "$out"
     exec cp .build/reference/Celper.symbols.json "$out/"
 fi

@@ -1,7 +1,7 @@
-//! Makes a doctest of each Rust example in the pages, so that rustdoc compiles and runs it.
+//! Turns each Rust example in the pages into a doctest, so that rustdoc compiles and runs it.
 
 #[path = "src/page.rs"]
-#[allow(dead_code, unreachable_pub, reason = "it is a module of the crate, which shows it to the checks")]
+#[allow(dead_code, unreachable_pub, reason = "also a module of the crate, whose tests use the rest of it")]
 mod page;
 
 use std::fmt::Write as _;
@@ -12,22 +12,22 @@ use page::{Example, Page};
 
 fn main() -> Result<(), Box<dyn error::Error>> {
     println!("cargo::rerun-if-changed=pages.txt");
-    let mut made = String::new();
+    let mut doctests = String::new();
     for page in page::pages()? {
         println!("cargo::rerun-if-changed={}", page::root().join(&page.path).display());
         for example in page.examples() {
             if example.language == "rust" && example.not_run.is_none() {
-                add_doctest(&mut made, &page, &example)?;
+                add_doctest(&mut doctests, &page, &example)?;
             }
         }
     }
-    fs::write(Path::new(&env::var("OUT_DIR")?).join("examples.rs"), made)?;
+    fs::write(Path::new(&env::var("OUT_DIR")?).join("examples.rs"), doctests)?;
     Ok(())
 }
 
-/// An example that has a `main` is a program, which is called by another `main`. The others become a function's body that
-/// has a `client`.
-fn add_doctest(made: &mut String, page: &Page, example: &Example) -> Result<(), std::fmt::Error> {
+/// Appends the doctest of one example. The `main` of an example that has one is renamed and called by another `main`. Any other
+/// example becomes the body of a function that has a `client`.
+fn add_doctest(doctests: &mut String, page: &Page, example: &Example) -> Result<(), std::fmt::Error> {
     let function = if example.code.contains("fn main()") {
         example.code.replace("fn main()", "fn example()")
     } else {
@@ -42,5 +42,5 @@ fn add_doctest(made: &mut String, page: &Page, example: &Example) -> Result<(), 
     );
     let name: String =
         page.path.chars().map(|character| if character.is_alphanumeric() { character } else { '_' }).collect();
-    writeln!(made, "#[doc = {program:?}]\nstruct {name}_line_{};", example.line)
+    writeln!(doctests, "#[doc = {program:?}]\nstruct {name}_line_{};", example.line)
 }

@@ -1,4 +1,4 @@
-//! What the pages hold: their examples, links and headings. The build script has this file too.
+//! Parses the pages: their examples, links and headings. The build script includes this file too.
 
 use std::fs;
 use std::io;
@@ -6,31 +6,31 @@ use std::path::{Path, PathBuf};
 
 use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd};
 
-/// What stands in the line above an example that no test can run, with the reason.
+/// Starts the comment above an example that no test runs; the reason follows.
 const NOT_RUN: &str = "<!-- not run:";
 
 /// A page, by its path from the repository's root.
 #[derive(Debug)]
 pub struct Page {
-    /// Where it is.
+    /// Its path.
     pub path: String,
-    /// All of it.
+    /// Its Markdown text.
     pub text: String,
 }
 
 /// A code block.
 #[derive(Debug)]
 pub struct Example {
-    /// The line of its opening fence, from 1.
+    /// The line of its opening fence, counted from 1.
     pub line: usize,
-    /// What its fence names; empty for an indented block.
+    /// The fence's language; empty for an indented block.
     pub language: String,
     /// The code.
     pub code: String,
-    /// Why no test runs it.
+    /// The reason why no test runs it.
     pub not_run: Option<String>,
-    /// Whether its fence is three backticks at the beginning of a line, so that every language's runner finds it.
-    pub plain: bool,
+    /// Whether its fence is three backticks at the start of a line, the only form that all languages' tests find.
+    pub is_fenced: bool,
 }
 
 /// The repository's root.
@@ -38,11 +38,11 @@ pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// The pages of `pages.txt`.
+/// Reads the pages of `pages.txt`.
 ///
 /// # Errors
 ///
-/// When one of them cannot be read.
+/// If one of them cannot be read.
 pub fn pages() -> io::Result<Vec<Page>> {
     let list = fs::read_to_string(root().join("tests/docs/pages.txt"))?;
     let read = |path: &str| {
@@ -54,7 +54,7 @@ pub fn pages() -> io::Result<Vec<Page>> {
 }
 
 impl Page {
-    /// The code blocks, in order.
+    /// The code blocks, in the page's order.
     pub fn examples(&self) -> Vec<Example> {
         let mut examples: Vec<Example> = Vec::new();
         let mut inside = false;
@@ -67,10 +67,10 @@ impl Page {
                         CodeBlockKind::Fenced(language) => language.to_string(),
                         CodeBlockKind::Indented => String::new(),
                     };
-                    let begins_its_line = before.is_empty() || before.ends_with('\n');
+                    let starts_a_line = before.is_empty() || before.ends_with('\n');
                     examples.push(Example {
                         line: before.matches('\n').count() + 1,
-                        plain: begins_its_line && from_here.starts_with(&format!("```{language}\n")),
+                        is_fenced: starts_a_line && from_here.starts_with(&format!("```{language}\n")),
                         language,
                         code: String::new(),
                         not_run: before.trim_end_matches('\n').lines().last().and_then(reason),
@@ -88,12 +88,12 @@ impl Page {
         examples
     }
 
-    /// How many lines say that an example is not run.
-    pub fn marks(&self) -> usize {
+    /// The number of `not run` comments.
+    pub fn not_run_comments(&self) -> usize {
         self.text.lines().filter(|line| reason(line).is_some()).count()
     }
 
-    /// Where the links point.
+    /// The targets of the links and images.
     pub fn links(&self) -> Vec<String> {
         let target = |event| match event {
             Event::Start(Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. }) => Some(dest_url.to_string()),
@@ -102,7 +102,7 @@ impl Page {
         self.events().filter_map(|(event, _)| target(event)).collect()
     }
 
-    /// The names by which links reach the headings, as the sites that show the pages make them.
+    /// The headings' anchors, as the sites that show the pages create them.
     pub fn anchors(&self) -> Vec<String> {
         let mut anchors = Vec::new();
         let mut heading: Option<String> = None;

@@ -1,11 +1,12 @@
-"""One version for all packages.
+"""Keeps one version number in all packages.
 
-version.py                 print the version, once every place is found to have it
-version.py set X.Y.Z       write it in every place, and give the changelog's unreleased part that heading
-version.py released TAG    the same; also TAG must be `v` and the version, and the changelog have that heading
+version.py                 check that every place has the same version, and print it
+version.py set X.Y.Z       write the version in every place, and as the heading of the changelog's unreleased section
+version.py released TAG    check that every place has the same version, that TAG is `v` and that version, and that the
+                           changelog has a heading for it
 
-A place is declared in PLACES, or is a MENTION of one of our packages and its version anywhere else in the repository.
-The changelog is none: it tells of the past.
+A place is listed in PLACES, or is a MENTION of one of our packages with a version anywhere else in the repository. The
+changelog is exempt, because it names past versions.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ MANIFEST = rf'^  "version": "{VERSION}",$'
 LOCK_HEAD = rf'\A{{\n  "name": .*\n  "version": "{VERSION}",$'
 LOCK_ROOT = rf'^    "": {{\n      "name": .*\n      "version": "{VERSION}",$'
 
-# Files, and patterns whose group is the version. Each pattern must be found, and whatever it finds is a place.
+# Files, with patterns whose group is the version. Each pattern must match, and every match is a place.
 PLACES: dict[str, list[str]] = {
     "Cargo.toml": [rf'^\[workspace\.package\]\nversion = "{VERSION}"$'],
     "Cargo.lock": [rf'^name = "celper[\w-]*"\nversion = "{VERSION}"\n(?!source)'],
@@ -41,23 +42,23 @@ HEADING = rf"^## \[{VERSION}\] - \d{{4}}-\d\d-\d\d$"
 
 
 def versions(text: str, patterns: list[str]) -> list[re.Match[str]]:
-    """All that `patterns` find; `^` and `$` are a line's ends."""
+    """All matches of `patterns`; `^` and `$` match at line breaks."""
     return [match for pattern in patterns for match in re.finditer(pattern, text, re.MULTILINE)]
 
 
-def original() -> str:
-    """The version in Cargo.toml, which the crates take theirs from."""
+def workspace_version() -> str:
+    """The version in Cargo.toml, which the crates inherit."""
     (match,) = versions((ROOT / "Cargo.toml").read_text(), PLACES["Cargo.toml"])
     return match[1]
 
 
 def headings() -> list[str]:
-    """The released versions, newest first."""
+    """The released versions in the changelog, newest first."""
     return [match[1] for match in versions((ROOT / CHANGELOG).read_text(), [HEADING])]
 
 
 def texts() -> dict[str, str]:
-    """The text files of the repository, also those that are not added yet."""
+    """The text files of the repository, including untracked ones."""
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     listed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
     found: dict[str, str] = {}
@@ -69,24 +70,24 @@ def texts() -> dict[str, str]:
     return found
 
 
-def faults() -> list[str]:
-    """What is not in step with Cargo.toml."""
-    version = original()
-    wrong = [f"{CHANGELOG}: the newest heading is {newest}" for newest in headings()[:1] if newest != version]
+def check() -> list[str]:
+    """The places whose version differs from Cargo.toml's."""
+    version = workspace_version()
+    errors = [f"{CHANGELOG}: the newest heading is {newest}" for newest in headings()[:1] if newest != version]
     files = texts()
     for name, patterns in PLACES.items():
         missing = [pattern for pattern in patterns if not versions(files.get(name, ""), [pattern])]
-        wrong += [f"{name}: nothing there is like {pattern}" for pattern in missing]
+        errors += [f"{name}: no match for {pattern}" for pattern in missing]
     for name, text in files.items():
         for match in versions(text, [*PLACES.get(name, []), MENTION]):
             if match[1] != version:
                 line = text.count("\n", 0, match.start(1)) + 1
-                wrong.append(f"{name}:{line}: {match[1]}, not {version}")
-    return sorted(set(wrong))
+                errors.append(f"{name}:{line}: {match[1]}, not {version}")
+    return sorted(set(errors))
 
 
 def write(version: str) -> None:
-    """Puts `version` in every place."""
+    """Write `version` in every place."""
     for name, text in texts().items():
         new = text
         places = {match.span(1) for match in versions(text, [*PLACES.get(name, []), MENTION])}
@@ -101,24 +102,24 @@ def write(version: str) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Does what the arguments say."""
+    """Run the command that the arguments name, and return the exit code."""
     match arguments:
         case []:
-            wrong = faults()
+            errors = check()
         case ["set", version] if re.fullmatch(VERSION, version):
             write(version)
-            wrong = faults()
+            errors = check()
         case ["released", tag]:
-            wrong = faults()
-            if tag != f"v{original()}":
-                wrong.append(f"the tag is {tag}, and the version {original()}")
-            if original() not in headings():
-                wrong.append(f"{CHANGELOG} has no heading for {original()}")
+            errors = check()
+            if tag != f"v{workspace_version()}":
+                errors.append(f"the tag is {tag}, but the version is {workspace_version()}")
+            if workspace_version() not in headings():
+                errors.append(f"{CHANGELOG} has no heading for {workspace_version()}")
         case _:
             print(__doc__, file=sys.stderr)
             return 2
-    print(*(wrong or [original()]), sep="\n", file=sys.stderr if wrong else sys.stdout)
-    return 1 if wrong else 0
+    print(*(errors or [workspace_version()]), sep="\n", file=sys.stderr if errors else sys.stdout)
+    return 1 if errors else 0
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Makes the AAR, in target/dist/maven; the machine has the Android SDK with an NDK, cargo-ndk, Gradle, and Rust for Android.
+# Builds the AAR in target/dist/maven. Needs the Android SDK with an NDK, cargo-ndk, Gradle, and Rust's Android targets.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 kotlin=bindings-uniffi/kotlin
 export ANDROID_NDK_HOME="${ANDROID_NDK_HOME:-${ANDROID_NDK_LATEST_HOME:-}}"
 
-# The library beside the glue is this machine's, and no part of the AAR.
+# This also builds a library for this machine, which is not part of the AAR.
 CELPER_PROFILE=dev bindings-uniffi/generate.sh kotlin "$kotlin/target/generated-sources/uniffi" target/android-host
 project=target/android
 rm -rf "$project"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes the Swift package for iOS and macOS, in target/dist/swift; the machine is a Mac with Xcode and Rust for all targets.
+# Builds the Swift package for iOS and macOS in target/dist/swift. Needs a Mac with Xcode and Rust with all targets.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 version="$(python3 .ci/version.py)"
@@ -13,6 +13,6 @@ framework=bindings-uniffi/swift/CelperFFI.xcframework
 cp LICENSE "$framework/"
 bindings-uniffi/swift/package.sh "target/$name"
 (cd target && zip --quiet --recurse-paths --symlinks "$out/$name.zip" "$name")
-# The framework by itself, with the sum that a package names it by.
+# The framework on its own, with the checksum that a package manifest needs to refer to it.
 (cd bindings-uniffi/swift && zip --quiet --recurse-paths --symlinks "$out/CelperFFI-$version.xcframework.zip" CelperFFI.xcframework)
 swift package compute-checksum "$out/CelperFFI-$version.xcframework.zip" >"$out/CelperFFI-$version.xcframework.zip.checksum"

@@ -1,7 +1,8 @@
-"""Puts together what the platforms have made: `assemble.py PARTS OUT`.
+"""Assembles the release from the builds of all platforms: `assemble.py PARTS OUT`.
 
-PARTS has a folder for each: `dist`, all that `make dist` leaves; `natives-*`, what another platform has of its own;
-`android` and `apple`. OUT has what is published, by registry, with SHA256SUMS. A platform that is missing is an error.
+PARTS has a folder for each build: `dist`, the output of `make dist`; `natives-*`, the native packages of another
+platform; `android` and `apple`. OUT gets the files to publish, by registry, and SHA256SUMS. A missing platform is an
+error.
 """
 
 from __future__ import annotations
@@ -15,25 +16,25 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-# Maven Central's own business, or wrong once something is put into a jar.
-LEFT_OUT = ("SHA256SUMS", "maven-metadata*", "*.md5", "*.sha1", "*.sha256", "*.sha512")
+# Written by Maven Central itself, or wrong after a file is added to a jar.
+EXCLUDED = ("SHA256SUMS", "maven-metadata*", "*.md5", "*.sha1", "*.sha256", "*.sha512")
 
 
 def merge(part: Path, out: Path) -> None:
-    """Takes over what `out` does not have yet: what is the same everywhere is that of the first."""
+    """Copy the files that `out` does not have yet. Platform-independent files are those of the first part."""
     for path in sorted(part.rglob("*")):
         target = out / path.relative_to(part)
-        if path.is_file() and not target.exists() and not any(path.match(pattern) for pattern in LEFT_OUT):
+        if path.is_file() and not target.exists() and not any(path.match(pattern) for pattern in EXCLUDED):
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target)
 
 
-def into_jar(jar: Path, libraries: Path) -> list[str]:
-    """Puts the other platforms' libraries where JNA looks for them, and says which platforms the jar is for."""
+def add_libraries(jar: Path, libraries: Path) -> list[str]:
+    """Add the other platforms' libraries where JNA looks for them, and return the jar's platforms."""
     with zipfile.ZipFile(jar, "a", zipfile.ZIP_DEFLATED) as archive:
         for path in sorted(libraries.rglob("*")):
             if path.is_file():
-                # The same bytes from the same libraries.
+                # No timestamps, so that the same libraries give the same jar.
                 entry = zipfile.ZipInfo(path.relative_to(libraries).as_posix())
                 entry.external_attr = 0o644 << 16
                 archive.writestr(entry, path.read_bytes(), zipfile.ZIP_DEFLATED)
@@ -54,34 +55,34 @@ def manifests(folder: Path) -> list[dict[str, Any]]:
 
 
 def missing(out: Path, in_jar: list[str]) -> list[str]:
-    """What there should be, and is not."""
+    """The files that the release lacks."""
     packages = manifests(out / "npm")
     there = {package["name"] for package in packages}
-    lacking = [f"npm package {name}" for name in ("celper", "celper-sandbox") if name not in there]
+    absent = [f"npm package {name}" for name in ("celper", "celper-sandbox") if name not in there]
     for package in packages:
-        # What npm has a package for, pip has a wheel for.
+        # There is a wheel for each platform that has an npm package.
         platforms = package.get("optionalDependencies", {})
-        lacking += [f"npm package {name}" for name in platforms if name not in there]
+        absent += [f"npm package {name}" for name in platforms if name not in there]
         wheels = list((out / "python").glob(f"{package['name'].replace('-', '_')}-{package['version']}-*.whl"))
         if len(wheels) != len(platforms):
-            lacking.append(f"wheels of {package['name']}: there are {len(wheels)} of {len(platforms)}")
+            absent.append(f"wheels of {package['name']}: found {len(wheels)} of {len(platforms)}")
     systems = [f"{system}-{cpu}" for system in ("linux", "darwin", "win32") for cpu in ("x86-64", "aarch64")]
-    lacking += [f"library in the jar for {system}" for system in systems if system not in in_jar]
+    absent += [f"library in the jar for {system}" for system in systems if system not in in_jar]
     others = ("maven/**/*.aar", "swift/*-apple.zip", "rust/*.crate", "python/*.tar.gz", "sbom/*.json")
-    return lacking + [pattern for pattern in others if not list(out.glob(pattern))]
+    return absent + [pattern for pattern in others if not list(out.glob(pattern))]
 
 
 def main(parts: Path, out: Path) -> int:
-    """Merges, checks, and writes the sums."""
+    """Merge the parts, check that nothing is missing, and write the checksums."""
     shutil.rmtree(out, ignore_errors=True)
     for part in [parts / "dist", *sorted(path for path in parts.iterdir() if path.name != "dist")]:
         merge(part, out)
     (jar,) = (path for path in out.glob("maven/ai/celper/celper/*/celper-*.jar") if path.stem.count("-") == 1)
-    in_jar = into_jar(jar, out / "jvm")
+    in_jar = add_libraries(jar, out / "jvm")
     shutil.rmtree(out / "jvm", ignore_errors=True)
-    lacking = missing(out, in_jar)
-    if lacking:
-        print("missing:", *lacking, sep="\n  ", file=sys.stderr)
+    absent = missing(out, in_jar)
+    if absent:
+        print("missing:", *absent, sep="\n  ", file=sys.stderr)
         return 1
     files = sorted(path for path in out.rglob("*") if path.is_file())
     sums = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(out).as_posix()}\n" for path in files]

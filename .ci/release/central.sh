@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Signs what `assemble.py` leaves in its folder `maven`, and hands it to Maven Central: `central.sh FOLDER URL`.
-# URL is where the project's sources are. The signing key is in MAVEN_GPG_KEY (armoured) and MAVEN_GPG_PASSPHRASE, the
-# user token for Central in MAVEN_CENTRAL_USERNAME and MAVEN_CENTRAL_PASSWORD, the address of its Publisher API in
-# MAVEN_CENTRAL_API; without a token the bundle is made, and stays.
-# A version that Central has already is left alone, so that a release that broke off can be run again.
+# Signs the folder `maven` that `assemble.py` writes, and uploads it to Maven Central: `central.sh FOLDER URL`.
+# URL is the project's repository. The signing key is in MAVEN_GPG_KEY (armoured) and MAVEN_GPG_PASSPHRASE, the user token
+# for Central in MAVEN_CENTRAL_USERNAME and MAVEN_CENTRAL_PASSWORD, and the URL of its Publisher API in MAVEN_CENTRAL_API.
+# Without a token it only builds the bundle and prints its path.
+# It skips a version that Central already has, so that a failed release can be rerun.
 set -euo pipefail
 cd "$1"
 url="$2"
@@ -12,14 +12,14 @@ pom="$(find . -name '*.pom' | sort | head -n 1)"
 name="$(basename "$pom" .pom)"
 if [[ -n "${MAVEN_CENTRAL_USERNAME:-}" ]]; then
     token="$(printf '%s:%s' "$MAVEN_CENTRAL_USERNAME" "$MAVEN_CENTRAL_PASSWORD" | base64 -w 0)"
-    # From a file, as arguments can be read by other processes.
+    # Passed on standard input, because other processes can read arguments.
     call() {
         curl --fail-with-body --silent --show-error --config - "$@" <<<"header = \"Authorization: Bearer $token\""
     }
     namespace="$(dirname "${pom#./}" | cut -d / -f 1-2 | tr / .)"
     published="$(call "$MAVEN_CENTRAL_API/published?namespace=$namespace&name=${name%-*}&version=${name##*-}")"
     if [[ "$published" == *true* ]]; then
-        echo "$name is published already"
+        echo "$name is already published"
         exit
     fi
 fi
@@ -29,7 +29,7 @@ export GNUPGHOME
 trap 'rm -rf "$GNUPGHOME"' EXIT
 gpg --batch --quiet --import <<<"$MAVEN_GPG_KEY"
 
-# Central wants to know who makes it and where; the repository itself does not say where it is.
+# Central requires the developers and the repository's URL, which is not stored in the repository.
 about="\\
   <url>$url</url>\\
   <developers>\\

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Writes the licences of what a crate compiles in on any platform: `licenses.sh CRATE FILE`. For what `make dist` does not build.
+# Writes the licences of a crate's dependencies on all platforms: `licenses.sh CRATE FILE`. For packages that `make dist` does not
+# build.
 set -euo pipefail
 file="$(mkdir -p "$(dirname "$2")" && cd "$(dirname "$2")" && pwd -P)/$(basename "$2")"
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes what this platform has of its own in the packages, in target/dist; `make dist` makes all the rest. Without make, so
-# that it runs in the Bash that Windows has. CELPER_LIBC=musl makes it for Linux with musl.
+# Builds this platform's native packages in target/dist; `make dist` builds the others. It does not use make, so that it runs in
+# Bash on Windows. CELPER_LIBC=musl builds for Linux with musl.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 tools=target/dist-tools

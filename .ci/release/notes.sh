@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Prints what the changelog says of a version: `notes.sh X.Y.Z`.
+# Prints the changelog's section of a version: `notes.sh X.Y.Z`.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 awk -v heading="## [$1]" '

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Writes into the npm packages' manifests which repository they are built in. npm compares it with what the workflow that
-# publishes them proves about itself, and nothing in the repository knows where it is.
+# Writes the repository's URL into the npm packages' manifests. npm compares it with the publishing workflow's identity. The
+# URL is not stored in the repository.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 for folder in bindings-node tests/sandbox/node; do

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Installs the packages as users do, and calls something that refuses: `smoke.sh RELEASE PLATFORM`, with npm's name for the
-# platform. That takes the native part, its runtime and its errors. Then the demo is run, against the sandbox as pip brings it.
+# Installs the packages as users do, and makes a call to a port that refuses connections: `smoke.sh RELEASE PLATFORM`, with
+# npm's name for the platform. The call needs the native library, its runtime and its errors. Then it runs the demo against the
+# sandbox from its pip package.
 set -euo pipefail
 release="$(cd "$1" && pwd)" platform="$2"
 smoke="$(cd "$(dirname "${BASH_SOURCE[0]}")/smoke" && pwd)"
@@ -26,7 +27,7 @@ mkdir sandbox
 cp "$release"/npm/celper-sandbox-[0-9]*.tgz "$release/npm/celper-sandbox-$platform"-*.tgz sandbox/
 (cd sandbox && npm install --silent --no-audit --no-fund ./*.tgz && npx --no-install celper-sandbox --version)
 
-# The jar's library for Linux is for glibc.
+# The jar's Linux library needs glibc.
 if [[ "$platform" != *-musl ]]; then
     echo "the jar on $platform"
     separator=:

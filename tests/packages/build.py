@@ -1,4 +1,4 @@
-"""Builds every package into `target/dist`, as this platform can, and checks them."""
+"""Builds every package that this platform can build into `target/dist`, and checks them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tree import BUILD, DIST, LICENSES, ROOT, WORK, run, version
 
 
 def main() -> None:
-    """All packages, one after another."""
+    """Build all packages."""
     shutil.rmtree(DIST, ignore_errors=True)
     DIST.mkdir(parents=True)
     step("bills of materials")
@@ -41,7 +41,7 @@ def main() -> None:
     library = native.library("celper-uniffi", "mobile")
     maven(DIST / "maven", library)
     swift(DIST / "swift", library)
-    step("sums, and checks")
+    step("checksums and checks")
     (DIST / "sbom").mkdir()
     for bill in sbom.make(anywhere=True).values():
         shutil.copy(bill, DIST / "sbom")
@@ -50,13 +50,13 @@ def main() -> None:
 
 
 def step(what: str) -> None:
-    """Say what is done next."""
+    """Print the next step."""
     print(f"dist: {what}", flush=True)
 
 
 @contextmanager
 def with_licenses(crate: str, folder: Path, *, anywhere: bool = False) -> Iterator[None]:
-    """The licences of a crate's dependencies in a folder, while its package is built."""
+    """Keep the licences of a crate's dependencies in a folder while its package is built."""
     path = folder / LICENSES
     path.write_text(licenses.text(crate, anywhere=anywhere), encoding="utf-8")
     try:
@@ -66,7 +66,7 @@ def with_licenses(crate: str, folder: Path, *, anywhere: bool = False) -> Iterat
 
 
 def rust(out: Path) -> None:
-    """`celper` for crates.io; cargo builds it from the package alone."""
+    """Package `celper` for crates.io; cargo verifies that the package builds."""
     target = BUILD / "crate"
     run(
         "cargo",
@@ -83,33 +83,33 @@ def rust(out: Path) -> None:
 
 
 def python(out: Path, bill: Path) -> None:
-    """The sdist; and the wheel, made of nothing but the sdist."""
+    """Build the sdist, and the wheel from the sdist."""
     folder = ROOT / "bindings-python"
     with with_licenses("celper-python", folder, anywhere=True):
         run("maturin", "sdist", "--out", out, cwd=folder, env=native.environment())
     name = f"celper-{version()}"
-    with tempfile.TemporaryDirectory() as empty:
+    with tempfile.TemporaryDirectory() as unpacked:
         with tarfile.open(out / f"{name}.tar.gz") as archive:
-            archive.extractall(empty, filter="data")
-        # The sdist is for any platform, the wheel for this one.
-        (Path(empty) / name / LICENSES).write_text(licenses.text("celper-python"), encoding="utf-8")
-        native.wheel(Path(empty) / name, out, "--sbom-include", bill)
+            archive.extractall(unpacked, filter="data")
+        # The sdist has the licences of all platforms, the wheel those of this one.
+        (Path(unpacked) / name / LICENSES).write_text(licenses.text("celper-python"), encoding="utf-8")
+        native.wheel(Path(unpacked) / name, out, "--sbom-include", bill)
 
 
 def sandbox_python(out: Path, bill: Path) -> Path:
-    """`celper-sandbox` for pip. Gives the program that is in it."""
+    """Build `celper-sandbox` for pip, and return the path of its program."""
     folder = ROOT / "tests/sandbox/python"
     with with_licenses("celper-sandbox", folder):
-        made = native.wheel(folder, out, "--locked", "--sbom-include", bill)
+        wheel = native.wheel(folder, out, "--locked", "--sbom-include", bill)
     program = WORK / platforms.PROGRAM
-    with zipfile.ZipFile(made) as archive:
+    with zipfile.ZipFile(wheel) as archive:
         (name,) = (name for name in archive.namelist() if name.endswith(f"/scripts/{platforms.PROGRAM}"))
         program.write_bytes(archive.read(name))
     return program
 
 
 def npm(out: Path, program: Path) -> None:
-    """`celper` and `celper-sandbox`, and the package of this platform for each."""
+    """Pack `celper` and `celper-sandbox`, and this platform's package for each."""
     node = ROOT / "bindings-node"
     files = WORK / "node"
     shutil.rmtree(files, ignore_errors=True)
@@ -128,15 +128,15 @@ def npm(out: Path, program: Path) -> None:
 
 
 def maven(out: Path, library: Path) -> None:
-    """`ai.celper:celper` with its sources and its reference, laid out as a Maven repository."""
+    """Build `ai.celper:celper`, its sources and its reference, as a Maven repository."""
     folder = ROOT / "bindings-uniffi/kotlin"
-    with tempfile.TemporaryDirectory() as empty:
-        (Path(empty) / "META-INF").mkdir()
-        shutil.copy(ROOT / "LICENSE", Path(empty) / "META-INF/LICENSE")
-        # A release puts the other platforms' libraries into it.
+    with tempfile.TemporaryDirectory() as notices:
+        (Path(notices) / "META-INF").mkdir()
+        shutil.copy(ROOT / "LICENSE", Path(notices) / "META-INF/LICENSE")
+        # The release adds the other platforms' libraries to the jar.
         text = licenses.text("celper-uniffi", anywhere=True)
-        (Path(empty) / "META-INF" / LICENSES).write_text(text, encoding="utf-8")
-        options = ["-Dmaven.test.skip=true", f"-Dnotices={empty}", f"-Dnative.platform={platforms.JNA}"]
+        (Path(notices) / "META-INF" / LICENSES).write_text(text, encoding="utf-8")
+        options = ["-Dmaven.test.skip=true", f"-Dnotices={notices}", f"-Dnative.platform={platforms.JNA}"]
         repository = f"-DaltDeploymentRepository=dist::{out.as_uri()}"
         run(
             "mvn",
@@ -154,7 +154,7 @@ def maven(out: Path, library: Path) -> None:
 
 
 def swift(out: Path, library: Path) -> None:
-    """The Swift package with the glue and the library in it, which SwiftPM takes by its path."""
+    """Build the Swift package with the generated code and the library, for use by its path."""
     folder = ROOT / "bindings-uniffi/swift"
     with tempfile.TemporaryDirectory() as work:
         package = Path(work) / "celper-swift"
@@ -167,14 +167,14 @@ def swift(out: Path, library: Path) -> None:
         )
         shutil.copytree(folder / "Sources/Celper", package / "Sources/Celper")
         manifest = (folder / "Package.swift").read_text(encoding="utf-8")
-        # The tests stay in the repository.
+        # The package does not include the tests.
         (package / "Package.swift").write_text(re.sub(r"\n *\.testTarget\(.*?\),", "", manifest), encoding="utf-8")
         for path in (ROOT / "LICENSE", ROOT / "bindings-uniffi/README.md"):
             shutil.copy(path, package)
         (package / LICENSES).write_text(licenses.text("celper-uniffi"), encoding="utf-8")
         out.mkdir()
         archive = out / f"celper-swift-{version()}-{platforms.NPM}.tar.gz"
-        # The same bytes from the same files.
+        # No timestamps or owners, so that the same files give the same archive.
         with (
             archive.open("wb") as raw,
             gzip.GzipFile("", "wb", fileobj=raw, mtime=0) as packed,

@@ -1,4 +1,4 @@
-"""Checks what is in `target/dist`: nothing missing, nothing stray, every promise kept."""
+"""Checks the packages in `target/dist`: their files, licences, sizes, glibc versions and checksums."""
 
 from __future__ import annotations
 
@@ -14,23 +14,24 @@ import platforms
 import sums
 from tree import DIST, LICENSES, ROOT, version
 
+# The most bytes that the native files may have.
 NODE = 3_000_000
-# As `generate.sh` has it for this machine's linker, and the unwinder, which that one takes from libgcc_s.
+# The limit in `generate.sh`, for this machine's linker, plus the unwinder, which that linker takes from libgcc_s.
 UNIFFI = 2_525_000
 
 
 @dataclass(frozen=True)
 class Package:
-    """A package: its path in `target/dist`, the list of what should be in it, and the crate compiled into it."""
+    """A package: its path in `target/dist`, the list of its files in `expected/`, and the crate compiled into it."""
 
     path: str
     expected: str
     crate: str | None = None
     has_licenses: bool = True
     anywhere: bool = False
-    """Whether it is, or in a release becomes, a package for other platforms as well."""
+    """Whether it is for several platforms, or becomes so in a release."""
     largest: int | None = None
-    """The most bytes that a file in it may have."""
+    """The most bytes that one of its files may have."""
 
 
 PACKAGES = [
@@ -52,49 +53,49 @@ PACKAGES = [
 
 
 def forbidden() -> list[str]:
-    """What no package says: where this machine has things."""
+    """Paths of this machine, which no package may contain."""
     return [str(ROOT), str(Path.home()), tempfile.gettempdir() + "/"]
 
 
 def find(package: Package) -> Path:
-    """The one file of a package."""
-    pattern = package.path.format(version=version(), **platforms.WORDS)
+    """The package's file."""
+    pattern = package.path.format(version=version(), **platforms.NAMES)
     (found,) = DIST.glob(pattern)
     return found
 
 
-def faults(package: Package) -> list[str]:
+def errors(package: Package) -> list[str]:
     """What is wrong with a package."""
     path = find(package)
     files = contents.read(path)
-    wrong = contents.faults(path.name, files, contents.expected(package.expected))
-    wrong += contents.words(path.name, files, forbidden())
+    found = contents.errors(path.name, files, contents.expected(package.expected))
+    found += contents.containing(path.name, files, forbidden())
     floor = glibc.parse(native.GLIBC)
     if path.suffix == ".whl" and native.LINUX:
-        floor = glibc.promised(path.name)
+        floor = glibc.declared(path.name)
     for name, file in files.items():
-        wrong += glibc.faults(f"{path.name}: {name}", file, floor)
+        found += glibc.errors(f"{path.name}: {name}", file, floor)
         if package.largest and len(file) > package.largest:
-            wrong.append(f"{path.name}: {name} has {len(file)} bytes, of at most {package.largest}")
+            found.append(f"{path.name}: {name} has {len(file)} bytes, more than {package.largest}")
     if package.has_licenses and package.crate:
         (text,) = (file.decode() for name, file in files.items() if Path(name).name == LICENSES)
-        wrong += licenses.faults(path.name, text, licenses.dependencies(package.crate, anywhere=package.anywhere))
-    return wrong
+        found += licenses.errors(path.name, text, licenses.dependencies(package.crate, anywhere=package.anywhere))
+    return found
 
 
 def main() -> None:
-    """Check all of it.
+    """Check all packages.
 
     Raises:
-        SystemExit: if anything is wrong.
+        SystemExit: if a check fails.
     """
-    everything = {path.relative_to(DIST).as_posix() for path in DIST.rglob("*") if path.is_file()}
-    wrong = contents.faults("target/dist", everything, contents.expected("dist"))
+    files = {path.relative_to(DIST).as_posix() for path in DIST.rglob("*") if path.is_file()}
+    found = contents.errors("target/dist", files, contents.expected("dist"))
     for package in PACKAGES:
-        wrong += faults(package)
-    wrong += sums.faults(DIST)
-    if wrong:
-        raise SystemExit("\n".join(["dist: not as it should be:", *wrong]))
+        found += errors(package)
+    found += sums.errors(DIST)
+    if found:
+        raise SystemExit("\n".join(["dist: checks failed:", *found]))
     for package in PACKAGES:
         path = find(package)
         print(f"  {path.stat().st_size / 1e6:6.2f} MB  {path.relative_to(DIST)}")

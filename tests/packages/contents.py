@@ -1,7 +1,7 @@
-"""What is in each package, against the list of what should be: `expected/`.
+"""Compares the files of each package with its list in `expected/`.
 
-A line of a list is a path, with `{version}` and the platform's words for what changes, and `*` where a build decides on
-the names. Each file of the package must be on the list, and each line stand for at least one file.
+A line of a list is a path. `{version}` and the platform's names are filled in; `*` matches generated names. Each file
+of the package must match a line, and each line must match at least one file.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from platforms import WORDS
+from platforms import NAMES
 from tree import ROOT, version
 
 EXPECTED = ROOT / "tests/packages/expected"
 
 
 def read(package: Path) -> dict[str, bytes]:
-    """The files of a package; of a folder, those below it.
+    """The files of an archive or a folder.
 
     Raises:
-        ValueError: if it has something else than files, or a path that leads elsewhere.
+        ValueError: if an entry is not a regular file, or its path leads out of the archive.
     """
     if package.is_dir():
         return {
@@ -40,35 +40,35 @@ def read(package: Path) -> dict[str, bytes]:
                     continue
                 content = archive.extractfile(entry) if entry.isreg() else None
                 if content is None:
-                    raise ValueError(f"{package.name}: {entry.name} is no ordinary file")
+                    raise ValueError(f"{package.name}: {entry.name} is not a regular file")
                 files[entry.name] = content.read()
     for name in files:
         if name.startswith("/") or ".." in name.split("/"):
-            raise ValueError(f"{package.name}: {name} leads elsewhere")
+            raise ValueError(f"{package.name}: {name} leads out of the archive")
     return files
 
 
 def expected(name: str) -> list[str]:
-    """The lines of a list."""
+    """The lines of a list, with the names filled in."""
     text = (EXPECTED / f"{name}.txt").read_text(encoding="utf-8")
     lines = [line for line in text.splitlines() if line and not line.startswith("#")]
-    return [line.format(version=version(), **WORDS) for line in lines]
+    return [line.format(version=version(), **NAMES) for line in lines]
 
 
-def faults(name: str, there: Iterable[str], lines: list[str]) -> list[str]:
-    """What is there and on no line, and lines for which nothing is there."""
+def errors(name: str, files: Iterable[str], lines: list[str]) -> list[str]:
+    """The files that match no line, and the lines that match no file."""
     patterns = {line: re.compile(fnmatch.translate(line)) for line in lines}
-    there = sorted(there)
-    stray = [path for path in there if not any(pattern.match(path) for pattern in patterns.values())]
-    missing = [line for line, pattern in patterns.items() if not any(pattern.match(path) for path in there)]
-    return [f"{name}: stray {path}" for path in stray] + [f"{name}: missing {line}" for line in missing]
+    files = sorted(files)
+    unexpected = [path for path in files if not any(pattern.match(path) for pattern in patterns.values())]
+    missing = [line for line, pattern in patterns.items() if not any(pattern.match(path) for path in files)]
+    return [f"{name}: unexpected {path}" for path in unexpected] + [f"{name}: missing {line}" for line in missing]
 
 
-def words(name: str, files: dict[str, bytes], forbidden: Iterable[str]) -> list[str]:
-    """The files that have a word in them that should be in none, such as a folder of the machine that built them."""
+def containing(name: str, files: dict[str, bytes], forbidden: Iterable[str]) -> list[str]:
+    """The files that contain a forbidden text, such as a path of the build machine."""
     return [
-        f"{name}: {path} has {word!r} in it"
+        f"{name}: {path} contains {text!r}"
         for path, content in sorted(files.items())
-        for word in forbidden
-        if word.encode() in content
+        for text in forbidden
+        if text.encode() in content
     ]

@@ -1,4 +1,4 @@
-"""Which glibc a file needs, and which one its package says is enough."""
+"""Reads the glibc version that a file needs, and the one that its package declares."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def parse(text: str) -> Version:
 
 
 def needed(file: bytes) -> dict[str, Version]:
-    """For each symbol version of glibc that an ELF file asks for, its number; empty for other files."""
+    """The glibc symbol versions that an ELF file needs, with their numbers; empty for other files."""
     try:
         elf = ELFFile(BytesIO(file))
     except ELFError:
@@ -38,24 +38,24 @@ def _versions(elf: ELFFile) -> Iterator[str]:
                 yield from (cast("str", auxiliary.name) for auxiliary in auxiliaries)
 
 
-def promised(wheel: str) -> Version:
-    """The glibc that a wheel's name says is enough: of several tags the lowest, as an installer goes by any of them.
+def declared(wheel: str) -> Version:
+    """The glibc version in a wheel's name; the lowest of several tags, because an installer accepts any of them.
 
     Raises:
-        ValueError: if it says nothing of glibc.
+        ValueError: if the name has no tag for glibc.
     """
     tags = wheel.removesuffix(".whl").rsplit("-", 1)[1].split(".")
     found = [LEGACY[name] for tag in tags if (name := tag.split("_", 1)[0]) in LEGACY]
     found += [f"{tag[1]}.{tag[2]}" for tag in (re.match(r"manylinux_(\d+)_(\d+)_", tag) for tag in tags) if tag]
     if not found:
-        raise ValueError(f"{wheel} is tagged for no glibc")
+        raise ValueError(f"{wheel} has no tag for glibc")
     return min(map(parse, found))
 
 
-def faults(name: str, file: bytes, floor: Version) -> list[str]:
-    """What `file` needs of glibc beyond `floor`."""
+def errors(name: str, file: bytes, floor: Version) -> list[str]:
+    """The glibc symbols that `file` needs and `floor` does not have."""
     return [
-        f"{name} needs {symbol}, and its package promises glibc {'.'.join(map(str, floor))}"
+        f"{name} needs {symbol}, but its package declares glibc {'.'.join(map(str, floor))}"
         for symbol, version in sorted(needed(file).items())
         if version > floor
     ]

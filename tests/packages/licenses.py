@@ -1,6 +1,6 @@
-"""The licences of what is compiled into a package, as one text that goes along with it.
+"""Collects the licences of the crates that are compiled into a package, as one text that the package includes.
 
-`licenses.py CRATE FILE` writes it for a package with libraries of several platforms.
+`licenses.py CRATE FILE` writes it for a package with libraries for several platforms.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from native import LINUX, TRIPLE, environment
 from tree import ROOT, WORK, run
 
 RULE = "#" * 78
-HEAD = "This package contains, in compiled form, the following components of others. Their licences are below.\n"
-ANYWHERE = """This package, or what is built from it, contains in compiled form those of the following components of
-others that the platform calls for. Their licences are below.
+HEAD = "This package contains the following third-party components in compiled form. Their licences are below.\n"
+ANYWHERE = """This package, or a build of it, contains some of the following third-party components in compiled form,
+depending on the platform. Their licences are below.
 """
 RUST = """The Rust standard library
   https://github.com/rust-lang/rust, MIT OR Apache-2.0
@@ -28,36 +28,36 @@ RUST = """The Rust standard library
 
 
 def text(crate: str, *, anywhere: bool = False) -> str:
-    """The licences of a crate's dependencies, on this platform or on all that there are packages for.
+    """The licences of a crate's dependencies, on this platform or on all published platforms.
 
-    As long as nothing that they depend on has changed they are made once.
+    Cached until one of the files that determine them changes.
     """
     manifest = manifest_of(crate)
     names = ("Cargo.lock", "Cargo.toml", "deny.toml", "tests/packages/about.toml")
     sources = [*(ROOT / name for name in names), manifest, Path(__file__)]
     key = hashlib.sha256(b"\0".join(path.read_bytes() for path in sources)).hexdigest()[:16]
-    kept = WORK / "licenses" / f"{crate}-{'anywhere-' if anywhere else ''}{key}.txt"
-    if not kept.exists():
-        kept.parent.mkdir(parents=True, exist_ok=True)
+    cached = WORK / "licenses" / f"{crate}-{'anywhere-' if anywhere else ''}{key}.txt"
+    if not cached.exists():
+        cached.parent.mkdir(parents=True, exist_ok=True)
         head = ANYWHERE if anywhere else HEAD
-        # For several platforms the tool also names what only a mixture of two of them would have: cargo knows better.
+        # For several platforms, cargo-about also lists crates that no single platform uses; cargo's own list is exact.
         wanted = dependencies(crate, anywhere=anywhere)
-        kept.write_text(_write(head, _collect(manifest, targets(anywhere)), wanted), encoding="utf-8")
-    return kept.read_text(encoding="utf-8")
+        cached.write_text(_write(head, _collect(manifest, targets(anywhere)), wanted), encoding="utf-8")
+    return cached.read_text(encoding="utf-8")
 
 
 def targets(anywhere: bool) -> list[str]:
-    """Options that name this platform, or all that there are packages for."""
+    """Options for this platform, or for all published platforms."""
     triples: list[str] = [TRIPLE] if LINUX else []
     if anywhere:
-        # Not by tomllib, which Python 3.10 has not.
+        # Python 3.10 has no tomllib.
         (listed,) = re.findall(r"^targets = \[(.+?)^\]", (ROOT / "deny.toml").read_text(encoding="utf-8"), re.M | re.S)
         triples = re.findall(r'"(.+)"', listed)
     return [f"--target={triple}" for triple in triples]
 
 
 def manifest_of(crate: str) -> Path:
-    """The Cargo.toml of a member of the workspace."""
+    """The Cargo.toml of a workspace member."""
     metadata = json.loads(run("cargo", "metadata", "--locked", "--no-deps", "--format-version", "1"))
     (found,) = (package["manifest_path"] for package in metadata["packages"] if package["name"] == crate)
     return Path(found)
@@ -94,28 +94,29 @@ def _write(head: str, collected: dict[str, Any], wanted: set[tuple[str, str]]) -
 
 @functools.cache
 def dependencies(crate: str, *, anywhere: bool = False) -> set[tuple[str, str]]:
-    """What is compiled into a crate, as cargo has it: names and versions, without our own."""
+    """The third-party crates compiled into a crate, by `cargo tree`: names and versions."""
     options = ["--locked", "-p", crate, "-e", "normal", "--prefix", "none", "--format", "{p}", *targets(anywhere)]
     lines = run("cargo", "tree", *options).splitlines()
-    # Our own are followed by their folder.
+    # `cargo tree` prints the folder after the workspace's own crates.
     return {(line.split()[0], line.split()[1].removeprefix("v")) for line in lines if line and f"({ROOT}" not in line}
 
 
-def faults(name: str, licenses: str, wanted: set[tuple[str, str]]) -> list[str]:
-    """What is missing in a package's licences."""
+def errors(name: str, licenses: str, wanted: set[tuple[str, str]]) -> list[str]:
+    """Licences that a package lacks, and licences of crates that it does not contain."""
     covered: set[tuple[str, str]] = set()
-    wrong: list[str] = []
+    found: list[str] = []
     for section in licenses.split(f"{RULE}\n")[2:]:
         head, _, body = section.partition("\n\n")
         users = re.findall(r"^  (\S+) (\S+)$", head, re.MULTILINE)
         if len(body.strip()) < 200:
-            wrong.append(f"{name}: {head.splitlines()[0]} has no text, for {users}")
+            found.append(f"{name}: {head.splitlines()[0]} has no text, for {users}")
         covered.update(users)
-    wrong += [f"{name}: no licence of {crate} {version}" for crate, version in sorted(wanted - covered)]
-    wrong += [
-        f"{name}: a licence of {crate} {version}, which is not in it" for crate, version in sorted(covered - wanted)
+    found += [f"{name}: no licence of {crate} {version}" for crate, version in sorted(wanted - covered)]
+    found += [
+        f"{name}: a licence of {crate} {version}, which it does not contain"
+        for crate, version in sorted(covered - wanted)
     ]
-    return wrong
+    return found
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Builds the native files as they ship: for an old glibc, and without a word of the machine that built them.
+"""Builds the native files for publication: for an old glibc, and without paths of the build machine.
 
-The linker of this machine would bind them to the glibc of this machine. Zig's, which comes from PyPI, has the symbols
-of every glibc, and binds them to the oldest that Rust itself supports.
+This machine's linker would link them against this machine's glibc. Zig, installed from PyPI, has the symbols of every
+glibc version and links them against the oldest one that Rust supports.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from pathlib import Path
 from tree import BUILD, ROOT, TOOLS, run
 
 GLIBC = "2.17"
-"""What Linux must have at least: Rust's own floor, of 2012."""
+"""The minimum on Linux: Rust's own, from 2012."""
 
 LINUX = sys.platform.startswith("linux")
 LIBC = os.environ.get("CELPER_LIBC", "gnu")
-"""`musl` for Alpine and the like: packages of their own, which no glibc is promised to."""
+"""`musl` for Alpine and similar systems, which have separate packages."""
 TRIPLE = f"{platform.machine()}-unknown-linux-{LIBC}"
 TARGET = f"{TRIPLE}.{GLIBC}" if LIBC == "gnu" else TRIPLE
 TAG = f"manylinux_{GLIBC.replace('.', '_')}" if LIBC == "gnu" else "musllinux_1_2"
 
 
 def environment() -> dict[str, str]:
-    """For cargo and what calls it."""
+    """The environment for cargo and the tools that call it."""
     return {
         "CARGO_TARGET_DIR": str(BUILD),
         "CARGO_ENCODED_RUSTFLAGS": "\x1f".join(_flags()),
@@ -34,15 +34,15 @@ def environment() -> dict[str, str]:
 
 
 def _flags() -> list[str]:
-    names = [f"--remap-path-prefix={path}={name}" for path, name in _places().items()]
-    # Rust links musl into everything by itself, and what Python or Node loads has to share theirs.
-    return names if LIBC == "gnu" else [*names, "-Ctarget-feature=-crt-static"]
+    remaps = [f"--remap-path-prefix={path}={name}" for path, name in _remapped_paths().items()]
+    # Rust links musl statically by default, but libraries loaded by Python or Node must share theirs.
+    return remaps if LIBC == "gnu" else [*remaps, "-Ctarget-feature=-crt-static"]
 
 
-def _places() -> dict[str, str]:
-    """The folders of this machine whose names the compiler would leave in a binary, and what it is to say instead.
+def _remapped_paths() -> dict[str, str]:
+    """The folders whose paths the compiler would write into a binary, and their replacements.
 
-    Of several that fit the compiler takes the last.
+    If several match, the compiler uses the last.
     """
     home = Path(os.environ.get("CARGO_HOME", Path.home() / ".cargo"))
     registries = sorted((home / "registry/src").glob("*"))
@@ -64,10 +64,10 @@ def library(crate: str, profile: str) -> Path:
 def wheel(folder: Path, out: Path, *options: str | Path) -> Path:
     """Build the wheel of the Python project in `folder`."""
     before = set(out.glob("*.whl"))
-    # Maturin refuses to give a wheel a tag that its libraries do not keep.
+    # Maturin fails if the libraries do not satisfy the wheel's tag.
     linux = ["--zig", "--compatibility", TAG, "--auditwheel", "repair"] if LINUX else []
     if LIBC != "gnu":
         linux += ["--target", TRIPLE]
     run("maturin", "build", "--quiet", "--release", "--out", out, *linux, *options, cwd=folder, env=environment())
-    (made,) = set(out.glob("*.whl")) - before
-    return made
+    (wheel,) = set(out.glob("*.whl")) - before
+    return wheel

@@ -1,4 +1,4 @@
-"""Builds what this platform has of its own into `target/dist`: what a release needs of each beside one `make dist`."""
+"""Builds this platform's native packages into `target/dist`. A release runs it where `make dist` does not run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tree import DIST
 
 
 def main() -> None:
-    """The wheels, the npm packages of the platform, and the library that goes into the jar."""
+    """Build the wheels, the platform's npm packages, and the library for the jar."""
     shutil.rmtree(DIST, ignore_errors=True)
     DIST.mkdir(parents=True)
     bills = sbom.make()
@@ -23,7 +23,7 @@ def main() -> None:
     program = build.sandbox_python(DIST / "python", bills["celper-sandbox"])
     build.step("npm")
     build.npm(DIST / "npm", program)
-    # JNA has one place for Linux, whatever its C library.
+    # JNA has one folder for Linux, so the jar has only the glibc library.
     if native.LINUX and native.LIBC == "musl":
         return
     build.step("the library for the jar")

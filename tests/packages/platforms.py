@@ -1,4 +1,4 @@
-"""What this platform is called by those who have packages for it."""
+"""The names of this platform in npm, JNA and file names."""
 
 from __future__ import annotations
 
@@ -27,5 +27,5 @@ LIBRARY: str = {"linux": "libcelper_uniffi.so", "darwin": "libcelper_uniffi.dyli
 PROGRAM: str = "celper-sandbox.exe" if sys.platform == "win32" else "celper-sandbox"
 EXTENSION: str = "_celper.pyd" if sys.platform == "win32" else "_celper.abi3.so"
 
-WORDS = {"npm": NPM, "jna": JNA, "library": LIBRARY, "program": PROGRAM, "extension": EXTENSION}
-"""For the lists of what is in a package."""
+NAMES = {"npm": NPM, "jna": JNA, "library": LIBRARY, "program": PROGRAM, "extension": EXTENSION}
+"""The names that the lists in `expected/` can use."""

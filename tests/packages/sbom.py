@@ -16,8 +16,8 @@ CRATES = ("celper", "celper-python", "celper-node", "celper-uniffi", "celper-san
 
 
 def make(*, anywhere: bool = False) -> dict[str, Path]:
-    """The bill of each of our crates that ships: on this platform, or on any."""
-    # The tool writes into the folder of every crate of a workspace: it gets a workspace to itself.
+    """Write the bill of each published crate, for this platform or for all."""
+    # The tool writes into the folder of every crate of the workspace, so it runs on a copy.
     copy = WORK / "sbom-tree"
     shutil.rmtree(copy, ignore_errors=True)
     for name in run(
@@ -32,19 +32,19 @@ def make(*, anywhere: bool = False) -> dict[str, Path]:
     out = WORK / ("sbom-anywhere" if anywhere else "sbom")
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
-    made = {}
+    bills = {}
     for crate in CRATES:
         folder = manifest_of(crate).parent.relative_to(ROOT)
-        made[crate] = out / f"{crate}.cdx.json"
+        bills[crate] = out / f"{crate}.cdx.json"
         bill = _anonymous((copy / folder / "sbom.json").read_text(encoding="utf-8"), copy)
         _drop(bill, dependencies(crate, anywhere=anywhere))
-        made[crate].write_text(json.dumps(bill, indent=2) + "\n", encoding="utf-8")
+        bills[crate].write_text(json.dumps(bill, indent=2) + "\n", encoding="utf-8")
     shutil.rmtree(copy)
-    return made
+    return bills
 
 
 def _anonymous(bill: str, folder: Path) -> dict[str, Any]:
-    """Without this machine's folders, and without what is different in every run."""
+    """Remove this machine's paths and the values that differ in every run."""
     text = re.sub(r"\?download_url=file://[^\"#]*", "", bill.replace(f"path+file://{folder}/", ""))
     found: dict[str, Any] = json.loads(text)
     del found["serialNumber"], found["metadata"]["timestamp"]
@@ -52,11 +52,11 @@ def _anonymous(bill: str, folder: Path) -> dict[str, Any]:
 
 
 def _drop(bill: dict[str, Any], wanted: set[tuple[str, str]]) -> None:
-    """Leave out what only other members of the workspace ask for: the tool has the features of all in one."""
+    """Remove the dependencies of other workspace members: the tool unifies the features of all members."""
     kept = [
         component
         for component in bill["components"]
-        # What has no registry is ours.
+        # Components without a registry are the workspace's own.
         if "registry+" not in component["bom-ref"] or (component["name"], component["version"]) in wanted
     ]
     gone = {component["bom-ref"] for component in bill["components"]} - {component["bom-ref"] for component in kept}

@@ -1,4 +1,4 @@
-"""SHA256SUMS, as `sha256sum --check` reads it."""
+"""Writes and checks SHA256SUMS, in the format of `sha256sum --check`."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ def _sums(folder: Path) -> dict[str, str]:
 
 
 def write(folder: Path) -> None:
-    """Write the sums of all files in a folder."""
+    """Write the checksums of all files in a folder."""
     lines = [f"{digest}  {name}\n" for name, digest in _sums(folder).items()]
     (folder / NAME).write_text("".join(lines), encoding="utf-8")
 
 
-def faults(folder: Path) -> list[str]:
-    """What is there and not as the sums have it, or the other way around."""
+def errors(folder: Path) -> list[str]:
+    """The files that differ from their checksums, and those with no checksum or no file."""
     lines = (folder / NAME).read_text(encoding="utf-8").splitlines()
-    said = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
-    real = _sums(folder)
-    wrong = [name for name in said.keys() | real.keys() if said.get(name) != real.get(name)]
-    return [f"{NAME} is not right about {name}" for name in sorted(wrong)]
+    listed = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
+    actual = _sums(folder)
+    differing = [name for name in listed.keys() | actual.keys() if listed.get(name) != actual.get(name)]
+    return [f"{NAME} does not match {name}" for name in sorted(differing)]

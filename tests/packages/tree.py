@@ -1,4 +1,4 @@
-"""Where things are, and how a command is run."""
+"""The repository's paths and version, and a helper to run commands."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 TARGET = ROOT / "target"
 DIST = TARGET / "dist"
-"""What `make dist` leaves: the packages, as they are uploaded."""
+"""The output of `make dist`: the packages as they are uploaded."""
 WORK = TARGET / "dist-work"
 BUILD = TARGET / "dist-build"
-"""Cargo's own folder for these builds: they are linked in another way than those of the tree."""
+"""A separate target folder, because these builds are linked differently."""
 TOOLS = TARGET / "dist-tools"
 LICENSES = "THIRD-PARTY-LICENSES.txt"
 
@@ -29,15 +29,15 @@ def version() -> str:
 
 
 def run(*command: str | Path, cwd: Path = ROOT, env: Mapping[str, str] | None = None) -> str:
-    """Run a command, and give what it printed. What it says on standard error goes through.
+    """Run a command and return its output. Its standard error is passed through.
 
     Raises:
         SystemExit: if it fails.
     """
-    words = [str(word) for word in command]
+    arguments = [str(part) for part in command]
     environment = {**os.environ, **(env or {})}
-    done = subprocess.run(words, cwd=cwd, env=environment, stdout=subprocess.PIPE, text=True, check=False)
-    if done.returncode:
-        print(done.stdout, file=sys.stderr)
-        raise SystemExit(f"{' '.join(words)}: exit code {done.returncode}")
-    return done.stdout
+    result = subprocess.run(arguments, cwd=cwd, env=environment, stdout=subprocess.PIPE, text=True, check=False)
+    if result.returncode:
+        print(result.stdout, file=sys.stderr)
+        raise SystemExit(f"{' '.join(arguments)}: exit code {result.returncode}")
+    return result.stdout

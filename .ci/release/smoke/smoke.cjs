@@ -1,4 +1,4 @@
-// A call that nobody answers, with the package that is installed.
+// Makes a call to a closed port, with the installed package.
 const { Celper, ConnectionFailedError } = require('celper');
 
 const apiKey = 'celp_0123456789abcdef0123456789abcdef';

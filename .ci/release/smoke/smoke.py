@@ -1,4 +1,4 @@
-"""A call that nobody answers, with the package that is installed."""
+"""Makes a call to a closed port, with the installed package."""
 
 import celper
 
@@ -8,4 +8,4 @@ try:
 except celper.ConnectionFailedError as error:
     print(f"celper {celper.__version__}: {error}")
 else:
-    raise SystemExit("somebody answered at 127.0.0.1:9")
+    raise SystemExit("there is a server at 127.0.0.1:9")

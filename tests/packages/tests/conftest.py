@@ -1,4 +1,4 @@
-"""Empty environments without Rust, and the sandbox from its own package."""
+"""Fixtures: empty environments without Rust, and the sandbox from its pip package."""
 
 from __future__ import annotations
 
@@ -24,25 +24,25 @@ PROGRAMS = "Scripts" if sys.platform == "win32" else "bin"
 
 
 def package(expected: str) -> Path:
-    """The package in `target/dist` that has this list."""
+    """The package in `target/dist` with this list of files."""
     (found,) = (package for package in check.PACKAGES if package.expected == expected)
     return check.find(found)
 
 
 def first_call(language: str) -> str:
-    """The README's."""
+    """The README's first example in a language."""
     example = re.search(rf"```{language}\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
     assert example
     return example[1]
 
 
 def without_rust() -> dict[str, str]:
-    """This environment, less all that is about us, Rust, and where programs look for more."""
-    ours = re.compile(r"(CELPER|CARGO|RUST|PYTHON|PYTEST|NODE|npm|MAVEN|VIRTUAL_ENV|CLASSPATH)")
+    """This environment without variables of this project, of Rust and of the languages' search paths."""
+    removed = re.compile(r"(CELPER|CARGO|RUST|PYTHON|PYTEST|NODE|npm|MAVEN|VIRTUAL_ENV|CLASSPATH)")
     kept = {
         name: value
         for name, value in os.environ.items()
-        if not ours.match(name) and not name.lower().endswith("_proxy")
+        if not removed.match(name) and not name.lower().endswith("_proxy")
     }
     folders = os.environ["PATH"].split(os.pathsep)
     path = [folder for folder in folders if not any(shutil.which(name, path=folder) for name in ("cargo", "rustc"))]
@@ -50,25 +50,25 @@ def without_rust() -> dict[str, str]:
 
 
 @dataclass
-class Place:
-    """A folder outside the tree, and the environment of what runs there."""
+class Workspace:
+    """A folder outside the repository, and the environment of commands that run there."""
 
     folder: Path
     environment: dict[str, str]
 
-    def run(self, *command: str | Path, **more: str) -> str:
-        """What a command prints; it must succeed."""
-        done = subprocess.run(
-            [str(word) for word in command],
+    def run(self, *command: str | Path, **variables: str) -> str:
+        """The output of a command, which must succeed."""
+        result = subprocess.run(
+            [str(part) for part in command],
             cwd=self.folder,
-            env={**self.environment, **more},
+            env={**self.environment, **variables},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             check=False,
         )
-        assert done.returncode == 0, f"{command}\n{done.stdout}"
-        return done.stdout
+        assert result.returncode == 0, f"{command}\n{result.stdout}"
+        return result.stdout
 
     def write(self, name: str, text: str) -> Path:
         path = self.folder / name
@@ -78,22 +78,22 @@ class Place:
 
 
 @pytest.fixture(scope="session")
-def nowhere() -> dict[str, str]:
-    """An environment in which there is no Rust."""
+def environment_without_rust() -> dict[str, str]:
+    """An environment without Rust."""
     environment = without_rust()
     for name in ("cargo", "rustc", "rustup"):
-        assert shutil.which(name, path=environment["PATH"]) is None, f"{name} is where other programs are"
+        assert shutil.which(name, path=environment["PATH"]) is None, f"{name} is in a folder with other programs"
     return environment
 
 
 @pytest.fixture
-def place(tmp_path: Path, nowhere: dict[str, str]) -> Place:
-    """An empty folder without Rust."""
-    return Place(tmp_path, nowhere)
+def workspace(tmp_path: Path, environment_without_rust: dict[str, str]) -> Workspace:
+    """An empty folder, and an environment without Rust."""
+    return Workspace(tmp_path, environment_without_rust)
 
 
 def make_venv(folder: Path, environment: Mapping[str, str], *wheels: Path) -> Path:
-    """A new environment with nothing but wheels, and no index to get others from; gives its programs' folder."""
+    """Create an environment with these wheels and without an index; return the folder of its programs."""
     venv.create(folder, with_pip=True)
     python = folder / PROGRAMS / "python"
     install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-index", "--only-binary", ":all:"]
@@ -102,10 +102,10 @@ def make_venv(folder: Path, environment: Mapping[str, str], *wheels: Path) -> Pa
 
 
 @pytest.fixture(scope="session")
-def programs(tmp_path_factory: pytest.TempPathFactory, nowhere: dict[str, str]) -> Path:
-    """The programs of an environment with what is published for pip."""
+def programs(tmp_path_factory: pytest.TempPathFactory, environment_without_rust: dict[str, str]) -> Path:
+    """The folder of programs of an environment with the pip packages."""
     folder = tmp_path_factory.mktemp("pip") / "venv"
-    return make_venv(folder, nowhere, package("wheel"), package("sandbox-wheel"))
+    return make_venv(folder, environment_without_rust, package("wheel"), package("sandbox-wheel"))
 
 
 class Sandbox:
@@ -121,9 +121,11 @@ class Sandbox:
 
 
 @pytest.fixture(scope="session")
-def running(programs: Path, nowhere: dict[str, str]) -> Iterator[Sandbox]:
+def running(programs: Path, environment_without_rust: dict[str, str]) -> Iterator[Sandbox]:
     command: list[str | Path] = [programs / platforms.PROGRAM, "--port", "0", "--no-limits", "--exit-with-parent"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=nowhere) as process:
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment_without_rust
+    ) as process:
         assert process.stdin
         assert process.stdout
         yield Sandbox(json.loads(process.stdout.readline()))
@@ -132,7 +134,7 @@ def running(programs: Path, nowhere: dict[str, str]) -> Iterator[Sandbox]:
 
 @pytest.fixture
 def sandbox(running: Sandbox) -> Sandbox:
-    """With the candidates that the READMEs' examples speak of."""
+    """The sandbox with the candidates of the READMEs' examples."""
     running.control("reset")
     for call in json.loads((ROOT / "tests/docs/stage.json").read_text(encoding="utf-8")):
         running.control(call["path"], call["body"])
@@ -141,4 +143,4 @@ def sandbox(running: Sandbox) -> Sandbox:
 
 def pytest_collection_modifyitems() -> None:
     if not (DIST / "SHA256SUMS").exists():
-        raise pytest.UsageError("there is nothing in target/dist: run `make dist`")
+        raise pytest.UsageError("target/dist is empty: run `make dist`")

@@ -1,4 +1,4 @@
-"""What a dependency on the crate `celper` brings, as crates.io would have it."""
+"""Tests the crate `celper` as a dependency, from its package for crates.io."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ def test_the_first_call(sandbox: Sandbox, tmp_path: Path) -> None:
     (app / "src").mkdir(parents=True)
     (app / "Cargo.toml").write_text(MANIFEST.format(version=version()), encoding="utf-8")
     (app / "src/main.rs").write_text(first_call("rust"), encoding="utf-8")
-    # The versions that the project was tested with.
+    # The dependency versions that the project is tested with.
     shutil.copy(ROOT / "Cargo.lock", app)
     environment = {**os.environ, **sandbox.variables, "CARGO_TARGET_DIR": str(BUILD / "crate")}
-    done = subprocess.run(
+    result = subprocess.run(
         ["cargo", "run", "--quiet"], cwd=app, env=environment, stdout=subprocess.PIPE, text=True, check=True
     )
-    assert re.fullmatch(r"new None\nopen until .*\nview the analysis first\n", done.stdout)
+    assert re.fullmatch(r"new None\nopen until .*\nview the analysis first\n", result.stdout)

@@ -1,11 +1,11 @@
-"""What a dependency on `ai.celper:celper` brings."""
+"""Tests `ai.celper:celper` as a Maven dependency."""
 
 from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ET
 
-from conftest import Place, Sandbox, first_call
+from conftest import Sandbox, Workspace, first_call
 
 from tree import DIST, ROOT, version
 
@@ -58,15 +58,15 @@ POM = """<project xmlns="http://maven.apache.org/POM/4.0.0">
 """
 
 
-def test_the_first_call(place: Place, sandbox: Sandbox) -> None:
-    """With an empty local repository: what is ours it has from `target/dist`, the rest from Central."""
-    ours = ET.parse(ROOT / "bindings-uniffi/kotlin/pom.xml")
-    kotlin = ours.findtext(".//{*}kotlin.version")
-    place.write("pom.xml", POM.format(repository=(DIST / "maven").as_uri(), version=version(), kotlin=kotlin))
-    place.write("src/FirstCall.kt", first_call("kotlin"))
-    maven = ["mvn", "-q", "-B", f"-Dmaven.repo.local={place.folder / 'repository'}"]
-    place.run(*maven, "compile")
-    said = place.run(*maven, "exec:java", "-Dexec.mainClass=FirstCallKt", **sandbox.variables)
-    # Maven colours its own silence.
-    said = re.sub(r"\x1b\[[\d;]*m", "", said)
-    assert re.fullmatch(r"new null\nopen until \d{4}-.*\nview the analysis first\n", said)
+def test_the_first_call(workspace: Workspace, sandbox: Sandbox) -> None:
+    """Starts from an empty local repository; our packages come from `target/dist`, the others from Central."""
+    pom = ET.parse(ROOT / "bindings-uniffi/kotlin/pom.xml")
+    kotlin = pom.findtext(".//{*}kotlin.version")
+    workspace.write("pom.xml", POM.format(repository=(DIST / "maven").as_uri(), version=version(), kotlin=kotlin))
+    workspace.write("src/FirstCall.kt", first_call("kotlin"))
+    maven = ["mvn", "-q", "-B", f"-Dmaven.repo.local={workspace.folder / 'repository'}"]
+    workspace.run(*maven, "compile")
+    output = workspace.run(*maven, "exec:java", "-Dexec.mainClass=FirstCallKt", **sandbox.variables)
+    # Maven prints colour codes even with -q.
+    output = re.sub(r"\x1b\[[\d;]*m", "", output)
+    assert re.fullmatch(r"new null\nopen until \d{4}-.*\nview the analysis first\n", output)

@@ -1,4 +1,4 @@
-"""What `npm install celper` brings."""
+"""Tests the packages after `npm install celper celper-sandbox`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Place, Sandbox, first_call, package
+from conftest import Sandbox, Workspace, first_call, package
 
 import contents
 import platforms
@@ -24,14 +24,14 @@ TARBALLS = ("npm", "npm-platform", "sandbox-npm", "sandbox-npm-platform")
 
 
 class Registry(http.server.ThreadingHTTPServer):
-    """On loopback, with our packages as if they had been published, and no others."""
+    """A registry on loopback with only our packages."""
 
     daemon_threads = True
 
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Answer)
+        super().__init__(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server_address[1]}/"
-        self.there: dict[str, bytes] = {}
+        self.files: dict[str, bytes] = {}
         for name in TARBALLS:
             path = package(name)
             bytes_ = path.read_bytes()
@@ -40,15 +40,15 @@ class Registry(http.server.ThreadingHTTPServer):
             manifest["dist"] = {"tarball": f"{self.url}{path.name}", "integrity": integrity}
             tags = {"latest": manifest["version"]}
             document = {"name": manifest["name"], "dist-tags": tags, "versions": {manifest["version"]: manifest}}
-            self.there[path.name] = bytes_
-            self.there[manifest["name"]] = json.dumps(document).encode()
+            self.files[path.name] = bytes_
+            self.files[manifest["name"]] = json.dumps(document).encode()
 
 
-class Answer(http.server.BaseHTTPRequestHandler):
+class Handler(http.server.BaseHTTPRequestHandler):
     server: Registry
 
     def do_GET(self) -> None:
-        found = self.server.there.get(urllib.parse.unquote(self.path[1:]))
+        found = self.server.files.get(urllib.parse.unquote(self.path[1:]))
         self.send_response(404 if found is None else 200)
         self.send_header("Content-Type", "application/json")
         self.end_headers()
@@ -67,27 +67,27 @@ def registry() -> Iterator[Registry]:
 
 
 @pytest.fixture
-def project(place: Place, registry: Registry) -> Place:
-    place.write("package.json", '{"private": true}')
+def project(workspace: Workspace, registry: Registry) -> Workspace:
+    workspace.write("package.json", '{"private": true}')
     options: list[str | Path] = [
         "--registry",
         registry.url,
         "--cache",
-        place.folder / "cache",
+        workspace.folder / "cache",
         "--no-audit",
         "--no-fund",
     ]
-    place.run("npm", "install", "celper", "celper-sandbox", *options)
-    return place
+    workspace.run("npm", "install", "celper", "celper-sandbox", *options)
+    return workspace
 
 
-def test_the_first_call(project: Place, sandbox: Sandbox) -> None:
+def test_the_first_call(project: Workspace, sandbox: Sandbox) -> None:
     program = project.write("first_call.mjs", first_call("ts"))
-    said = project.run("node", program, **sandbox.variables)
-    assert re.fullmatch(r"new null\nopen until \d{4}-.*Z\nview the analysis first\n", said)
+    output = project.run("node", program, **sandbox.variables)
+    assert re.fullmatch(r"new null\nopen until \d{4}-.*Z\nview the analysis first\n", output)
 
 
-def test_the_sandbox(project: Place) -> None:
+def test_the_sandbox(project: Workspace) -> None:
     program = project.write(
         "sandbox.cjs",
         "const { startSandbox } = require('celper-sandbox');"
@@ -97,11 +97,11 @@ def test_the_sandbox(project: Place) -> None:
     assert "--exit-with-parent" in project.run("npx", "celper-sandbox", "--help")
 
 
-def test_npm_took_this_platform_alone(project: Place) -> None:
+def test_npm_installs_only_this_platforms_packages(project: Workspace) -> None:
     installed = {path.name for path in (project.folder / "node_modules").iterdir() if path.name.startswith("celper")}
     assert installed == {"celper", f"celper-{platforms.NPM}", "celper-sandbox", f"celper-sandbox-{platforms.NPM}"}
     for name in installed:
         manifest = json.loads((project.folder / f"node_modules/{name}/package.json").read_text(encoding="utf-8"))
         assert manifest["version"] == version()
         assert manifest["license"] == "MIT"
-        assert "scripts" not in manifest, "nothing runs when it is installed"
+        assert "scripts" not in manifest, "installing it runs no script"

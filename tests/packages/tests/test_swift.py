@@ -1,4 +1,4 @@
-"""What the Swift package brings, where there is Swift: in a chroot there is nothing of this machine."""
+"""Tests the Swift package, if there is Swift. In a chroot, nothing else of this machine is available."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ let package = Package(
 )
 """
 
-# The whole project comes in through standard input, as the chroot knows no other folder of this machine.
+# The project is passed on standard input, because the chroot cannot access other folders of this machine.
 SCRIPT = """set -eu
 ! command -v cargo rustc
 folder=$(mktemp -d)
@@ -32,26 +32,26 @@ trap 'rm -rf "$folder"' EXIT
 cd "$folder"
 tar -xf -
 swift build --quiet --package-path app >&2
-echo "the call says:"
+echo "output:"
 app/.build/debug/app
 """
 
 
 def test_the_first_call(sandbox: Sandbox) -> None:
     project = io.BytesIO()
-    with tarfile.open(fileobj=project, mode="w") as tar, tarfile.open(package("swift")) as ours:
-        for entry in ours:
-            tar.addfile(entry, ours.extractfile(entry))
+    with tarfile.open(fileobj=project, mode="w") as tar, tarfile.open(package("swift")) as archive:
+        for entry in archive:
+            tar.addfile(entry, archive.extractfile(entry))
         for name, text in (("app/Package.swift", MANIFEST), ("app/Sources/app/main.swift", first_call("swift"))):
             entry = tarfile.TarInfo(name)
             entry.size = len(text.encode())
             tar.addfile(entry, io.BytesIO(text.encode()))
     toolchain: list[str | Path] = [ROOT / "bindings-uniffi/swift/toolchain.sh", "sh", "-c", SCRIPT]
     environment = {**without_rust(), **sandbox.variables}
-    done = subprocess.run(toolchain, input=project.getvalue(), env=environment, capture_output=True, check=False)
-    said = done.stdout.decode()
-    if said.startswith("Swift was skipped"):
-        pytest.skip(said.strip())
-    assert done.returncode == 0, said + done.stderr.decode()
-    expected = r"the call says:\nnew no score\nopen until \d{4}-.*\nview the analysis first\n"
-    assert re.fullmatch(expected, said), said
+    result = subprocess.run(toolchain, input=project.getvalue(), env=environment, capture_output=True, check=False)
+    output = result.stdout.decode()
+    if output.startswith("Swift was skipped"):
+        pytest.skip(output.strip())
+    assert result.returncode == 0, output + result.stderr.decode()
+    expected = r"output:\nnew no score\nopen until \d{4}-.*\nview the analysis first\n"
+    assert re.fullmatch(expected, output), output

@@ -1,7 +1,7 @@
-//! One API request from its arrival to its answer. The order of the steps is the README's "Order of checks".
+//! Handles one API request. The order of the steps is documented in the README, "Order of checks".
 
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard};
 
 use bytes::Bytes;
 use hyper::StatusCode;
@@ -9,19 +9,19 @@ use hyper::header::{ALLOW, CONTENT_TYPE, DATE, RETRY_AFTER};
 use hyper::http::{HeaderMap, HeaderName, HeaderValue};
 use uuid::Uuid;
 
-use crate::answer::{Answer, Refusal};
 use crate::body::Content;
 use crate::clock::{UnixTime, http_date};
-use crate::distortion::meet_fault;
+use crate::fault_effects::apply_fault;
 use crate::faults::Fault;
 use crate::idempotency::{Claim, Fingerprint, InFlight};
-use crate::ledger::{Delivery, Entry};
 use crate::parameters::Parameters;
+use crate::request_log::{Entry, RequestTracker};
+use crate::response::{ApiError, ApiResponse};
 use crate::route::{Operation, Route};
-use crate::state::{Shared, World};
+use crate::state::{Shared, State};
 use crate::windows::{Admission, RateReport};
 
-const LONGEST_IDEMPOTENCY_KEY: usize = 255;
+const MAX_IDEMPOTENCY_KEY: usize = 255;
 
 const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -30,117 +30,114 @@ const X_RATELIMIT_REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-r
 const X_RATELIMIT_RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
-/// What goes back to the client.
+/// How a request ends.
 #[derive(Debug)]
 pub(crate) enum Outcome {
-    Reply(Reply),
-    /// The connection ends without an answer.
-    HangUp {
+    Respond(HttpResponse),
+    /// Close the connection without a response.
+    Close {
         reset: bool,
     },
 }
 
 #[derive(Debug)]
-pub(crate) struct Reply {
+pub(crate) struct HttpResponse {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) content: Content,
-    /// Drop the connection once the answer is out, without having announced it.
-    pub(crate) then_hang_up: bool,
+    /// Close the connection after the response, without a `Connection: close` header.
+    pub(crate) then_close: bool,
 }
 
-/// The first steps' verdict: who is calling, what for, and whether now.
-enum Gate {
-    Shut { refusal: Refusal, rate: Option<RateReport>, extra: Option<(HeaderName, HeaderValue)> },
-    Open { operation: Operation, rate: Option<RateReport>, fault: Option<Fault>, generation: u64 },
+/// The result of the checks on the caller, the endpoint and the rate limits.
+enum AccessCheck {
+    Refused { error: ApiError, rate: Option<RateReport>, extra: Option<(HeaderName, HeaderValue)> },
+    Allowed { operation: Operation, rate: Option<RateReport>, fault: Option<Fault>, generation: u64 },
 }
 
-pub(crate) async fn answer(shared: &Shared, caller: IpAddr, delivery: &Delivery, too_long: bool) -> Outcome {
+pub(crate) async fn handle(shared: &Shared, caller: IpAddr, tracker: &RequestTracker, too_long: bool) -> Outcome {
     let request_id = Uuid::new_v4().to_string();
-    let request = delivery.request();
-    match pass_gate(shared, request, caller) {
-        Gate::Shut { refusal, rate, extra } => {
-            let mut reply = reply(shared, Answer::refusal(&request_id, &refusal), rate);
-            reply.headers.extend(extra);
-            Outcome::Reply(reply)
+    let request = tracker.request();
+    match check_access(shared, request, caller) {
+        AccessCheck::Refused { error, rate, extra } => {
+            let mut response = with_headers(shared, ApiResponse::error(&request_id, &error), rate);
+            response.headers.extend(extra);
+            Outcome::Respond(response)
         }
-        Gate::Open { operation, rate, fault, generation } => {
-            let call = Call { shared, delivery, request, operation, request_id, rate, generation };
+        AccessCheck::Allowed { operation, rate, fault, generation } => {
+            let call = Call { shared, tracker, request, operation, request_id, rate, generation };
             if too_long {
-                let refusal = Refusal::new(
-                    StatusCode::PAYLOAD_TOO_LARGE,
-                    "VALIDATION_ERROR",
-                    "The request body is longer than the service takes.",
-                );
-                return Outcome::Reply(call.reply(Answer::refusal(&call.request_id, &refusal)));
+                let error =
+                    ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "VALIDATION_ERROR", "The request body is too large.");
+                return Outcome::Respond(call.with_headers(ApiResponse::error(&call.request_id, &error)));
             }
             let outcome = match fault {
                 Some(fault) => {
-                    delivery.fault(fault.kind.name());
-                    meet_fault(&call, fault).await
+                    tracker.fault(fault.kind.name());
+                    apply_fault(&call, fault).await
                 }
-                None => call.perform().await.map(|(answer, _)| Outcome::Reply(call.reply(answer))),
+                None => call.perform().await.map(|(response, _)| Outcome::Respond(call.with_headers(response))),
             };
-            // Outlived by a reset: there is nothing left that this request could be answered from.
-            outcome.unwrap_or(Outcome::HangUp { reset: false })
+            // After a reset the state that this request was to act on is gone.
+            outcome.unwrap_or_else(|ResetMeanwhile| Outcome::Close { reset: false })
         }
     }
 }
 
-fn pass_gate(shared: &Shared, request: &Entry, caller: IpAddr) -> Gate {
+fn check_access(shared: &Shared, request: &Entry, caller: IpAddr) -> AccessCheck {
     let parts = &request.parts;
-    let mut world = shared.world();
+    let mut state = shared.state();
     let now = shared.clock.now();
-    let World { company, windows, faults, generation, .. } = &mut *world;
+    let State { company, windows, faults, generation, .. } = &mut *state;
     let category = request.route.as_ref().map(|route| route.operation.category());
 
     let mut keys = parts.headers.get_all(X_API_KEY).iter();
     let presented = keys.next().filter(|_| keys.next().is_none());
     let key = match company.authenticate(presented.map(HeaderValue::as_bytes)) {
         Ok(key) => key,
-        Err(refusal) => return Gate::Shut { refusal, rate: None, extra: None },
+        Err(error) => return AccessCheck::Refused { error, rate: None, extra: None },
     };
-    let shut = |refusal, rate| Gate::Shut { refusal, rate, extra: None };
-    if let Err(refusal) = company.authorize(key, caller) {
-        return shut(refusal, windows.report(category, now));
+    let refused = |error, rate| AccessCheck::Refused { error, rate, extra: None };
+    if let Err(error) = company.authorize(key, caller) {
+        return refused(error, windows.report(category, now));
     }
     let Some(Route { operation, .. }) = request.route else {
-        let refusal = Refusal::new(StatusCode::NOT_FOUND, "NOT_FOUND", "There is no such endpoint.");
-        return shut(refusal, windows.report(None, now));
+        let error = ApiError::new(StatusCode::NOT_FOUND, "NOT_FOUND", "There is no such endpoint.");
+        return refused(error, windows.report(None, now));
     };
     if parts.method != operation.method() {
         let allowed = operation.method();
-        let refusal = Refusal::new(
+        let error = ApiError::new(
             StatusCode::METHOD_NOT_ALLOWED,
             "METHOD_NOT_ALLOWED",
             format!("This endpoint is called with {allowed}."),
         );
         let extra = HeaderValue::from_str(allowed.as_str()).ok().map(|allowed| (ALLOW, allowed));
-        return Gate::Shut { refusal, rate: windows.report(category, now), extra };
+        return AccessCheck::Refused { error, rate: windows.report(category, now), extra };
     }
-    if let Err(refusal) = key.require(operation.scope()) {
-        return shut(refusal, windows.report(category, now));
+    if let Err(error) = key.require(operation.scope()) {
+        return refused(error, windows.report(category, now));
     }
     match windows.admit(operation.category(), now) {
         Admission::Refused { report, retry_after } => {
-            let refusal = Refusal::new(
+            let error = ApiError::new(
                 StatusCode::TOO_MANY_REQUESTS,
                 "RATE_LIMITED",
                 format!("Too many requests; try again in {retry_after} s."),
             );
-            Gate::Shut { refusal, rate: Some(report), extra: Some((RETRY_AFTER, retry_after.into())) }
+            AccessCheck::Refused { error, rate: Some(report), extra: Some((RETRY_AFTER, retry_after.into())) }
         }
         Admission::Admitted(rate) => {
             let fault = request.candidate_id().and_then(|id| faults.take(id, operation));
-            Gate::Open { operation, rate, fault, generation: *generation }
+            AccessCheck::Allowed { operation, rate, fault, generation: *generation }
         }
     }
 }
 
-/// A request that has been let in.
+/// A request that passed the access checks.
 pub(crate) struct Call<'a> {
     shared: &'a Shared,
-    delivery: &'a Delivery,
+    tracker: &'a RequestTracker,
     request: &'a Arc<Entry>,
     operation: Operation,
     pub(crate) request_id: String,
@@ -148,35 +145,36 @@ pub(crate) struct Call<'a> {
     generation: u64,
 }
 
-/// Where a call stands with its idempotency key.
-pub(crate) enum Standing {
-    /// Free to act, and to remember the answer if there is a key.
-    MayAct(Option<InFlight>),
-    /// Answered already: a replay, a conflict, or an unusable key.
-    Settled(Answer),
+/// What a call may do under its idempotency key.
+pub(crate) enum KeyClaim {
+    /// Act, and store the response if there is a key.
+    Act(Option<InFlight>),
+    /// Send this response without acting: a replay, a conflict, or an invalid key.
+    Done(ApiResponse),
 }
 
 /// The sandbox was reset while the call was waiting.
-pub(crate) type Outlived<T> = Option<T>;
+#[derive(Debug)]
+pub(crate) struct ResetMeanwhile;
 
 impl Call<'_> {
-    /// Does the request's own work, exactly once per idempotency key. Keep the `InFlight` for as long as others with
-    /// the same key shall wait.
-    pub(crate) async fn perform(&self) -> Outlived<(Answer, Option<InFlight>)> {
-        let standing = self.claim().await?;
-        self.finish(standing)
+    /// Performs the operation, exactly once per idempotency key. Other requests with the same key wait until the
+    /// returned `InFlight` is dropped.
+    pub(crate) async fn perform(&self) -> Result<(ApiResponse, Option<InFlight>), ResetMeanwhile> {
+        let claim = self.claim().await?;
+        self.finish(claim)
     }
 
-    /// Takes the call's idempotency key, waiting for an earlier request that holds it.
-    pub(crate) async fn claim(&self) -> Outlived<Standing> {
-        // The key only means something on an action.
+    /// Claims the call's idempotency key; waits while an earlier request holds it.
+    pub(crate) async fn claim(&self) -> Result<KeyClaim, ResetMeanwhile> {
+        // Only actions have idempotency keys.
         if self.operation == Operation::Status {
-            return Some(Standing::MayAct(None));
+            return Ok(KeyClaim::Act(None));
         }
         let key = match self.idempotency_key() {
             Ok(Some(key)) => key,
-            Ok(None) => return Some(Standing::MayAct(None)),
-            Err(refusal) => return Some(Standing::Settled(Answer::refusal(&self.request_id, &refusal))),
+            Ok(None) => return Ok(KeyClaim::Act(None)),
+            Err(error) => return Ok(KeyClaim::Done(ApiResponse::error(&self.request_id, &error))),
         };
         loop {
             let fingerprint = Fingerprint {
@@ -185,116 +183,116 @@ impl Call<'_> {
                 body: self.request.body.clone(),
             };
             let claim = {
-                let mut world = self.current_world()?;
+                let mut state = self.current_state()?;
                 let now = self.shared.clock.now();
-                world.idempotency.claim(key.clone(), fingerprint, now)
+                state.idempotency.claim(key.clone(), fingerprint, now)
             };
             match claim {
-                Claim::First(in_flight) => return Some(Standing::MayAct(Some(in_flight))),
-                Claim::Replay(answer) => {
-                    self.delivery.replayed();
-                    return Some(Standing::Settled(answer));
+                Claim::First(in_flight) => return Ok(KeyClaim::Act(Some(in_flight))),
+                Claim::Replay(response) => {
+                    self.tracker.replayed();
+                    return Ok(KeyClaim::Done(response));
                 }
                 Claim::Conflict => {
-                    let refusal = Refusal::new(
+                    let error = ApiError::new(
                         StatusCode::CONFLICT,
                         "IDEMPOTENCY_CONFLICT",
-                        "This Idempotency-Key was used before with another request.",
+                        "This Idempotency-Key was used with a different request.",
                     );
-                    return Some(Standing::Settled(Answer::refusal(&self.request_id, &refusal)));
+                    return Ok(KeyClaim::Done(ApiResponse::error(&self.request_id, &error)));
                 }
                 Claim::Wait(mut over) => {
-                    // It never sends anything: an error means that the holder is gone, which is what we wait for.
+                    // Nothing is ever sent: the error when the holder drops its end is what wakes us.
                     let _ = over.changed().await;
                 }
             }
         }
     }
 
-    /// Acts if the call may, and remembers the answer.
-    pub(crate) fn finish(&self, standing: Standing) -> Outlived<(Answer, Option<InFlight>)> {
-        let in_flight = match standing {
-            Standing::Settled(answer) => return Some((answer, None)),
-            Standing::MayAct(in_flight) => in_flight,
+    /// Acts if the claim allows it, and stores the response.
+    pub(crate) fn finish(&self, claim: KeyClaim) -> Result<(ApiResponse, Option<InFlight>), ResetMeanwhile> {
+        let in_flight = match claim {
+            KeyClaim::Done(response) => return Ok((response, None)),
+            KeyClaim::Act(in_flight) => in_flight,
         };
-        let mut world = self.current_world()?;
+        let mut state = self.current_state()?;
         let now = self.shared.clock.now();
-        let answer = self.evaluate(&mut world, now, true);
+        let response = self.execute(&mut state, now, false);
         if let Some(claim) = &in_flight {
-            world.idempotency.remember(claim, &answer);
+            state.idempotency.store(claim, &response);
         }
-        Some((answer, in_flight))
+        Ok((response, in_flight))
     }
 
-    /// The answer that the request would get, without acting and without touching its idempotency key.
-    pub(crate) fn rehearse(&self) -> Outlived<Answer> {
-        let mut world = self.current_world()?;
+    /// The response that the request would get: changes no state and does not use the idempotency key.
+    pub(crate) fn dry_run(&self) -> Result<ApiResponse, ResetMeanwhile> {
+        let mut state = self.current_state()?;
         let now = self.shared.clock.now();
-        Some(self.evaluate(&mut world, now, false))
+        Ok(self.execute(&mut state, now, true))
     }
 
-    fn current_world(&self) -> Outlived<std::sync::MutexGuard<'_, World>> {
-        let world = self.shared.world();
-        (world.generation == self.generation).then_some(world)
+    fn current_state(&self) -> Result<MutexGuard<'_, State>, ResetMeanwhile> {
+        let state = self.shared.state();
+        if state.generation == self.generation { Ok(state) } else { Err(ResetMeanwhile) }
     }
 
-    fn evaluate(&self, world: &mut World, now: UnixTime, for_real: bool) -> Answer {
-        match self.try_evaluate(world, now, for_real) {
-            Ok(data) => Answer::success(&self.request_id, &data),
-            Err(refusal) => Answer::refusal(&self.request_id, &refusal),
+    fn execute(&self, state: &mut State, now: UnixTime, dry_run: bool) -> ApiResponse {
+        match self.try_execute(state, now, dry_run) {
+            Ok(data) => ApiResponse::success(&self.request_id, &data),
+            Err(error) => ApiResponse::error(&self.request_id, &error),
         }
     }
 
-    fn try_evaluate(&self, world: &mut World, now: UnixTime, for_real: bool) -> Result<serde_json::Value, Refusal> {
-        let not_found = |what: &str| Refusal::new(StatusCode::NOT_FOUND, "NOT_FOUND", what);
+    fn try_execute(&self, state: &mut State, now: UnixTime, dry_run: bool) -> Result<serde_json::Value, ApiError> {
+        let not_found = |what: &str| ApiError::new(StatusCode::NOT_FOUND, "NOT_FOUND", what);
         let route = self.request.route.as_ref().ok_or_else(|| not_found("There is no such endpoint."))?;
         let candidate_id = route.candidate_id()?;
         let parameters = Parameters::read(self.operation, self.request.parts.uri.query(), &self.request.body)?;
-        let candidate = world
+        let candidate = state
             .candidates
             .find(candidate_id, &parameters.job_position_id)
             .ok_or_else(|| not_found("There is no such candidate for this job position."))?;
-        if !for_real {
+        if dry_run {
             return Ok(candidate.clone().apply(self.operation, candidate_id, &parameters, now)?.data);
         }
         let effect = candidate.apply(self.operation, candidate_id, &parameters, now)?;
         if effect.acted {
-            self.delivery.acted();
+            self.tracker.acted();
         }
         if let Some(mail) = effect.mail {
-            world.outbox.push(mail);
+            state.outbox.push(mail);
         }
         Ok(effect.data)
     }
 
-    fn idempotency_key(&self) -> Result<Option<Bytes>, Refusal> {
+    fn idempotency_key(&self) -> Result<Option<Bytes>, ApiError> {
         let mut keys = self.request.parts.headers.get_all(IDEMPOTENCY_KEY).iter();
         let Some(key) = keys.next() else { return Ok(None) };
         if keys.next().is_some() {
-            return Err(Refusal::validation("Idempotency-Key is given more than once."));
+            return Err(ApiError::validation("Idempotency-Key is given more than once."));
         }
         let length = std::str::from_utf8(key.as_bytes()).map_or(key.len(), |text| text.chars().count());
-        if length == 0 || length > LONGEST_IDEMPOTENCY_KEY {
-            return Err(Refusal::validation(format!(
-                "Idempotency-Key must have from 1 to {LONGEST_IDEMPOTENCY_KEY} characters."
+        if length == 0 || length > MAX_IDEMPOTENCY_KEY {
+            return Err(ApiError::validation(format!(
+                "Idempotency-Key must have from 1 to {MAX_IDEMPOTENCY_KEY} characters."
             )));
         }
         Ok(Some(Bytes::copy_from_slice(key.as_bytes())))
     }
 
-    pub(crate) fn reply(&self, answer: Answer) -> Reply {
-        reply(self.shared, answer, self.rate)
+    pub(crate) fn with_headers(&self, response: ApiResponse) -> HttpResponse {
+        with_headers(self.shared, response, self.rate)
     }
 }
 
-/// An answer with the headers that every answer has.
-fn reply(shared: &Shared, answer: Answer, rate: Option<RateReport>) -> Reply {
+/// Adds the headers that every response has.
+fn with_headers(shared: &Shared, response: ApiResponse, rate: Option<RateReport>) -> HttpResponse {
     let mut headers = HeaderMap::with_capacity(8);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
     if let Ok(date) = HeaderValue::try_from(http_date(shared.clock.now())) {
         headers.insert(DATE, date);
     }
-    if let Ok(request_id) = HeaderValue::try_from(answer.request_id) {
+    if let Ok(request_id) = HeaderValue::try_from(response.request_id) {
         headers.insert(X_REQUEST_ID, request_id);
     }
     if let Some(rate) = rate {
@@ -302,5 +300,5 @@ fn reply(shared: &Shared, answer: Answer, rate: Option<RateReport>) -> Reply {
         headers.insert(X_RATELIMIT_REMAINING, rate.remaining.into());
         headers.insert(X_RATELIMIT_RESET, rate.reset.into());
     }
-    Reply { status: answer.status, headers, content: Content::Whole(answer.body), then_hang_up: false }
+    HttpResponse { status: response.status, headers, content: Content::Whole(response.body), then_close: false }
 }

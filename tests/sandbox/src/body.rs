@@ -1,4 +1,4 @@
-//! Answer bodies: whole ones, and the shapes that faults give them.
+//! Response bodies: complete ones, and those that faults make.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -10,27 +10,27 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use crate::wire::{OnceFlushed, WireControl};
+use crate::stream::{AfterFlush, StreamControl};
 
-const FILLING: usize = 16 * 1024;
-static SPACES: [u8; FILLING] = [b' '; FILLING];
-static LETTERS: [u8; FILLING] = [b'a'; FILLING];
+const FILLER: usize = 16 * 1024;
+static SPACES: [u8; FILLER] = [b' '; FILLER];
+static LETTERS: [u8; FILLER] = [b'a'; FILLER];
 
-/// What is sent as a body, and how.
+/// The bytes of a body, and how they are sent.
 #[derive(Debug)]
 pub(crate) enum Content {
     Whole(Bytes),
-    /// Announces `announced` bytes, sends only `sent`, and hangs up.
+    /// Announces `announced` bytes, sends only `sent`, and closes the connection.
     Cut {
         sent: Bytes,
         announced: u64,
     },
-    /// At so many bytes per second, one frame for each byte that is due.
+    /// Sent byte by byte at this rate.
     Drip {
         bytes: Bytes,
         per_second: f64,
     },
-    /// The opening, then letters for ever.
+    /// The opening, then letters without end.
     Endless {
         opening: Bytes,
     },
@@ -42,7 +42,7 @@ pub(crate) enum Content {
 }
 
 impl Content {
-    /// How many bytes the answer's head promises; `None`: sent in chunks, without an end in sight.
+    /// The `Content-Length`, or `None` for an endless body, which is sent in chunks.
     fn announced(&self) -> Option<u64> {
         match self {
             Self::Whole(bytes) | Self::Drip { bytes, .. } => Some(bytes.len() as u64),
@@ -53,74 +53,74 @@ impl Content {
     }
 }
 
-/// What the content has to say when it is asked for more.
+/// The next step of a body.
 enum Next {
     Bytes(Bytes),
-    NotYet,
-    /// The connection is to be dropped instead of anything more being said.
-    Nothing,
+    Wait,
+    /// Send no more, and close the connection.
+    Close,
 }
 
-pub(crate) struct AnswerBody {
+pub(crate) struct ResponseBody {
     content: Content,
     sent: u64,
-    /// Handed to the wire together with the last byte.
-    then: Option<OnceFlushed>,
-    wire: Arc<WireControl>,
+    /// Passed to the stream with the last byte.
+    then: Option<AfterFlush>,
+    stream: Arc<StreamControl>,
     drip_started: Option<Instant>,
-    alarm: Pin<Box<Option<Sleep>>>,
+    timer: Pin<Box<Option<Sleep>>>,
 }
 
-impl AnswerBody {
-    pub(crate) fn new(content: Content, then: OnceFlushed, wire: Arc<WireControl>) -> Self {
-        let mut body = Self { content, sent: 0, then: Some(then), wire, drip_started: None, alarm: Box::pin(None) };
-        // hyper never asks an empty body for a frame.
+impl ResponseBody {
+    pub(crate) fn new(content: Content, then: AfterFlush, stream: Arc<StreamControl>) -> Self {
+        let mut body = Self { content, sent: 0, then: Some(then), stream, drip_started: None, timer: Box::pin(None) };
+        // hyper never polls an empty body.
         if body.content.announced() == Some(0) {
-            body.hand_over();
+            body.finish();
         }
         body
     }
 
-    fn hand_over(&mut self) {
+    fn finish(&mut self) {
         if let Some(then) = self.then.take() {
-            self.wire.once_flushed(then);
+            self.stream.after_flush(then);
         }
     }
 
     fn next(&mut self, cx: &mut Context<'_>) -> Next {
-        let filling = |pattern: &'static [u8; FILLING], wanted: u64| {
-            let length = usize::try_from(wanted).unwrap_or(FILLING).min(FILLING);
+        let filler = |pattern: &'static [u8; FILLER], wanted: u64| {
+            let length = usize::try_from(wanted).unwrap_or(FILLER).min(FILLER);
             Next::Bytes(Bytes::from_static(pattern.get(..length).unwrap_or(pattern)))
         };
         match &self.content {
             Content::Whole(bytes) => Next::Bytes(bytes.clone()),
             Content::Cut { sent, .. } if self.sent == 0 && !sent.is_empty() => Next::Bytes(sent.clone()),
-            Content::Cut { .. } => Next::Nothing,
+            Content::Cut { .. } => Next::Close,
             Content::Endless { opening } | Content::Padded { opening, .. } if self.sent == 0 => {
                 Next::Bytes(opening.clone())
             }
-            Content::Endless { .. } => filling(&LETTERS, u64::MAX),
-            Content::Padded { total, .. } => filling(&SPACES, total.saturating_sub(self.sent)),
+            Content::Endless { .. } => filler(&LETTERS, u64::MAX),
+            Content::Padded { total, .. } => filler(&SPACES, total.saturating_sub(self.sent)),
             Content::Drip { bytes, per_second } => {
                 let started = *self.drip_started.get_or_insert_with(Instant::now);
                 let position = usize::try_from(self.sent).unwrap_or(usize::MAX).min(bytes.len());
                 let due_at = started + Duration::from_secs_f64((self.sent + 1) as f64 / per_second);
                 let byte = bytes.slice(position..(position + 1).min(bytes.len()));
                 if Instant::now() >= due_at {
-                    self.alarm.set(None);
+                    self.timer.set(None);
                     return Next::Bytes(byte);
                 }
-                self.alarm.set(Some(sleep_until(due_at)));
-                match self.alarm.as_mut().as_pin_mut().map(|alarm| alarm.poll(cx)) {
+                self.timer.set(Some(sleep_until(due_at)));
+                match self.timer.as_mut().as_pin_mut().map(|timer| timer.poll(cx)) {
                     Some(Poll::Ready(())) => Next::Bytes(byte),
-                    Some(Poll::Pending) | None => Next::NotYet,
+                    Some(Poll::Pending) | None => Next::Wait,
                 }
             }
         }
     }
 }
 
-impl Body for AnswerBody {
+impl Body for ResponseBody {
     type Data = Bytes;
     type Error = Infallible;
 
@@ -130,15 +130,15 @@ impl Body for AnswerBody {
             return Poll::Ready(None);
         }
         match body.next(cx) {
-            Next::NotYet => Poll::Pending,
-            Next::Nothing => {
-                body.hand_over();
+            Next::Wait => Poll::Pending,
+            Next::Close => {
+                body.finish();
                 Poll::Pending
             }
             Next::Bytes(bytes) => {
                 body.sent += bytes.len() as u64;
                 if body.is_end_stream() {
-                    body.hand_over();
+                    body.finish();
                 }
                 Poll::Ready(Some(Ok(Frame::data(bytes))))
             }

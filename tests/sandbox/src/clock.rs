@@ -1,4 +1,4 @@
-//! The sandbox's own time: real time plus whatever a test has moved it ahead.
+//! The sandbox's clock: real time plus the time that tests have advanced it by.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -8,10 +8,10 @@ use time::OffsetDateTime;
 /// A point on the sandbox's clock, as the time since the Unix epoch.
 pub(crate) type UnixTime = Duration;
 
-/// How far ahead a clock may be moved in all. Far enough for any test, near enough that every date stays printable.
-const FURTHEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+/// The most that a clock can be advanced in total; every date up to there can be formatted.
+const MAX_ADVANCE: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
-/// Runs on the monotonic clock, so that a correction of the machine's time never empties or stretches a rate window.
+/// Runs on the monotonic clock, so that setting the machine's time does not change a rate window.
 #[derive(Debug)]
 pub(crate) struct Clock {
     started: Instant,
@@ -26,21 +26,21 @@ impl Clock {
     }
 
     pub(crate) fn now(&self) -> UnixTime {
-        self.started_at + self.running() + Duration::from_nanos(self.ahead_nanos.load(Ordering::SeqCst))
+        self.started_at + self.uptime() + Duration::from_nanos(self.ahead_nanos.load(Ordering::SeqCst))
     }
 
-    /// Real time since the sandbox started; moving the clock does not change it.
-    pub(crate) fn running(&self) -> Duration {
+    /// Real time since the sandbox started.
+    pub(crate) fn uptime(&self) -> Duration {
         self.started.elapsed()
     }
 
-    /// Moves the clock ahead; `None` when that would be further than any date can be written.
+    /// Advances the clock; `None` beyond the maximum.
     pub(crate) fn advance(&self, by: Duration) -> Option<UnixTime> {
         let by = u64::try_from(by.as_nanos()).ok()?;
-        let furthest = u64::try_from(FURTHEST.as_nanos()).ok()?;
+        let max = u64::try_from(MAX_ADVANCE.as_nanos()).ok()?;
         self.ahead_nanos
             .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |ahead| {
-                ahead.checked_add(by).filter(|ahead| *ahead <= furthest)
+                ahead.checked_add(by).filter(|ahead| *ahead <= max)
             })
             .ok()?;
         Some(self.now())
@@ -72,7 +72,7 @@ pub(crate) fn http_date(at: UnixTime) -> String {
     httpdate::fmt_http_date(UNIX_EPOCH + at)
 }
 
-/// Whole seconds, rounded up: a client that waits that long is never early.
+/// Whole seconds, rounded up, so that a client that waits this long is never early.
 pub(crate) fn seconds_rounded_up(time: Duration) -> u64 {
     time.as_secs() + u64::from(time.subsec_nanos() > 0)
 }
@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn writes_milliseconds_always() {
+    fn always_writes_milliseconds() {
         assert_eq!(iso_8601(Duration::from_millis(1_776_499_200_000)), "2026-04-18T08:00:00.000Z");
         assert_eq!(iso_8601(Duration::from_millis(951_782_400_007)), "2000-02-29T00:00:00.007Z");
     }
@@ -94,11 +94,11 @@ mod tests {
     }
 
     #[test]
-    fn moves_ahead_and_comes_back() {
+    fn advances_and_resets() {
         let clock = Clock::new();
         let before = clock.now();
         assert!(clock.advance(Duration::from_secs(3600)).unwrap() >= before + Duration::from_secs(3600));
-        assert!(clock.advance(FURTHEST).is_none());
+        assert!(clock.advance(MAX_ADVANCE).is_none());
         clock.reset();
         assert!(clock.now() < before + Duration::from_secs(3600));
     }

@@ -1,4 +1,4 @@
-//! Who may call: API keys, their scopes and state, and the state of the company they belong to.
+//! API keys with their scopes and state, and the company that they belong to.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use hyper::StatusCode;
 use serde::{Deserialize, Serialize};
 
-use crate::answer::Refusal;
+use crate::response::ApiError;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub(crate) enum Scope {
@@ -69,7 +69,7 @@ pub(crate) enum CompanyState {
 pub(crate) struct ApiKey {
     pub(crate) scopes: Vec<Scope>,
     pub(crate) state: KeyState,
-    /// `None`: callers from anywhere.
+    /// `None`: any address.
     pub(crate) allowlist: Option<Vec<IpAddr>>,
 }
 
@@ -80,11 +80,11 @@ impl Default for ApiKey {
 }
 
 impl ApiKey {
-    pub(crate) fn require(&self, scope: Scope) -> Result<(), Refusal> {
+    pub(crate) fn require(&self, scope: Scope) -> Result<(), ApiError> {
         if self.scopes.contains(&scope) {
             return Ok(());
         }
-        Err(Refusal::new(
+        Err(ApiError::new(
             StatusCode::FORBIDDEN,
             "SCOPE_INSUFFICIENT",
             format!("The API key lacks the scope {}.", scope.name()),
@@ -92,7 +92,7 @@ impl ApiKey {
     }
 }
 
-/// The one company that the sandbox knows. All keys belong to it and share its windows and idempotency keys.
+/// The sandbox's only company. All keys belong to it and share its rate windows and idempotency keys.
 #[derive(Debug)]
 pub(crate) struct Company {
     pub(crate) state: CompanyState,
@@ -105,9 +105,9 @@ impl Company {
         Self { state: CompanyState::Active, keys }
     }
 
-    /// Finds the key that a request presents: 401 unless it is a live one.
-    pub(crate) fn authenticate(&self, presented: Option<&[u8]>) -> Result<&ApiKey, Refusal> {
-        let unauthorized = |message: &str| Refusal::new(StatusCode::UNAUTHORIZED, "UNAUTHORIZED", message);
+    /// Finds the key of a request: 401 unless it is known and neither revoked nor expired.
+    pub(crate) fn authenticate(&self, presented: Option<&[u8]>) -> Result<&ApiKey, ApiError> {
+        let unauthorized = |message: &str| ApiError::new(StatusCode::UNAUTHORIZED, "UNAUTHORIZED", message);
         let presented = presented.ok_or_else(|| unauthorized("The X-API-Key header is missing."))?;
         let key = std::str::from_utf8(presented).ok().and_then(|name| self.keys.get(name));
         let key = key.ok_or_else(|| unauthorized("The API key is unknown."))?;
@@ -118,11 +118,11 @@ impl Company {
         }
     }
 
-    /// What stands between a known key and the API, whichever endpoint it calls.
-    pub(crate) fn authorize(&self, key: &ApiKey, caller: IpAddr) -> Result<(), Refusal> {
-        let forbidden = |code, message: &str| Err(Refusal::new(StatusCode::FORBIDDEN, code, message));
+    /// Checks that apply to a known key on every endpoint.
+    pub(crate) fn authorize(&self, key: &ApiKey, caller: IpAddr) -> Result<(), ApiError> {
+        let forbidden = |code, message: &str| Err(ApiError::new(StatusCode::FORBIDDEN, code, message));
         if key.state == KeyState::CreatorLostAccess {
-            return forbidden("FORBIDDEN", "The person who made this API key no longer has access to the company.");
+            return forbidden("FORBIDDEN", "The creator of this API key no longer has access to the company.");
         }
         if key.allowlist.as_ref().is_some_and(|allowed| !allowed.contains(&caller)) {
             return forbidden("IP_NOT_ALLOWED", "The caller's address is not on the allowlist of this API key.");

@@ -1,4 +1,4 @@
-//! Faults that tests queue for a candidate, as they are described and as they wait.
+//! Faults that tests queue for a candidate.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -11,19 +11,19 @@ use serde_json::{Map, Value, json};
 
 use crate::route::Operation;
 
-/// Whether and when the request's own work is done.
+/// Whether and when the operation itself is performed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Act {
-    /// The action takes effect, and is remembered under its idempotency key, before the fault shows.
+    /// The action takes effect, and is stored under its idempotency key, before the fault.
     Before,
-    /// Only for a delay: first the wait, then the action.
+    /// Only for a delay: wait first, then act.
     After,
     /// The action never takes effect.
     None,
 }
 
-/// What goes wrong.
+/// The kind of a fault, with its parameters.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", rename_all_fields = "camelCase", deny_unknown_fields)]
 pub(crate) enum FaultKind {
@@ -65,7 +65,8 @@ pub(crate) enum FaultKind {
         #[serde(default = "temporary_redirect")]
         status: u16,
     },
-    Answer {
+    #[serde(rename = "answer")]
+    Response {
         #[serde(default, deserialize_with = "present")]
         data: Option<Value>,
         #[serde(default, deserialize_with = "present")]
@@ -82,14 +83,13 @@ fn temporary_redirect() -> u16 {
     307
 }
 
-/// Keeps an explicit `null` apart from a field that is not there.
+/// Distinguishes an explicit `null` from an absent field.
 pub(crate) fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
 }
 
-/// The longest delay, and the slowest useful drip: beyond it a test hangs rather than waits.
-const LONGEST_DELAY: f64 = 24.0 * 60.0 * 60.0;
-const MOST_BYTES: u64 = 1 << 30;
+const MAX_DELAY_SECONDS: f64 = 24.0 * 60.0 * 60.0;
+const MAX_BYTES: u64 = 1 << 30;
 
 impl FaultKind {
     pub(crate) fn name(&self) -> &'static str {
@@ -103,13 +103,13 @@ impl FaultKind {
             Self::NotJson { .. } => "not_json",
             Self::Huge { .. } => "huge",
             Self::Redirect { .. } => "redirect",
-            Self::Answer { .. } => "answer",
+            Self::Response { .. } => "answer",
             Self::CloseIdle {} => "close_idle",
         }
     }
 
-    /// A fault in front of the service keeps the action from happening; one on the way back does not.
-    fn usual_act(&self) -> Act {
+    /// Faults that replace the response prevent the action; faults that change the response do not.
+    fn default_act(&self) -> Act {
         match self {
             Self::Status { .. } | Self::Close { .. } | Self::Redirect { .. } => Act::None,
             Self::Delay { .. }
@@ -118,12 +118,12 @@ impl FaultKind {
             | Self::Endless { .. }
             | Self::NotJson { .. }
             | Self::Huge { .. }
-            | Self::Answer { .. }
+            | Self::Response { .. }
             | Self::CloseIdle {} => Act::Before,
         }
     }
 
-    fn check(&self) -> Result<(), String> {
+    fn validate(&self) -> Result<(), String> {
         match self {
             Self::Status { status, headers, body, json } => {
                 status_code(*status)?;
@@ -133,27 +133,27 @@ impl FaultKind {
                 }
                 Ok(())
             }
-            Self::Delay { seconds } if !(0.0..=LONGEST_DELAY).contains(seconds) => {
-                Err(format!("seconds must be from 0 to {LONGEST_DELAY}"))
+            Self::Delay { seconds } if !(0.0..=MAX_DELAY_SECONDS).contains(seconds) => {
+                Err(format!("seconds must be from 0 to {MAX_DELAY_SECONDS}"))
             }
             Self::Drip { bytes_per_second } if !(0.001..=1e9).contains(bytes_per_second) => {
                 Err("bytesPerSecond must be from 0.001 to 1000000000".to_owned())
             }
-            Self::Huge { bytes } if *bytes > MOST_BYTES => Err(format!("bytes must be at most {MOST_BYTES}")),
+            Self::Huge { bytes } if *bytes > MAX_BYTES => Err(format!("bytes must be at most {MAX_BYTES}")),
             Self::Endless { status } | Self::NotJson { status, .. } => {
                 if has_no_body(status_code(*status)?) {
-                    return Err(format!("an answer with status {status} has no body"));
+                    return Err(format!("a response with status {status} has no body"));
                 }
                 Ok(())
             }
             Self::Redirect { location, status } => {
-                HeaderValue::from_str(location).map_err(|_| "location cannot be sent in a header".to_owned())?;
+                HeaderValue::from_str(location).map_err(|_| "location is not a valid header value".to_owned())?;
                 if !(300..400).contains(status) {
                     return Err("the status of a redirect must be from 300 to 399".to_owned());
                 }
                 Ok(())
             }
-            Self::Answer { data, envelope } if data.is_some() == envelope.is_some() => {
+            Self::Response { data, envelope } if data.is_some() == envelope.is_some() => {
                 Err("give either data or envelope".to_owned())
             }
             Self::Delay { .. }
@@ -161,7 +161,7 @@ impl FaultKind {
             | Self::Cut { .. }
             | Self::Drip { .. }
             | Self::Huge { .. }
-            | Self::Answer { .. }
+            | Self::Response { .. }
             | Self::CloseIdle {} => Ok(()),
         }
     }
@@ -179,16 +179,16 @@ pub(crate) fn has_no_body(status: StatusCode) -> bool {
     status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED
 }
 
-/// A header of an answer and the values that replace its own: none at all takes it away.
+/// A response header and its new values; none removes the header.
 pub(crate) type HeaderChange = (HeaderName, Vec<HeaderValue>);
 
 pub(crate) fn header_changes(headers: &Map<String, Value>) -> Result<Vec<HeaderChange>, String> {
     headers
         .iter()
         .map(|(name, value)| {
-            let parsed = HeaderName::try_from(name).map_err(|_| format!("{name:?} is no header name"))?;
+            let parsed = HeaderName::try_from(name).map_err(|_| format!("{name:?} is not a valid header name"))?;
             if parsed == CONTENT_LENGTH || parsed == TRANSFER_ENCODING {
-                return Err(format!("{name} follows from the body: use the kinds cut, drip, endless or huge"));
+                return Err(format!("{name} is set from the body; use the kinds cut, drip, endless or huge"));
             }
             let values = match value {
                 Value::Null => Vec::new(),
@@ -204,9 +204,9 @@ fn header_value(value: &Value) -> Result<HeaderValue, String> {
     let text = match value {
         Value::String(text) => text.clone(),
         Value::Number(number) => number.to_string(),
-        _ => return Err("a header is a string, a number, a list of these, or null to leave it out".to_owned()),
+        _ => return Err("a header must be a string, a number, a list of these, or null to remove it".to_owned()),
     };
-    HeaderValue::from_bytes(text.as_bytes()).map_err(|_| format!("{text:?} cannot be sent in a header"))
+    HeaderValue::from_bytes(text.as_bytes()).map_err(|_| format!("{text:?} is not a valid header value"))
 }
 
 #[derive(Clone, Debug)]
@@ -215,16 +215,16 @@ pub(crate) struct Fault {
     operation: Option<Operation>,
     pub(crate) act: Act,
     pub(crate) kind: FaultKind,
-    /// `None`: for ever.
-    left: Option<u64>,
-    /// As it was described, for listing.
+    /// `None`: no limit.
+    remaining: Option<u64>,
+    /// The request body that queued it, for listing.
     described: Map<String, Value>,
 }
 
-/// The part of a description that all kinds share.
+/// The fields that all kinds have.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Target {
+struct CommonFields {
     candidate_id: String,
     operation: Option<Operation>,
     #[serde(default = "once")]
@@ -237,33 +237,33 @@ fn once() -> Option<u64> {
 }
 
 impl Fault {
-    /// Reads `{candidateId, operation?, times?, act?, kind, …}`; the rest are the kind's own parameters.
-    pub(crate) fn read(described: Map<String, Value>) -> Result<Self, String> {
-        let shared = ["candidateId", "operation", "times", "act"];
+    /// Parses `{candidateId, operation?, times?, act?, kind, …}`; the other fields are parameters of the kind.
+    pub(crate) fn from_json(described: Map<String, Value>) -> Result<Self, String> {
+        let common = ["candidateId", "operation", "times", "act"];
         let (target, kind): (Map<_, _>, Map<_, _>) =
-            described.clone().into_iter().partition(|(name, _)| shared.contains(&name.as_str()));
-        let target: Target = serde_json::from_value(target.into()).map_err(|error| error.to_string())?;
+            described.clone().into_iter().partition(|(name, _)| common.contains(&name.as_str()));
+        let target: CommonFields = serde_json::from_value(target.into()).map_err(|error| error.to_string())?;
         let kind: FaultKind = serde_json::from_value(kind.into()).map_err(|error| error.to_string())?;
-        kind.check()?;
+        kind.validate()?;
         if target.times == Some(0) {
-            return Err("times must be at least 1, or null for a fault that stays".to_owned());
+            return Err("times must be at least 1, or null for no limit".to_owned());
         }
-        let act = target.act.unwrap_or_else(|| kind.usual_act());
+        let act = target.act.unwrap_or_else(|| kind.default_act());
         let name = kind.name();
         match (&kind, act) {
             (FaultKind::Delay { .. }, Act::None) => {
-                return Err("a delay goes on normally: act is \"before\" or \"after\" the wait".to_owned());
+                return Err("a delay always acts: set act to \"before\" or \"after\" the wait".to_owned());
             }
             (FaultKind::Delay { .. }, Act::After) | (_, Act::Before | Act::None) => {}
             (_, Act::After) => {
                 return Err(format!(
-                    "act \"after\" is for delays. For {name}: \"before\" lets the action take effect first, \"none\" \
-                     keeps it from happening"
+                    "act \"after\" is only for delays. For {name} use \"before\" to perform the action first, or \"none\" to \
+                     prevent it"
                 ));
             }
         }
-        let Target { candidate_id, operation, times: left, .. } = target;
-        Ok(Self { candidate_id, operation, act, kind, left, described })
+        let CommonFields { candidate_id, operation, times: remaining, .. } = target;
+        Ok(Self { candidate_id, operation, act, kind, remaining, described })
     }
 
     fn matches(&self, candidate_id: &str, operation: Operation) -> bool {
@@ -272,7 +272,7 @@ impl Fault {
 
     pub(crate) fn to_json(&self) -> Value {
         let mut shown = self.described.clone();
-        shown.insert("times".to_owned(), json!(self.left));
+        shown.insert("times".to_owned(), json!(self.remaining));
         shown.insert(
             "act".to_owned(),
             json!(match self.act {
@@ -285,7 +285,7 @@ impl Fault {
     }
 }
 
-/// All pending faults in the order in which they were queued.
+/// The pending faults, in the order in which they were queued.
 #[derive(Debug, Default)]
 pub(crate) struct Faults(VecDeque<Fault>);
 
@@ -294,13 +294,13 @@ impl Faults {
         self.0.push_back(fault);
     }
 
-    /// The fault that this request meets, if any is waiting for it.
+    /// The next fault for a request, if there is one.
     pub(crate) fn take(&mut self, candidate_id: &str, operation: Operation) -> Option<Fault> {
         let position = self.0.iter().position(|fault| fault.matches(candidate_id, operation))?;
         let fault = self.0.get_mut(position)?;
-        match &mut fault.left {
-            Some(left) if *left > 1 => {
-                *left -= 1;
+        match &mut fault.remaining {
+            Some(remaining) if *remaining > 1 => {
+                *remaining -= 1;
                 Some(fault.clone())
             }
             Some(_) => self.0.remove(position),

@@ -1,4 +1,4 @@
-//! What a company's Idempotency-Keys stand for: a first request, and the answer that it got.
+//! Idempotency keys: the first request with each key, and its stored response.
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
@@ -8,14 +8,14 @@ use bytes::Bytes;
 use hyper::Method;
 use tokio::sync::watch;
 
-use crate::answer::Answer;
 use crate::clock::UnixTime;
+use crate::response::ApiResponse;
 
 const KEPT_FOR: Duration = Duration::from_secs(24 * 60 * 60);
-/// A soak run uses a new key for every action; beyond this the oldest is forgotten before its day is over.
+/// Beyond this the oldest key is forgotten before its day is over: a soak run uses a new key for every action.
 const KEPT: usize = 100_000;
 
-/// What must be the same for a key to be used again: the body, and what it was sent to.
+/// What a repeated request must have in common with the first one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Fingerprint {
     pub(crate) method: Method,
@@ -27,8 +27,8 @@ pub(crate) struct Fingerprint {
 struct Record {
     fingerprint: Fingerprint,
     arrived: UnixTime,
-    answer: Option<Answer>,
-    /// Closed once the first request is over, whether or not it left an answer.
+    response: Option<ApiResponse>,
+    /// Closed when the first request ends, with or without a stored response.
     in_flight: watch::Receiver<()>,
 }
 
@@ -38,8 +38,8 @@ impl Record {
     }
 }
 
-/// Held by the request that used a key first for as long as it is being worked on. Others with the same key wait until
-/// it is dropped, which also happens when its client goes away.
+/// Held by the first request with a key while it is processed. Others with the same key wait until it is dropped, which
+/// also happens when its client disconnects.
 #[derive(Debug)]
 pub(crate) struct InFlight {
     key: Bytes,
@@ -49,10 +49,10 @@ pub(crate) struct InFlight {
 
 #[derive(Debug)]
 pub(crate) enum Claim {
-    /// Nobody used the key before: act, then `remember` the answer.
+    /// The key is new: act, then `store` the response.
     First(InFlight),
-    Replay(Answer),
-    /// The same request is being worked on: wait until this closes, then claim again.
+    Replay(ApiResponse),
+    /// The same request is being processed: wait until this closes, then claim again.
     Wait(watch::Receiver<()>),
     Conflict,
 }
@@ -60,47 +60,47 @@ pub(crate) enum Claim {
 #[derive(Debug, Default)]
 pub(crate) struct IdempotencyKeys {
     records: HashMap<Bytes, Record>,
-    /// In order of arrival, so that what is too old is always in front.
+    /// In order of arrival, oldest first.
     by_age: VecDeque<(UnixTime, Bytes)>,
 }
 
 impl IdempotencyKeys {
     pub(crate) fn claim(&mut self, key: Bytes, fingerprint: Fingerprint, now: UnixTime) -> Claim {
-        self.forget(now);
+        self.evict(now);
         if let Some(record) = self.records.get(&key)
-            && (record.answer.is_some() || record.is_in_flight())
+            && (record.response.is_some() || record.is_in_flight())
         {
             return if record.fingerprint != fingerprint {
                 Claim::Conflict
             } else if record.is_in_flight() {
                 Claim::Wait(record.in_flight.clone())
             } else {
-                record.answer.clone().map_or(Claim::Conflict, Claim::Replay)
+                record.response.clone().map_or(Claim::Conflict, Claim::Replay)
             };
         }
         let (over, in_flight) = watch::channel(());
         self.by_age.push_back((now, key.clone()));
-        self.records.insert(key.clone(), Record { fingerprint, arrived: now, answer: None, in_flight });
+        self.records.insert(key.clone(), Record { fingerprint, arrived: now, response: None, in_flight });
         Claim::First(InFlight { key, arrived: now, _over: over })
     }
 
-    /// Keeps a finished answer for the key's day: what succeeded or was refused, never an overload or a breakdown.
-    pub(crate) fn remember(&mut self, claim: &InFlight, answer: &Answer) {
-        let passing = answer.status.is_server_error() || answer.status.as_u16() == 429;
+    /// Stores a response for the key's day: 2xx and 4xx, but never 429 or 5xx.
+    pub(crate) fn store(&mut self, claim: &InFlight, response: &ApiResponse) {
+        let temporary = response.status.is_server_error() || response.status.as_u16() == 429;
         if let Some(record) = self.records.get_mut(&claim.key)
             && record.arrived == claim.arrived
-            && !passing
+            && !temporary
         {
-            record.answer = Some(answer.clone());
+            record.response = Some(response.clone());
         }
     }
 
-    fn forget(&mut self, now: UnixTime) {
+    fn evict(&mut self, now: UnixTime) {
         while let Some((arrived, key)) = self.by_age.front() {
             if *arrived + KEPT_FOR > now && self.by_age.len() < KEPT {
                 break;
             }
-            // The key may have been claimed anew since; then it is younger than this note of it.
+            // The key may have been claimed again since; then its record is newer than this entry.
             if let Entry::Occupied(record) = self.records.entry(key.clone())
                 && record.get().arrived == *arrived
             {

@@ -1,27 +1,27 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
-mod answer;
 mod api;
 mod body;
 mod clock;
 mod company;
 mod control;
-mod distortion;
+mod fault_effects;
 mod faults;
 mod idempotency;
-mod ledger;
 mod lifecycle;
 mod options;
 mod outbox;
 mod parameters;
 mod proxy;
+mod request_log;
+mod response;
 mod route;
 mod server;
 mod state;
+mod stream;
 mod tls;
 mod windows;
-mod wire;
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -51,7 +51,7 @@ impl Sandbox {
     ///
     /// # Errors
     ///
-    /// When an address cannot be listened on, or no certificate can be made.
+    /// If it cannot listen on the address or make a certificate.
     pub async fn start(options: Options) -> io::Result<Self> {
         let wanted = SocketAddr::new(options.host, options.port);
         let listener = TcpListener::bind(wanted)
@@ -78,27 +78,27 @@ impl Sandbox {
         Ok(Self { address, scheme, api_key, ca_certificate, proxy_address, tasks })
     }
 
-    /// Where it listens.
+    /// The address that it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// What a client takes as its base URL, without a slash at the end.
+    /// The base URL for a client, without a trailing slash.
     pub fn base_url(&self) -> String {
         format!("{}://{}", self.scheme, reachable(self.address))
     }
 
-    /// The first of its API keys.
+    /// The first API key.
     pub fn api_key(&self) -> &str {
         &self.api_key
     }
 
-    /// The certificate of the CA behind its own, as PEM; `None` without TLS.
+    /// The CA certificate that clients must trust, as PEM; `None` without TLS.
     pub fn ca_certificate(&self) -> Option<&str> {
         self.ca_certificate.as_deref()
     }
 
-    /// The URL of its forward proxy, without credentials; `None` without one.
+    /// The URL of the forward proxy, without credentials; `None` if there is none.
     pub fn proxy_url(&self) -> Option<String> {
         self.proxy_address.map(|address| format!("http://{}", reachable(address)))
     }
@@ -112,7 +112,7 @@ impl Drop for Sandbox {
     }
 }
 
-/// An address to call: one that listens everywhere is called on the loopback interface.
+/// The address for clients: the loopback address if it listens on all interfaces.
 fn reachable(mut address: SocketAddr) -> SocketAddr {
     if address.ip().is_unspecified() {
         address.set_ip(match address {

@@ -1,4 +1,4 @@
-//! Candidates, and what the four operations do to them.
+//! Candidates, and the effects of the four operations.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,25 +7,25 @@ use hyper::StatusCode;
 use serde_json::{Map, Number, Value, json};
 use uuid::Uuid;
 
-use crate::answer::Refusal;
 use crate::clock::{UnixTime, iso_8601};
-use crate::outbox::{Mail, compose};
+use crate::outbox::{Mail, render_email};
 use crate::parameters::Parameters;
+use crate::response::ApiError;
 use crate::route::Operation;
 
 const SESSION_LENGTH: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
-/// A candidate's `interviewScore`: left out of answers, or there and perhaps null.
+/// A candidate's `interviewScore`: absent from responses, null, or a number.
 pub(crate) type InterviewScore = Option<Option<Number>>;
 
-/// One candidate as seen from one job position: the same person may stand differently in another.
+/// A candidate in one job position; the same id can have another status in another position.
 #[derive(Clone, Debug)]
 pub(crate) struct Candidate {
-    /// Any text, so that tests can serve a status that nobody knows yet.
+    /// Any text, so that tests can use a status that clients do not know.
     pub(crate) status: String,
     pub(crate) analysis_viewed: bool,
     pub(crate) interview_score: InterviewScore,
-    /// Merged into the status answer's `data`, over whatever is there.
+    /// Merged into the `data` of status responses; overrides fields of the same name.
     pub(crate) extra: Map<String, Value>,
     pub(crate) session: Option<Session>,
 }
@@ -36,7 +36,7 @@ pub(crate) struct Session {
     expires_at: UnixTime,
 }
 
-/// What an operation came to.
+/// The result of an operation.
 #[derive(Debug)]
 pub(crate) struct Effect {
     pub(crate) data: Value,
@@ -45,14 +45,14 @@ pub(crate) struct Effect {
 }
 
 impl Candidate {
-    /// Answers for an operation and carries it out on this candidate.
+    /// Performs an operation on this candidate.
     pub(crate) fn apply(
         &mut self,
         operation: Operation,
         candidate_id: &str,
         parameters: &Parameters,
         now: UnixTime,
-    ) -> Result<Effect, Refusal> {
+    ) -> Result<Effect, ApiError> {
         self.expire(now);
         match operation {
             Operation::Status => Ok(Effect { data: self.status_data(), acted: false, mail: None }),
@@ -62,7 +62,7 @@ impl Candidate {
         }
     }
 
-    /// An invitation that nobody took up in time has expired.
+    /// Expires an invitation whose session has ended.
     fn expire(&mut self, now: UnixTime) {
         if self.status == "invited" && self.session.as_ref().is_some_and(|session| session.expires_at <= now) {
             self.status = "expired".to_owned();
@@ -80,9 +80,9 @@ impl Candidate {
         Value::Object(data)
     }
 
-    fn invite(&mut self, candidate_id: &str, parameters: &Parameters, now: UnixTime) -> Result<Effect, Refusal> {
+    fn invite(&mut self, candidate_id: &str, parameters: &Parameters, now: UnixTime) -> Result<Effect, ApiError> {
         if self.status != "new" {
-            return Err(Refusal::new(
+            return Err(ApiError::new(
                 StatusCode::CONFLICT,
                 "INVALID_STATUS",
                 format!("Only a new candidate can be invited; this one is {}.", self.status),
@@ -92,7 +92,7 @@ impl Candidate {
         let expires_at = now + SESSION_LENGTH;
         let interview_link = format!("https://interview.example/{id}");
         let (subject, body) =
-            compose(parameters.email_subject.as_deref(), parameters.email_body.as_deref(), &interview_link);
+            render_email(parameters.email_subject.as_deref(), parameters.email_body.as_deref(), &interview_link);
         let mail = Mail {
             candidate_id: candidate_id.to_owned(),
             job_position_id: parameters.job_position_id.clone(),
@@ -115,16 +115,16 @@ impl Candidate {
         Ok(Effect { data, acted: true, mail: Some(mail) })
     }
 
-    fn decide(&mut self, decision: &str) -> Result<Effect, Refusal> {
+    fn decide(&mut self, decision: &str) -> Result<Effect, ApiError> {
         if self.status != "interviewed" {
-            return Err(Refusal::new(
+            return Err(ApiError::new(
                 StatusCode::CONFLICT,
                 "INVALID_STATUS_TRANSITION",
                 format!("Only an interviewed candidate can be {decision}; this one is {}.", self.status),
             ));
         }
         if !self.analysis_viewed {
-            return Err(Refusal::new(
+            return Err(ApiError::new(
                 StatusCode::CONFLICT,
                 "ANALYSIS_NOT_VIEWED",
                 format!("A candidate can be {decision} only after the analysis has been viewed."),
@@ -154,7 +154,7 @@ impl Candidate {
     }
 }
 
-/// Every candidate, by candidate id and then by job position.
+/// All candidates, by candidate id and job position id.
 #[derive(Debug, Default)]
 pub(crate) struct Candidates(BTreeMap<String, BTreeMap<String, Candidate>>);
 
@@ -169,7 +169,7 @@ impl Candidates {
         self.0.get_mut(candidate_id)?.get_mut(job_position_id)
     }
 
-    /// Changes a candidate and shows the result; `None` when there is no such pair.
+    /// Changes a candidate and returns it as JSON; `None` if there is no such candidate.
     pub(crate) fn change(
         &mut self,
         candidate_id: &str,
@@ -181,7 +181,7 @@ impl Candidates {
         Some(candidate.to_json(candidate_id, job_position_id))
     }
 
-    pub(crate) fn show(&mut self, now: UnixTime) -> Value {
+    pub(crate) fn to_json(&mut self, now: UnixTime) -> Value {
         let mut shown = Vec::new();
         for (candidate_id, positions) in &mut self.0 {
             for (job_position_id, candidate) in positions {

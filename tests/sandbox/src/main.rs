@@ -1,4 +1,4 @@
-//! `celper-sandbox`: runs one sandbox, says on stdout where it is, and serves until it is told to end.
+//! `celper-sandbox`: runs one sandbox, prints its address on stdout, and serves until it is told to exit.
 #![forbid(unsafe_code)]
 #![allow(clippy::print_stderr)]
 
@@ -22,7 +22,7 @@ struct Arguments {
     /// Address to listen on
     #[arg(long, default_value = "127.0.0.1")]
     host: IpAddr,
-    /// Port to listen on; 0 takes any free one
+    /// Port to listen on; 0 takes any free port
     #[arg(long, default_value_t = 8787)]
     port: u16,
     /// Length of all rate windows, in seconds
@@ -34,28 +34,28 @@ struct Arguments {
     /// Actions per window
     #[arg(long, value_name = "COUNT", default_value_t = 30)]
     actions: usize,
-    /// Requests of both sorts together per window
+    /// Reads and actions together per window
     #[arg(long, value_name = "COUNT", default_value_t = 60)]
     total: usize,
-    /// Turn the rate limits off, for benchmarks and load
+    /// Turn rate limiting off, for benchmarks and load tests
     #[arg(long)]
     no_limits: bool,
-    /// Keep no log of requests, for benchmarks and load
+    /// Keep no log of requests, for benchmarks and load tests
     #[arg(long)]
     no_log: bool,
     /// An API key with all scopes; may be given several times
     #[arg(long = "key", value_name = "KEY", default_value = DEFAULT_KEY)]
     keys: Vec<String>,
-    /// Serve HTTPS, with a certificate of a CA made at start
+    /// Serve HTTPS, with a certificate from a CA made at start
     #[arg(long)]
     tls: bool,
     /// Also run a forward proxy on a port of its own
     #[arg(long)]
     proxy: bool,
-    /// Credentials that the proxy demands
+    /// Credentials that the proxy requires
     #[arg(long, value_name = "USER:PASSWORD", requires = "proxy")]
     proxy_auth: Option<String>,
-    /// End when standard input ends or the parent process does, so that a test that dies leaves nothing behind
+    /// Exit when standard input or the parent process ends, so that a test that crashes leaves nothing running
     #[arg(long)]
     exit_with_parent: bool,
 }
@@ -99,16 +99,16 @@ async fn main() -> ExitCode {
 
 async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     let exit_with_parent = arguments.exit_with_parent;
-    // Taken first of all: a parent that ends while we start is to be missed as well.
+    // Read first, to notice a parent that ends during the start.
     let parent = parent();
     let sandbox = Sandbox::start(arguments.into_options()).await?;
-    // Before anybody knows of us: whoever starts us may end us right after the announcement.
-    let told_to_end = listen_for_the_end()?;
+    // Before the announcement: a signal may come right after it.
+    let signal = shutdown_signal()?;
     announce(&sandbox)?;
     tokio::select! {
-        () = told_to_end => {}
-        () = input_ended(), if exit_with_parent => {}
-        () = parent_ended(parent), if exit_with_parent => {}
+        () = signal => {}
+        () = stdin_closed(), if exit_with_parent => {}
+        () = parent_exited(parent), if exit_with_parent => {}
     }
     Ok(())
 }
@@ -126,9 +126,9 @@ fn announce(sandbox: &Sandbox) -> io::Result<()> {
     stdout.flush()
 }
 
-/// Listens for the signals from now on; what it returns resolves when one comes.
+/// Listens for SIGTERM and SIGINT from now on; the future resolves when one arrives.
 #[cfg(unix)]
-fn listen_for_the_end() -> io::Result<impl Future<Output = ()>> {
+fn shutdown_signal() -> io::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     Ok(async move {
@@ -139,26 +139,26 @@ fn listen_for_the_end() -> io::Result<impl Future<Output = ()>> {
     })
 }
 
-/// Listens for Ctrl-C from now on; what it returns resolves when it comes.
+/// Listens for Ctrl-C from now on; the future resolves when it arrives.
 #[cfg(windows)]
-fn listen_for_the_end() -> io::Result<impl Future<Output = ()>> {
+fn shutdown_signal() -> io::Result<impl Future<Output = ()>> {
     let mut interrupt = tokio::signal::windows::ctrl_c()?;
     Ok(async move {
         interrupt.recv().await;
     })
 }
 
-/// Reads on a thread of its own: tokio's stdin would keep the runtime from shutting down while a read is open.
-async fn input_ended() {
-    let (tell, told) = oneshot::channel();
+/// Reads on a separate thread: a pending read of tokio's stdin would keep the runtime from shutting down.
+async fn stdin_closed() {
+    let (closed, wait) = oneshot::channel();
     std::thread::spawn(move || {
         let mut ignored = [0; 1024];
         let mut input = io::stdin().lock();
         while matches!(input.read(&mut ignored), Ok(length) if length > 0) {}
-        // Nobody is left to be told only when the process is ending anyway.
-        let _ = tell.send(());
+        // It fails only if the process is exiting already.
+        let _ = closed.send(());
     });
-    let _ = told.await;
+    let _ = wait.await;
 }
 
 /// The process that started us.
@@ -167,15 +167,15 @@ fn parent() -> u32 {
     std::os::unix::process::parent_id()
 }
 
-/// Windows keeps no record of a parent that can be trusted.
+/// On Windows a process has no reliable record of its parent.
 #[cfg(windows)]
 fn parent() -> u32 {
     0
 }
 
-/// Resolves when the process that started us has ended. The end of standard input says so sooner, but not while a process
-/// that the parent forked holds the other end open.
-async fn parent_ended(parent_at_start: u32) {
+/// Resolves when the process that started us has ended. Standard input ends sooner, unless a process that the parent forked
+/// holds the other end open.
+async fn parent_exited(parent_at_start: u32) {
     while parent() == parent_at_start {
         tokio::time::sleep(Duration::from_millis(500)).await;
     }

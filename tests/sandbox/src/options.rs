@@ -1,40 +1,40 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-/// The API key that a sandbox knows unless it is told others: of the right form, and plainly not a real one.
+/// The default API key: well-formed, and recognisable as a test key.
 pub const DEFAULT_KEY: &str = "celp_0123456789abcdef0123456789abcdef";
 
-/// How a sandbox is to be run. The default has the documented limits and takes any free port on 127.0.0.1.
+/// The configuration of a sandbox. The default has the documented limits and takes any free port on 127.0.0.1.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// The address to listen on.
     pub host: IpAddr,
-    /// The port to listen on; 0 takes any that is free.
+    /// The port to listen on; 0 takes any free port.
     pub port: u16,
     /// The length of all three rate windows.
     pub window: Duration,
-    /// How many reads fit into a window.
+    /// Reads per window.
     pub reads: usize,
-    /// How many actions fit into a window.
+    /// Actions per window.
     pub actions: usize,
-    /// How many requests of both sorts together fit into a window.
+    /// Reads and actions together per window.
     pub total: usize,
-    /// Off: no request is counted or refused, and answers carry no `X-RateLimit-*` headers.
+    /// If false, no request is counted or refused, and responses have no `X-RateLimit-*` headers.
     pub limits_enabled: bool,
-    /// The API keys, each with all scopes. The first is the one that the sandbox hands out as its own.
+    /// The API keys, each with all scopes. `Sandbox::api_key` returns the first.
     pub keys: Vec<String>,
-    /// Serve HTTPS, with a certificate of a CA made for this run.
+    /// Serve HTTPS, with a certificate from a CA made for this run.
     pub tls: bool,
-    /// Also run a forward proxy, on a port of its own.
+    /// Also run a forward proxy, on another port.
     pub proxy: Option<ProxyOptions>,
-    /// How many of the latest requests are kept to be read back; 0 keeps none.
+    /// How many of the latest requests the log keeps; 0 turns it off.
     pub log_capacity: usize,
 }
 
-/// How the forward proxy is to be run.
+/// The configuration of the forward proxy.
 #[derive(Clone, Debug, Default)]
 pub struct ProxyOptions {
-    /// `user:password` that clients must present; none lets everybody through.
+    /// `user:password` that clients must send; `None` allows every client.
     pub credentials: Option<String>,
 }
 

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use serde::Serialize;
 
-/// A soak run invites for hours; the last mails are the ones that anybody looks at.
+/// The oldest e-mails are dropped beyond this.
 const KEPT: usize = 10_000;
 
 const DEFAULT_SUBJECT: &str = "Your interview invitation";
@@ -20,14 +20,14 @@ pub(crate) struct Mail {
     pub(crate) interview_link: String,
     pub(crate) subject: String,
     pub(crate) body: String,
-    /// Whether the caller left the text to the service.
+    /// Whether the request had no subject or text of its own.
     pub(crate) default_subject: bool,
     pub(crate) default_body: bool,
     pub(crate) queued_at: String,
 }
 
-/// The text of an invitation: the caller's where there is one, else the template's, with the link filled in.
-pub(crate) fn compose(subject: Option<&str>, body: Option<&str>, interview_link: &str) -> (String, String) {
+/// The subject and text of an invitation: the caller's or the default ones, with the link filled in.
+pub(crate) fn render_email(subject: Option<&str>, body: Option<&str>, interview_link: &str) -> (String, String) {
     let body = body.unwrap_or(DEFAULT_BODY).replace("{interviewLink}", interview_link);
     (subject.unwrap_or(DEFAULT_SUBJECT).to_owned(), body)
 }

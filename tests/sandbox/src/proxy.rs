@@ -1,7 +1,7 @@
 //! A small HTTP forward proxy, so that clients can be tested through one: absolute-form requests and `CONNECT`.
 //!
-//! It copies bytes and understands only the head of the first request on a connection, so that whatever the sandbox
-//! does to a connection comes through it unchanged. It connects to this machine and nowhere else.
+//! It parses only the head of the first request on a connection and copies all other bytes, so that faults pass through
+//! unchanged. It connects to this machine only.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -17,7 +17,7 @@ use tokio::net::TcpStream;
 
 use crate::options::ProxyOptions;
 
-const LONGEST_HEAD: usize = 64 * 1024;
+const MAX_HEAD: usize = 64 * 1024;
 
 /// One request that reached the proxy.
 #[derive(Clone, Debug, Serialize)]
@@ -26,9 +26,9 @@ pub(crate) struct ProxyEntry {
     /// `host:port` of a CONNECT, else the absolute URL.
     target: String,
     header: BTreeMap<String, String>,
-    /// Whether the proxy let it through.
+    /// Whether the proxy forwarded it.
     forwarded: bool,
-    /// What the proxy itself answered, where it did: 200 to a CONNECT, or a refusal.
+    /// The status that the proxy itself sent, if any: 200 to a CONNECT, or an error.
     answered: Option<u16>,
 }
 
@@ -67,7 +67,12 @@ pub(crate) async fn serve(mut client: TcpStream, options: &ProxyOptions, log: &P
     let Some(head) = read_head(&mut client).await? else { return Ok(()) };
     if !is_authorized(&head, options) {
         log.push(&head, false, Some(407));
-        return refuse(&mut client, "407 Proxy Authentication Required", "the proxy wants its credentials").await;
+        return refuse(
+            &mut client,
+            "407 Proxy Authentication Required",
+            "the proxy requires credentials in Proxy-Authorization",
+        )
+        .await;
     }
     let connect = head.method == "CONNECT";
     let Some((host, port, origin_form)) = destination(&head) else {
@@ -80,7 +85,7 @@ pub(crate) async fn serve(mut client: TcpStream, options: &ProxyOptions, log: &P
     }
     let Ok(mut server) = TcpStream::connect((host.as_str(), port)).await else {
         log.push(&head, false, Some(502));
-        return refuse(&mut client, "502 Bad Gateway", "nobody listens there").await;
+        return refuse(&mut client, "502 Bad Gateway", "the proxy cannot connect to the target").await;
     };
     server.set_nodelay(true)?;
     if connect {
@@ -101,7 +106,7 @@ async fn read_head(client: &mut TcpStream) -> io::Result<Option<Head>> {
         if let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
             break end;
         }
-        if bytes.len() > LONGEST_HEAD || client.read_buf(&mut bytes).await? == 0 {
+        if bytes.len() > MAX_HEAD || client.read_buf(&mut bytes).await? == 0 {
             return Ok(None);
         }
     };
@@ -123,14 +128,14 @@ fn is_authorized(head: &Head, options: &ProxyOptions) -> bool {
     head.headers.iter().any(|(name, value)| name.eq_ignore_ascii_case("proxy-authorization") && *value == wanted)
 }
 
-/// Where the request wants to go: host, port, and what to ask for there.
+/// The target's host and port, and the request target in origin form.
 fn destination(head: &Head) -> Option<(String, u16, String)> {
     let uri: Uri = head.target.parse().ok()?;
     let host = uri.host()?.trim_start_matches('[').trim_end_matches(']').to_owned();
     if head.method == "CONNECT" {
         return Some((host, uri.port_u16()?, String::new()));
     }
-    // The request's own spelling of path and query is kept, byte for byte.
+    // Path and query are forwarded byte for byte.
     let after_scheme = head.target.strip_prefix("http://")?;
     let origin_form = after_scheme.find(['/', '?']).and_then(|start| after_scheme.get(start..)).unwrap_or("/");
     Some((host, uri.port_u16().unwrap_or(80), origin_form.to_owned()))
@@ -140,13 +145,13 @@ fn is_this_machine(host: &str) -> bool {
     host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
-/// The head for the server: origin form, without what was meant for the proxy. One request per connection, since only
-/// the first head is read.
+/// The head for the server: in origin form, without the headers for the proxy. One request per connection, since only the
+/// first head is parsed.
 fn rewrite(head: &Head, origin_form: &str) -> String {
     let mut text = format!("{} {origin_form} HTTP/1.1\r\n", head.method);
     for (name, value) in &head.headers {
-        let for_the_proxy = ["proxy-authorization", "proxy-connection", "connection"];
-        if !for_the_proxy.iter().any(|own| name.eq_ignore_ascii_case(own)) {
+        let hop_by_hop = ["proxy-authorization", "proxy-connection", "connection"];
+        if !hop_by_hop.iter().any(|header| name.eq_ignore_ascii_case(header)) {
             text.push_str(&format!("{name}: {value}\r\n"));
         }
     }
@@ -158,9 +163,9 @@ async fn refuse(client: &mut TcpStream, status: &str, why: &str) -> io::Result<(
     let challenge =
         if status.starts_with("407") { "Proxy-Authenticate: Basic realm=\"celper-sandbox\"\r\n" } else { "" };
     let length = why.len();
-    let answer = format!(
+    let response = format!(
         "HTTP/1.1 {status}\r\n{challenge}Content-Type: text/plain\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{why}"
     );
-    client.write_all(answer.as_bytes()).await?;
+    client.write_all(response.as_bytes()).await?;
     client.shutdown().await
 }

@@ -1,11 +1,11 @@
-//! Which endpoint a request is for, read from its raw path.
+//! Parses the raw path of a request.
 
 use hyper::Method;
 use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
 
-use crate::answer::Refusal;
 use crate::company::Scope;
+use crate::response::ApiError;
 use crate::windows::Category;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
@@ -18,7 +18,7 @@ pub(crate) enum Operation {
 }
 
 impl Operation {
-    fn of_segment(segment: &str) -> Option<Self> {
+    fn from_segment(segment: &str) -> Option<Self> {
         match segment {
             "status" => Some(Self::Status),
             "invite" => Some(Self::Invite),
@@ -55,26 +55,26 @@ impl Operation {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Route {
     pub(crate) operation: Operation,
-    /// `None` when the escapes in the path do not make UTF-8.
+    /// `None` if the percent-decoded id is not UTF-8.
     candidate_id: Option<String>,
 }
 
 impl Route {
-    /// Splits before decoding, so that an escaped slash stays inside the id that it belongs to.
-    pub(crate) fn of_path(raw_path: &str) -> Option<Self> {
+    /// Splits before decoding, so that an encoded slash stays part of the id.
+    pub(crate) fn parse(raw_path: &str) -> Option<Self> {
         let mut segments = raw_path.strip_prefix("/v1/candidates/")?.split('/');
         let (id, operation) = (segments.next()?, segments.next()?);
         if id.is_empty() || segments.next().is_some() {
             return None;
         }
         let candidate_id = percent_decode_str(id).decode_utf8().ok().map(|id| id.into_owned());
-        Some(Self { operation: Operation::of_segment(operation)?, candidate_id })
+        Some(Self { operation: Operation::from_segment(operation)?, candidate_id })
     }
 
-    pub(crate) fn candidate_id(&self) -> Result<&str, Refusal> {
+    pub(crate) fn candidate_id(&self) -> Result<&str, ApiError> {
         self.candidate_id
             .as_deref()
-            .ok_or_else(|| Refusal::validation("The candidate id in the path is not percent-encoded UTF-8."))
+            .ok_or_else(|| ApiError::validation("The candidate id in the path is not percent-encoded UTF-8."))
     }
 }
 
@@ -92,22 +92,22 @@ mod tests {
             ("a+b", "a+b"),
             ("%E2%82%AC%20%3F%23%25", "€ ?#%"),
         ] {
-            let route = Route::of_path(&format!("/v1/candidates/{raw}/invite")).unwrap();
+            let route = Route::parse(&format!("/v1/candidates/{raw}/invite")).unwrap();
             assert_eq!((route.operation, route.candidate_id().unwrap()), (Operation::Invite, id));
         }
     }
 
     #[test]
-    fn keeps_an_id_that_is_not_text_apart() {
-        assert!(Route::of_path("/v1/candidates/%FF/status").unwrap().candidate_id().is_err());
+    fn an_id_that_is_not_utf_8_is_an_error() {
+        assert!(Route::parse("/v1/candidates/%FF/status").unwrap().candidate_id().is_err());
     }
 
     #[test]
-    fn knows_nothing_else() {
+    fn other_paths_have_no_route() {
         for path in
             ["/", "/v1/candidates//status", "/v1/candidates/a/b/status", "/v1/candidates/a", "/v1/candidates/a/b"]
         {
-            assert_eq!(Route::of_path(path), None, "{path}");
+            assert_eq!(Route::parse(path), None, "{path}");
         }
     }
 }

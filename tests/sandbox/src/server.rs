@@ -1,4 +1,4 @@
-//! Listening, and one HTTP/1.1 conversation per connection.
+//! Accepts connections and serves HTTP/1.1 on them.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -20,37 +20,37 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
-use crate::answer::to_bytes;
-use crate::api::{self, Outcome, Reply};
-use crate::body::{AnswerBody, Content};
+use crate::api::{self, HttpResponse, Outcome};
+use crate::body::{Content, ResponseBody};
 use crate::control;
 use crate::faults::has_no_body;
-use crate::ledger::Arrival;
 use crate::options::ProxyOptions;
 use crate::proxy;
+use crate::request_log::Arrival;
+use crate::response::to_bytes;
 use crate::state::Shared;
-use crate::wire::{OnceFlushed, Wire, WireControl};
+use crate::stream::{AfterFlush, StreamControl, TrackedStream};
 
 /// Far more than any request of this API needs.
-const LONGEST_REQUEST_BODY: usize = 8 * 1024 * 1024;
+const MAX_REQUEST_BODY: usize = 8 * 1024 * 1024;
 
-/// Answers the API and the control endpoints until it is dropped, which also ends all its connections.
+/// Serves the API and the control endpoints until it is dropped, which also closes all connections.
 pub(crate) async fn serve_api(listener: TcpListener, tls: Option<TlsAcceptor>, shared: Arc<Shared>) {
     let counter = AtomicU64::new(0);
     accept_forever(listener, |tcp, caller| {
-        let control = Arc::new(WireControl::default());
+        let control = Arc::new(StreamControl::default());
         let number = counter.fetch_add(1, Ordering::Relaxed) + 1;
         let connection =
             Arc::new(Connection { number, caller, control: Arc::clone(&control), shared: Arc::clone(&shared) });
-        let wire = Wire::new(tcp, control);
+        let wire = TrackedStream::new(tcp, control);
         let tls = tls.clone();
         async move {
             match tls {
-                None => converse(wire, connection).await,
+                None => serve_connection(wire, connection).await,
                 Some(tls) => {
-                    // A client that does not trust the certificate leaves here; there is nothing to tell anybody.
+                    // The handshake fails if the client does not trust the certificate.
                     if let Ok(encrypted) = tls.accept(wire).await {
-                        converse(encrypted, connection).await;
+                        serve_connection(encrypted, connection).await;
                     }
                 }
             }
@@ -64,14 +64,14 @@ pub(crate) async fn serve_proxy(listener: TcpListener, options: ProxyOptions, sh
     accept_forever(listener, |tcp, _| {
         let (options, shared) = (options.clone(), Arc::clone(&shared));
         async move {
-            // Either side going away in the middle is an ordinary end of a tunnel.
+            // A tunnel ends with an error when either side disconnects.
             let _ = proxy::serve(tcp, &options, &shared.proxy_log).await;
         }
     })
     .await;
 }
 
-async fn accept_forever<F>(listener: TcpListener, converse: impl Fn(TcpStream, IpAddr) -> F)
+async fn accept_forever<F>(listener: TcpListener, serve_connection: impl Fn(TcpStream, IpAddr) -> F)
 where
     F: Future<Output = ()> + Send + 'static,
 {
@@ -80,11 +80,11 @@ where
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((tcp, caller)) => {
-                    // Small answers must not wait for an acknowledgement; without the option they are only slower.
+                    // Without this option responses are only slower.
                     let _ = tcp.set_nodelay(true);
-                    connections.spawn(converse(tcp, caller.ip()));
+                    connections.spawn(serve_connection(tcp, caller.ip()));
                 }
-                // Out of file descriptors, most likely: closing connections will give some back.
+                // Most likely out of file descriptors, until other connections close.
                 Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
             },
             Some(_) = connections.join_next() => {}
@@ -95,85 +95,84 @@ where
 struct Connection {
     number: u64,
     caller: IpAddr,
-    control: Arc<WireControl>,
+    control: Arc<StreamControl>,
     shared: Arc<Shared>,
 }
 
-async fn converse(io: impl AsyncRead + AsyncWrite + Unpin, connection: Arc<Connection>) {
-    let serving = Arc::clone(&connection);
+async fn serve_connection(io: impl AsyncRead + AsyncWrite + Unpin, connection: Arc<Connection>) {
+    let handler = Arc::clone(&connection);
     let service = service_fn(move |request| {
-        let connection = Arc::clone(&serving);
+        let connection = Arc::clone(&handler);
         async move { connection.respond(request).await }
     });
-    let conversation = http1::Builder::new()
-        // A client that closes its side is gone: the request in hand is dropped there and then.
+    let serving = http1::Builder::new()
+        // When the client closes its side, drop the request that is being handled.
         .half_close(false)
         // The sandbox's clock decides the date.
         .auto_date_header(false)
         .serve_connection(TokioIo::new(io), service);
     tokio::select! {
-        // It fails whenever a client leaves early or a fault closes the connection: both are what was wanted.
-        _ = conversation => {}
-        () = connection.control.hung_up() => {}
+        // It fails when a client leaves early or a fault closes the connection, which is no error here.
+        _ = serving => {}
+        () = connection.control.closed() => {}
     }
 }
 
-/// Makes hyper drop the connection without answering.
+/// Makes hyper close the connection without a response.
 #[derive(Debug)]
-struct HungUp;
+struct ConnectionClosed;
 
-impl fmt::Display for HungUp {
+impl fmt::Display for ConnectionClosed {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("the sandbox hung up")
+        formatter.write_str("the sandbox closed the connection")
     }
 }
 
-impl std::error::Error for HungUp {}
+impl std::error::Error for ConnectionClosed {}
 
-/// The whole body, or nothing and `true` when it is longer than it may be.
-async fn read_body(body: Incoming) -> Result<(Bytes, bool), HungUp> {
-    // Announced as too long: the client may be waiting for a verdict before it sends any of it.
-    if body.size_hint().lower() > LONGEST_REQUEST_BODY as u64 {
+/// The body, or an empty one and `true` if it is too large.
+async fn read_body(body: Incoming) -> Result<(Bytes, bool), ConnectionClosed> {
+    // A client that announces too much may wait for the response before it sends the body.
+    if body.size_hint().lower() > MAX_REQUEST_BODY as u64 {
         return Ok((Bytes::new(), true));
     }
-    match Limited::new(body, LONGEST_REQUEST_BODY).collect().await {
-        // A copy: hyper's bytes are a slice of its whole read buffer, and an idempotency key keeps them for a day.
+    match Limited::new(body, MAX_REQUEST_BODY).collect().await {
+        // A copy: hyper's bytes are a slice of its whole read buffer, and idempotency keys keep bodies for a day.
         Ok(body) => Ok((Bytes::copy_from_slice(&body.to_bytes()), false)),
         Err(error) if error.is::<LengthLimitError>() => Ok((Bytes::new(), true)),
-        // The client left in the middle of its request.
-        Err(_) => Err(HungUp),
+        // The client left before it had sent the whole request.
+        Err(_) => Err(ConnectionClosed),
     }
 }
 
 impl Connection {
-    async fn respond(&self, request: Request<Incoming>) -> Result<Response<AnswerBody>, HungUp> {
+    async fn respond(&self, request: Request<Incoming>) -> Result<Response<ResponseBody>, ConnectionClosed> {
         let (parts, body) = request.into_parts();
         let (body, too_long) = read_body(body).await?;
         if parts.uri.path().starts_with(control::PREFIX) {
             let (status, json) =
-                control::answer(&self.shared, &parts.method, parts.uri.path(), parts.uri.query(), &body);
-            let mut response = Response::new(self.body(Content::Whole(to_bytes(&json)), OnceFlushed::default()));
+                control::handle(&self.shared, &parts.method, parts.uri.path(), parts.uri.query(), &body);
+            let mut response = Response::new(self.body(Content::Whole(to_bytes(&json)), AfterFlush::default()));
             *response.status_mut() = status;
             response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
             return Ok(response);
         }
-        let asked_for_head_only = parts.method == Method::HEAD;
+        let head_only = parts.method == Method::HEAD;
         let clock = &self.shared.clock;
-        let (received_at, running) = (clock.now(), clock.running());
-        let delivery =
-            self.shared.ledger.record(Arrival { connection: self.number, received_at, running, parts, body });
-        match api::answer(&self.shared, self.caller, &delivery, too_long).await {
-            Outcome::HangUp { reset } => {
-                delivery.settle();
+        let (received_at, uptime) = (clock.now(), clock.uptime());
+        let tracker = self.shared.log.record(Arrival { connection: self.number, received_at, uptime, parts, body });
+        match api::handle(&self.shared, self.caller, &tracker, too_long).await {
+            Outcome::Close { reset } => {
+                tracker.finish();
                 if reset {
                     self.control.end_with_reset();
                 }
-                Err(HungUp)
+                Err(ConnectionClosed)
             }
-            Outcome::Reply(Reply { status, headers, content, then_hang_up }) => {
-                delivery.answered(status);
-                let then = OnceFlushed { settle: Some(delivery), hang_up: then_hang_up };
-                let bodiless = asked_for_head_only || has_no_body(status);
+            Outcome::Respond(HttpResponse { status, headers, content, then_close }) => {
+                tracker.answered(status);
+                let then = AfterFlush { finish: Some(tracker), close: then_close };
+                let bodiless = head_only || has_no_body(status);
                 let content = if bodiless { Content::Whole(Bytes::new()) } else { content };
                 let mut response = Response::new(self.body(content, then));
                 *response.status_mut() = status;
@@ -183,7 +182,7 @@ impl Connection {
         }
     }
 
-    fn body(&self, content: Content, then: OnceFlushed) -> AnswerBody {
-        AnswerBody::new(content, then, Arc::clone(&self.control))
+    fn body(&self, content: Content, then: AfterFlush) -> ResponseBody {
+        ResponseBody::new(content, then, Arc::clone(&self.control))
     }
 }

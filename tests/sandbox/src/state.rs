@@ -1,4 +1,4 @@
-//! Everything the sandbox knows.
+//! The sandbox's state.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -6,17 +6,17 @@ use crate::clock::Clock;
 use crate::company::Company;
 use crate::faults::Faults;
 use crate::idempotency::IdempotencyKeys;
-use crate::ledger::Ledger;
 use crate::lifecycle::Candidates;
 use crate::options::Options;
 use crate::outbox::Outbox;
 use crate::proxy::ProxyLog;
+use crate::request_log::RequestLog;
 use crate::windows::{Limits, Windows};
 
-/// What a reset puts back to its beginning, behind one lock: every step of a request sees it whole.
+/// Everything that a reset clears, behind one lock, so that every step of a request sees a consistent state.
 #[derive(Debug)]
-pub(crate) struct World {
-    /// Counts the resets. A request that was asleep during one must not act in the world that came after it.
+pub(crate) struct State {
+    /// Counts the resets. A request that waited through one must not act on the new state.
     pub(crate) generation: u64,
     pub(crate) company: Company,
     pub(crate) windows: Windows,
@@ -26,7 +26,7 @@ pub(crate) struct World {
     pub(crate) outbox: Outbox,
 }
 
-impl World {
+impl State {
     fn new(options: &Options, generation: u64) -> Self {
         let limits = Limits {
             reads: options.reads,
@@ -51,32 +51,32 @@ impl World {
 pub(crate) struct Shared {
     pub(crate) options: Options,
     pub(crate) clock: Clock,
-    pub(crate) ledger: Ledger,
+    pub(crate) log: RequestLog,
     pub(crate) proxy_log: ProxyLog,
-    world: Mutex<World>,
+    state: Mutex<State>,
 }
 
 impl Shared {
     pub(crate) fn new(options: Options) -> Self {
         Self {
             clock: Clock::new(),
-            ledger: Ledger::new(options.log_capacity),
+            log: RequestLog::new(options.log_capacity),
             proxy_log: ProxyLog::default(),
-            world: Mutex::new(World::new(&options, 0)),
+            state: Mutex::new(State::new(&options, 0)),
             options,
         }
     }
 
-    pub(crate) fn world(&self) -> MutexGuard<'_, World> {
-        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn reset(&self) {
-        let mut world = self.world();
-        *world = World::new(&self.options, world.generation + 1);
-        // Under the same lock: nothing may be counted on the old clock in the new world.
+        let mut state = self.state();
+        *state = State::new(&self.options, state.generation + 1);
+        // Under the same lock: no request may count itself in the new state by the old clock.
         self.clock.reset();
-        self.ledger.reset();
+        self.log.reset();
         self.proxy_log.clear();
     }
 }

@@ -1,4 +1,4 @@
-//! A certificate authority that lives as long as the sandbox, and a server certificate that it signed.
+//! A certificate authority made for this run, and a server certificate signed by it.
 
 use std::error::Error;
 use std::io;
@@ -19,9 +19,9 @@ pub(crate) struct Identity {
     pub(crate) ca_certificate: String,
 }
 
-/// Makes a CA and a certificate for `host` and every usual name of this machine.
+/// Makes a CA, and a certificate for `host` and the names of the loopback interface.
 pub(crate) fn make_identity(host: IpAddr) -> io::Result<Identity> {
-    build(host).map_err(|error| io::Error::other(format!("no certificate could be made for {host}: {error}")))
+    build(host).map_err(|error| io::Error::other(format!("cannot make a certificate for {host}: {error}")))
 }
 
 fn build(host: IpAddr) -> Result<Identity, Box<dyn Error>> {
@@ -41,7 +41,7 @@ fn build(host: IpAddr) -> Result<Identity, Box<dyn Error>> {
     server.is_ca = IsCa::ExplicitNoCa;
     server.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     server.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-    // Strict verifiers (Python 3.13's default) insist on this link to the CA.
+    // Strict verifiers, such as Python 3.13's default, require this link to the CA.
     server.use_authority_key_identifier_extension = true;
     let certificate = server.signed_by(&server_key, &issuer)?;
 
@@ -54,7 +54,7 @@ fn build(host: IpAddr) -> Result<Identity, Box<dyn Error>> {
     Ok(Identity { acceptor: TlsAcceptor::from(Arc::new(config)), ca_certificate })
 }
 
-/// Valid from yesterday for a year: some platforms trust nothing that claims to last much longer.
+/// Valid from yesterday for a year: some platforms do not trust certificates that are valid for much longer.
 fn dated(mut params: CertificateParams, common_name: &str) -> CertificateParams {
     let now = OffsetDateTime::now_utc();
     params.not_before = now - Duration::days(1);

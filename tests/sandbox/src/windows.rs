@@ -21,16 +21,16 @@ pub(crate) struct Limits {
     pub(crate) actions: usize,
     pub(crate) total: usize,
     pub(crate) window: Duration,
-    /// Off: nothing is counted, nothing refused, and answers carry no `X-RateLimit-*` headers.
+    /// If false, nothing is counted or refused, and responses have no `X-RateLimit-*` headers.
     pub(crate) enabled: bool,
 }
 
-/// What the `X-RateLimit-*` headers say: the tightest window of a request.
+/// The values of the `X-RateLimit-*` headers: the tightest window of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RateReport {
     pub(crate) limit: usize,
     pub(crate) remaining: usize,
-    /// The Unix second at which the next slot comes free, rounded up.
+    /// The Unix second at which the next slot is free, rounded up.
     pub(crate) reset: u64,
 }
 
@@ -42,15 +42,15 @@ pub(crate) enum Admission {
 
 #[derive(Debug, Default)]
 struct Window {
-    /// When the admitted requests of the last span arrived, oldest first.
+    /// Arrival times of the admitted requests of the last window, oldest first.
     admitted: VecDeque<UnixTime>,
-    /// The same with the refused ones: what the client really sent.
+    /// The same, with refused requests included.
     arrived: VecDeque<UnixTime>,
     peak: usize,
     refused: u64,
 }
 
-/// One window as a request meets it.
+/// A window's state at one moment.
 #[derive(Clone, Copy)]
 struct Reading {
     limit: usize,
@@ -74,8 +74,8 @@ impl Window {
 
     fn read(&self, limit: usize, now: UnixTime, span: Duration) -> Reading {
         let used = self.admitted.len();
-        // A full window has room again when enough of its oldest requests have left; a limit lowered below what the
-        // window already holds makes that more than one.
+        // A full window has a free slot again when enough of its oldest requests have left: more than one, if the limit was
+        // lowered below the number of requests in the window.
         let next_free = match self.admitted.get(used.saturating_sub(limit)) {
             Some(leaving) => *leaving + span,
             None if limit == 0 => now + span,
@@ -122,7 +122,7 @@ impl Windows {
             let reading = window.read(limit, now, limits.window);
             if reading.remaining == 0 {
                 window.refused += 1;
-                // With both full the request has to wait for the one that opens last.
+                // With both full, the later slot counts.
                 if blocking.is_none_or(|other| reading.next_free > other.next_free) {
                     blocking = Some(reading);
                 }
@@ -130,7 +130,7 @@ impl Windows {
         }
         if let Some(blocking) = blocking {
             self.refused += 1;
-            // Never 0: whatever was due by now has been forgotten above.
+            // Never 0: what is due by now has left the window above.
             let wait = blocking.next_free.saturating_sub(now);
             return Admission::Refused { report: blocking.report(), retry_after: seconds_rounded_up(wait) };
         }
@@ -139,8 +139,8 @@ impl Windows {
         Admission::Admitted(self.report(Some(category), now))
     }
 
-    /// The tightest window as it stands, without counting anything: for answers given before the rate check. Without a
-    /// category (no such route) only the total applies.
+    /// The tightest window, without counting a request: for responses before the rate check. Without a category (no such
+    /// route) only the total applies.
     pub(crate) fn report(&mut self, category: Option<Category>, now: UnixTime) -> Option<RateReport> {
         let limits = self.limits;
         if !limits.enabled {
@@ -159,7 +159,7 @@ impl Windows {
         Some(if total_is_tighter { total.report() } else { own.report() })
     }
 
-    pub(crate) fn show(&mut self, now: UnixTime) -> Value {
+    pub(crate) fn to_json(&mut self, now: UnixTime) -> Value {
         let limits = self.limits;
         let show = |window: &mut Window, limit: usize| {
             window.forget_before(now, limits.window);
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn slides_rather_than_starting_over() {
+    fn windows_slide() {
         let mut windows = windows(2, 2, 10);
         windows.admit(Category::Reads, START);
         windows.admit(Category::Reads, START + Duration::from_secs(30));
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn waits_for_the_window_that_opens_last() {
+    fn waits_for_the_window_that_frees_last() {
         let mut windows = windows(1, 1, 2);
         windows.admit(Category::Actions, START);
         windows.admit(Category::Reads, START + Duration::from_secs(20));
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lowered_limit_waits_for_enough_to_leave() {
+    fn a_lowered_limit_waits_until_enough_requests_have_left() {
         let mut windows = windows(3, 3, 10);
         for second in [0, 10, 20] {
             windows.admit(Category::Reads, START + Duration::from_secs(second));
@@ -258,13 +258,13 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_of_nothing_refuses_everything() {
+    fn a_limit_of_zero_refuses_everything() {
         let mut windows = windows(0, 1, 10);
         assert!(matches!(windows.admit(Category::Reads, START), Admission::Refused { retry_after: 60, .. }));
     }
 
     #[test]
-    fn waits_of_a_fraction_round_up_to_one_second() {
+    fn waits_are_rounded_up_to_one_second() {
         let mut windows = windows(1, 1, 10);
         windows.limits.window = Duration::from_millis(200);
         windows.admit(Category::Reads, START);
@@ -272,12 +272,12 @@ mod tests {
     }
 
     #[test]
-    fn the_peak_counts_what_was_sent() {
+    fn the_peak_counts_refused_requests() {
         let mut windows = windows(2, 2, 10);
         for _ in 0..5 {
             windows.admit(Category::Reads, START);
         }
-        let json = windows.show(START);
+        let json = windows.to_json(START);
         assert_eq!(json["reads"], json!({"limit": 2, "now": 2, "peak": 5, "refused": 3}));
         assert_eq!(json["total"], json!({"limit": 10, "now": 2, "peak": 5, "refused": 0}));
         assert_eq!(json["refused"], 3);

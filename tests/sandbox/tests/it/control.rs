@@ -1,86 +1,86 @@
-//! The control endpoints themselves.
+//! The control endpoints.
 
 use serde_json::{Value, json};
 
-use crate::support::{Request, Stage, invite, status};
+use crate::support::{Request, TestEnv, invite, status};
 
 #[tokio::test]
 async fn health() {
-    assert_eq!(Stage::new().await.get("health").await, json!({"status": "ok"}));
+    assert_eq!(TestEnv::new().await.get("health").await, json!({"status": "ok"}));
 }
 
 #[tokio::test]
-async fn candidates_are_put_listed_changed_and_replaced() {
-    let stage = Stage::new().await;
-    let put = stage.try_control("POST", "candidates", json!({"candidateId": "ada", "jobPositionId": "pos"})).await;
+async fn candidates_can_be_put_listed_changed_and_replaced() {
+    let env = TestEnv::new().await;
+    let put = env.try_control("POST", "candidates", json!({"candidateId": "ada", "jobPositionId": "pos"})).await;
     assert_eq!(put.status, 201);
     let new = json!({"candidateId": "ada", "jobPositionId": "pos", "status": "new", "analysisViewed": false});
     assert_eq!(put.json(), new);
 
     let full = json!({"candidateId": "ada", "jobPositionId": "b", "status": "failed", "analysisViewed": true, "interviewScore": null, "extra": {"x": 1}});
-    assert_eq!(stage.control("POST", "candidates", full.clone()).await, full);
-    assert_eq!(stage.get("candidates").await, json!([full, new]));
+    assert_eq!(env.control("POST", "candidates", full.clone()).await, full);
+    assert_eq!(env.get("candidates").await, json!([full, new]));
 
     let change = json!({"candidateId": "ada", "jobPositionId": "b", "interviewScore": 12.5});
-    let changed = stage.control("PATCH", "candidates", change).await;
+    let changed = env.control("PATCH", "candidates", change).await;
     assert_eq!((&changed["interviewScore"], &changed["status"]), (&json!(12.5), &json!("failed")));
 
-    stage.control("POST", "candidates", json!({"candidateId": "ada", "jobPositionId": "b"})).await;
-    assert_eq!(stage.get("candidates").await[0].get("interviewScore"), None);
+    env.control("POST", "candidates", json!({"candidateId": "ada", "jobPositionId": "b"})).await;
+    assert_eq!(env.get("candidates").await[0].get("interviewScore"), None);
 
     let unknown = json!({"candidateId": "ada", "jobPositionId": "c", "status": "new"});
-    assert_eq!(stage.try_control("PATCH", "candidates", unknown).await.status, 404);
+    assert_eq!(env.try_control("PATCH", "candidates", unknown).await.status, 404);
 }
 
 #[tokio::test]
 async fn an_invited_candidate_shows_the_session() {
-    let stage = Stage::new().await;
-    stage.candidate("ada", "new", false).await;
-    let data = stage.call(&invite("ada")).await.data();
-    let shown = stage.get("candidates").await[0].clone();
+    let env = TestEnv::new().await;
+    env.candidate("ada", "new", false).await;
+    let data = env.call(&invite("ada")).await.data();
+    let shown = env.get("candidates").await[0].clone();
     assert_eq!((&shown["sessionId"], &shown["expiresAt"]), (&data["sessionId"], &data["expiresAt"]));
 }
 
 #[tokio::test]
-async fn the_clock_goes_ahead_only() {
-    let stage = Stage::new().await;
-    let before = stage.get("clock").await;
-    let after = stage.control("POST", "clock", json!({"advanceSeconds": 86_400.5})).await;
+async fn the_clock_can_only_be_advanced() {
+    let env = TestEnv::new().await;
+    let before = env.get("clock").await;
+    let after = env.control("POST", "clock", json!({"advanceSeconds": 86_400.5})).await;
     let moved = after["unix"].as_f64().unwrap() - before["unix"].as_f64().unwrap();
     assert!((86_400.5..86_460.5).contains(&moved), "{moved}");
     let now = after["now"].as_str().unwrap();
     assert_eq!((now.len(), &now[23..]), (24, "Z"));
-    // `Date` and the ledger follow.
-    let reply = stage.call(&status("ada")).await;
-    assert!(reply.date() >= after["unix"].as_f64().unwrap() as i64);
-    assert!(stage.last_request().await["receivedAt"].as_f64() >= after["unix"].as_f64());
+    // `Date` and the request log follow.
+    let response = env.call(&status("ada")).await;
+    assert!(response.date() >= after["unix"].as_f64().unwrap() as i64);
+    assert!(env.last_request().await["receivedAt"].as_f64() >= after["unix"].as_f64());
     for wrong in
         [json!({"advanceSeconds": -1}), json!({"advanceSeconds": 1e12}), json!({"advanceSeconds": "1"}), json!({})]
     {
-        assert_eq!(stage.try_control("POST", "clock", wrong).await.status, 400);
+        assert_eq!(env.try_control("POST", "clock", wrong).await.status, 400);
     }
 }
 
 #[tokio::test]
-async fn a_reset_forgets_everything() {
-    let stage = Stage::new().await;
-    stage.candidate("ada", "new", false).await;
-    stage.control("POST", "keys", json!({"key": "second"})).await;
-    let started = stage.get("clock").await["unix"].as_f64().unwrap();
-    stage.advance(1_000_000.0).await;
-    stage.call(&invite("ada").key("k")).await;
-    stage.fault(json!({"candidateId": "ada", "kind": "close", "times": null})).await;
-    stage.control("POST", "limits", json!({"reads": 1, "actions": 1})).await;
-    stage.control("POST", "company", json!({"state": "api_disabled"})).await;
-    stage.control("POST", "keys", json!({"key": celper_sandbox::DEFAULT_KEY, "state": "revoked"})).await;
+async fn a_reset_clears_everything() {
+    let env = TestEnv::new().await;
+    env.candidate("ada", "new", false).await;
+    env.control("POST", "keys", json!({"key": "second"})).await;
+    let started = env.get("clock").await["unix"].as_f64().unwrap();
+    env.advance(1_000_000.0).await;
+    env.call(&invite("ada").key("k")).await;
+    env.fault(json!({"candidateId": "ada", "kind": "close", "times": null})).await;
+    env.control("POST", "limits", json!({"reads": 1, "actions": 1})).await;
+    env.control("POST", "company", json!({"state": "api_disabled"})).await;
+    env.control("POST", "keys", json!({"key": celper_sandbox::DEFAULT_KEY, "state": "revoked"})).await;
 
-    stage.control("POST", "reset", Value::Null).await;
+    env.control("POST", "reset", Value::Null).await;
     for list in ["candidates", "requests", "faults", "outbox", "proxy"] {
-        assert_eq!(stage.get(list).await, json!([]), "{list}");
+        assert_eq!(env.get(list).await, json!([]), "{list}");
     }
-    assert!(stage.get("clock").await["unix"].as_f64().unwrap() < started + 900_000.0);
+    assert!(env.get("clock").await["unix"].as_f64().unwrap() < started + 900_000.0);
     assert_eq!(
-        stage.get("windows").await,
+        env.get("windows").await,
         json!({
             "enabled": true,
             "window": 60.0,
@@ -90,17 +90,17 @@ async fn a_reset_forgets_everything() {
             "total": {"limit": 60, "now": 0, "peak": 0, "refused": 0},
         })
     );
-    stage.candidate("ada", "new", false).await;
-    let again = stage.call(&invite("ada").key("k")).await;
+    env.candidate("ada", "new", false).await;
+    let again = env.call(&invite("ada").key("k")).await;
     assert_eq!(again.status, 200);
-    assert_eq!((&stage.last_request().await["acted"], &stage.last_request().await["seq"]), (&json!(true), &json!(1)));
+    assert_eq!((&env.last_request().await["acted"], &env.last_request().await["seq"]), (&json!(true), &json!(1)));
     let second = Request::bare("GET", "/v1/candidates/ada/status?jobPositionId=pos").header("X-API-Key", "second");
-    assert_eq!(stage.call(&second).await.status, 401);
+    assert_eq!(env.call(&second).await.status, 401);
 }
 
 #[tokio::test]
-async fn mistakes_are_told() {
-    let stage = Stage::new().await;
+async fn invalid_control_requests_get_400_and_a_reason() {
+    let env = TestEnv::new().await;
     let ada = json!({"candidateId": "ada", "jobPositionId": "pos"});
     let with = |name: &str, value: Value| {
         let mut described = ada.clone();
@@ -151,28 +151,28 @@ async fn mistakes_are_told() {
         ("GET", "requests?candidate=ada", Value::Null, "candidate"),
         ("DELETE", "requests?candidateId=ada", Value::Null, "candidateId"),
     ] {
-        let reply = stage.try_control(method, name, body.clone()).await;
-        assert_eq!(reply.status, 400, "{method} {name} {body}");
-        let advice = reply.json()["error"].as_str().unwrap().to_owned();
+        let response = env.try_control(method, name, body.clone()).await;
+        assert_eq!(response.status, 400, "{method} {name} {body}");
+        let advice = response.json()["error"].as_str().unwrap().to_owned();
         assert!(advice.contains(hint), "{method} {name} {body}: {advice}");
     }
-    assert_eq!(stage.get("candidates").await, json!([]));
-    assert_eq!(stage.get("faults").await, json!([]));
+    assert_eq!(env.get("candidates").await, json!([]));
+    assert_eq!(env.get("faults").await, json!([]));
 }
 
 #[tokio::test]
-async fn other_names_and_methods_are_refused() {
-    let stage = Stage::new().await;
-    assert_eq!(stage.try_control("GET", "nothing", Value::Null).await.status, 404);
-    assert_eq!(stage.try_control("DELETE", "candidates", Value::Null).await.status, 405);
-    assert_eq!(stage.try_control("GET", "reset", Value::Null).await.status, 405);
+async fn unknown_names_and_methods_are_refused() {
+    let env = TestEnv::new().await;
+    assert_eq!(env.try_control("GET", "nothing", Value::Null).await.status, 404);
+    assert_eq!(env.try_control("DELETE", "candidates", Value::Null).await.status, 405);
+    assert_eq!(env.try_control("GET", "reset", Value::Null).await.status, 405);
 }
 
 #[tokio::test]
 async fn control_requests_are_not_api_requests() {
-    let stage = Stage::new().await;
-    stage.get("health").await;
-    stage.candidate("ada", "new", false).await;
-    assert_eq!(stage.get("requests").await, json!([]));
-    assert_eq!(stage.get("windows").await["total"]["peak"], 0);
+    let env = TestEnv::new().await;
+    env.get("health").await;
+    env.candidate("ada", "new", false).await;
+    assert_eq!(env.get("requests").await, json!([]));
+    assert_eq!(env.get("windows").await["total"]["peak"], 0);
 }

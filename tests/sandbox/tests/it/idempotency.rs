@@ -1,38 +1,38 @@
-//! What an Idempotency-Key promises.
+//! Idempotency keys.
 
 use std::time::Duration;
 
 use celper_sandbox::Options;
 use serde_json::json;
 
-use crate::support::{Request, Stage, action, invite, status};
+use crate::support::{Request, TestEnv, action, invite, status};
 
 #[tokio::test]
-async fn the_same_request_again_gets_the_first_answer_without_acting() {
-    let stage = Stage::new().await;
-    stage.candidate("ada", "new", false).await;
-    let first = stage.call(&invite("ada").key("k")).await;
+async fn a_repeated_request_gets_the_first_response_and_does_not_act() {
+    let env = TestEnv::new().await;
+    env.candidate("ada", "new", false).await;
+    let first = env.call(&invite("ada").key("k")).await;
     assert_eq!(first.status, 200);
-    let again = stage.call(&invite("ada").key("k")).await;
+    let again = env.call(&invite("ada").key("k")).await;
     assert_eq!((again.status, &again.body), (first.status, &first.body));
     assert_eq!(again.header("x-request-id"), first.header("x-request-id"));
-    assert_eq!(stage.get("outbox").await.as_array().unwrap().len(), 1);
-    let requests = stage.requests().await;
+    assert_eq!(env.get("outbox").await.as_array().unwrap().len(), 1);
+    let requests = env.requests().await;
     assert_eq!((&requests[0]["acted"], &requests[0]["replayed"]), (&json!(true), &json!(false)));
     assert_eq!((&requests[1]["acted"], &requests[1]["replayed"]), (&json!(false), &json!(true)));
-    // A replay is a request like any other to the windows.
+    // A replay counts in the rate windows.
     assert_eq!(again.number("x-ratelimit-remaining"), 28);
-    let without = stage.call(&invite("ada")).await;
+    let without = env.call(&invite("ada")).await;
     assert_eq!(without.refused(), (409, "INVALID_STATUS".into()));
 }
 
 #[tokio::test]
-async fn another_request_under_the_same_key_is_a_conflict() {
-    let stage = Stage::new().await;
+async fn a_different_request_with_the_same_key_is_a_conflict() {
+    let env = TestEnv::new().await;
     for candidate in ["ada", "bob"] {
-        stage.candidate(candidate, "new", false).await;
+        env.candidate(candidate, "new", false).await;
     }
-    let first = stage.call(&invite("ada").key("k")).await;
+    let first = env.call(&invite("ada").key("k")).await;
     let invite_ada = |body: &str| Request::new("POST", "/v1/candidates/ada/invite").key("k").body(body);
     for other in [
         invite_ada(r#"{"jobPositionId":"pos","emailSubject":"Hello"}"#),
@@ -40,29 +40,29 @@ async fn another_request_under_the_same_key_is_a_conflict() {
         invite("bob").key("k"),
         action("select", "ada").key("k"),
     ] {
-        assert_eq!(stage.call(&other).await.refused(), (409, "IDEMPOTENCY_CONFLICT".into()), "{other:?}");
+        assert_eq!(env.call(&other).await.refused(), (409, "IDEMPOTENCY_CONFLICT".into()), "{other:?}");
     }
-    assert_eq!(stage.status_of("bob").await, "new");
-    assert_eq!(stage.call(&invite("ada").key("k")).await.body, first.body);
+    assert_eq!(env.status_of("bob").await, "new");
+    assert_eq!(env.call(&invite("ada").key("k")).await.body, first.body);
 }
 
 #[tokio::test]
-async fn keys_belong_to_the_company() {
-    let stage = Stage::new().await;
-    stage.candidate("ada", "new", false).await;
-    stage.control("POST", "keys", json!({"key": "second"})).await;
-    let first = stage.call(&invite("ada").key("k")).await;
+async fn idempotency_keys_are_shared_by_all_api_keys() {
+    let env = TestEnv::new().await;
+    env.candidate("ada", "new", false).await;
+    env.control("POST", "keys", json!({"key": "second"})).await;
+    let first = env.call(&invite("ada").key("k")).await;
     let second = Request::bare("POST", "/v1/candidates/ada/invite")
         .header("X-API-Key", "second")
         .key("k")
         .json(&json!({"jobPositionId": "pos"}));
-    assert_eq!(stage.call(&second).await.body, first.body);
+    assert_eq!(env.call(&second).await.body, first.body);
 }
 
 #[tokio::test]
-async fn refusals_decided_on_the_request_are_remembered() {
-    let stage = Stage::new().await;
-    stage.candidate("ada", "interviewed", false).await;
+async fn errors_of_the_request_are_stored() {
+    let env = TestEnv::new().await;
+    env.candidate("ada", "interviewed", false).await;
     let invalid = Request::new("POST", "/v1/candidates/ada/select").json(&json!({})).key("invalid");
     let broken = Request::new("POST", "/v1/candidates/ada/select").body("{").key("broken");
     for (request, status, code) in [
@@ -71,125 +71,125 @@ async fn refusals_decided_on_the_request_are_remembered() {
         (invalid, 400, "VALIDATION_ERROR"),
         (broken, 400, "INVALID_BODY"),
     ] {
-        let first = stage.call(&request).await;
+        let first = env.call(&request).await;
         assert_eq!(first.refused(), (status, code.into()));
-        // By now it would succeed; the key still stands for the first answer.
+        // By now it would succeed, but the first response is stored.
         for candidate in ["ada", "bob"] {
-            stage.candidate(candidate, "interviewed", true).await;
+            env.candidate(candidate, "interviewed", true).await;
         }
-        let again = stage.call(&request).await;
+        let again = env.call(&request).await;
         assert_eq!((again.status, &again.body), (first.status, &first.body));
-        assert_eq!(stage.status_of("ada").await, "interviewed");
-        stage.candidate("ada", "interviewed", false).await;
+        assert_eq!(env.status_of("ada").await, "interviewed");
+        env.candidate("ada", "interviewed", false).await;
     }
 }
 
 #[tokio::test]
-async fn refusals_of_the_caller_are_not_remembered() {
-    let stage = Stage::new().await;
-    stage.candidate("ada", "new", false).await;
-    stage.control("POST", "company", json!({"state": "api_disabled"})).await;
-    assert_eq!(stage.call(&invite("ada").key("k")).await.status, 403);
-    stage.control("POST", "company", json!({"state": "active"})).await;
-    stage.control("POST", "limits", json!({"actions": 0})).await;
-    assert_eq!(stage.call(&invite("ada").key("k")).await.status, 429);
-    stage.control("POST", "limits", json!({"actions": 30})).await;
-    assert_eq!(stage.call(&invite("ada").key("k")).await.status, 200);
+async fn errors_of_the_access_checks_are_not_stored() {
+    let env = TestEnv::new().await;
+    env.candidate("ada", "new", false).await;
+    env.control("POST", "company", json!({"state": "api_disabled"})).await;
+    assert_eq!(env.call(&invite("ada").key("k")).await.status, 403);
+    env.control("POST", "company", json!({"state": "active"})).await;
+    env.control("POST", "limits", json!({"actions": 0})).await;
+    assert_eq!(env.call(&invite("ada").key("k")).await.status, 429);
+    env.control("POST", "limits", json!({"actions": 30})).await;
+    assert_eq!(env.call(&invite("ada").key("k")).await.status, 200);
 }
 
 #[tokio::test]
-async fn breakdowns_are_not_remembered() {
-    let stage = Stage::new().await;
-    stage.candidate("ada", "new", false).await;
+async fn faults_are_not_stored() {
+    let env = TestEnv::new().await;
+    env.candidate("ada", "new", false).await;
     for status in [500, 503, 429, 409] {
-        stage.fault(json!({"candidateId": "ada", "kind": "status", "status": status})).await;
+        env.fault(json!({"candidateId": "ada", "kind": "status", "status": status})).await;
     }
     for expected in [500, 503, 429, 409, 200] {
-        assert_eq!(stage.call(&invite("ada").key("k")).await.status, expected);
+        assert_eq!(env.call(&invite("ada").key("k")).await.status, expected);
     }
 }
 
 #[tokio::test]
-async fn a_key_is_kept_for_a_day() {
-    let stage = Stage::new().await;
-    stage.candidate("ada", "new", false).await;
-    let first = stage.call(&invite("ada").key("k")).await;
-    stage.advance(86_400.0 - 600.0).await;
-    assert_eq!(stage.call(&invite("ada").key("k")).await.body, first.body);
-    stage.advance(601.0).await;
-    let after = stage.call(&invite("ada").key("k")).await;
+async fn a_key_is_kept_for_24_hours() {
+    let env = TestEnv::new().await;
+    env.candidate("ada", "new", false).await;
+    let first = env.call(&invite("ada").key("k")).await;
+    env.advance(86_400.0 - 600.0).await;
+    assert_eq!(env.call(&invite("ada").key("k")).await.body, first.body);
+    env.advance(601.0).await;
+    let after = env.call(&invite("ada").key("k")).await;
     assert_eq!(after.refused(), (409, "INVALID_STATUS".into()));
-    // The key now stands for the second answer, for a day of its own.
-    stage.candidate("ada", "new", false).await;
-    stage.advance(86_400.0 - 600.0).await;
-    assert_eq!(stage.call(&invite("ada").key("k")).await.body, after.body);
+    // The second response is now stored, for another 24 hours.
+    env.candidate("ada", "new", false).await;
+    env.advance(86_400.0 - 600.0).await;
+    assert_eq!(env.call(&invite("ada").key("k")).await.body, after.body);
 }
 
 #[tokio::test]
-async fn status_does_not_know_keys() {
-    let stage = Stage::new().await;
-    stage.candidate("ada", "new", false).await;
-    assert_eq!(stage.call(&status("ada").key("k")).await.data()["status"], "new");
-    stage.candidate("ada", "failed", false).await;
-    assert_eq!(stage.call(&status("ada").key("k")).await.data()["status"], "failed");
-    assert_eq!(stage.call(&status("ada").key(&"k".repeat(256))).await.status, 200);
+async fn status_ignores_idempotency_keys() {
+    let env = TestEnv::new().await;
+    env.candidate("ada", "new", false).await;
+    assert_eq!(env.call(&status("ada").key("k")).await.data()["status"], "new");
+    env.candidate("ada", "failed", false).await;
+    assert_eq!(env.call(&status("ada").key("k")).await.data()["status"], "failed");
+    assert_eq!(env.call(&status("ada").key(&"k".repeat(256))).await.status, 200);
 }
 
-/// While the first is being delayed, the second must neither act nor be answered; afterwards both have one answer.
+/// While the first is delayed, the second neither acts nor gets a response; then both get the same response.
 #[tokio::test]
 async fn a_second_request_waits_for_the_first() {
     for act in ["before", "after"] {
-        let stage = Stage::new().await;
-        stage.candidate("ada", "new", false).await;
-        stage.fault(json!({"candidateId": "ada", "kind": "delay", "seconds": 0.5, "act": act})).await;
-        let mut first = stage.open().await;
+        let env = TestEnv::new().await;
+        env.candidate("ada", "new", false).await;
+        env.fault(json!({"candidateId": "ada", "kind": "delay", "seconds": 0.5, "act": act})).await;
+        let mut first = env.open().await;
         first.send(&invite("ada").key("k")).await;
-        stage.wait_for_last(|last| last["fault"] == "delay").await;
-        let mut second = stage.open().await;
+        env.wait_for_last(|last| last["fault"] == "delay").await;
+        let mut second = env.open().await;
         second.send(&invite("ada").key("k")).await;
-        stage.wait_for_last(|last| last["seq"] == 2).await;
+        env.wait_for_last(|last| last["seq"] == 2).await;
 
-        let conflict = stage.call(&action("select", "ada").key("k")).await;
+        let conflict = env.call(&action("select", "ada").key("k")).await;
         assert_eq!(conflict.refused(), (409, "IDEMPOTENCY_CONFLICT".into()));
-        let requests = stage.requests().await;
-        let answered = |index: usize| !requests[index]["answered"].is_null();
-        assert!(answered(0) || !answered(1), "{act}: the second was answered before the first");
+        let requests = env.requests().await;
+        let has_response = |index: usize| !requests[index]["answered"].is_null();
+        assert!(has_response(0) || !has_response(1), "{act}: the second got a response before the first");
 
-        let (first, second) = (first.reply().await, second.reply().await);
+        let (first, second) = (first.response().await, second.response().await);
         assert_eq!(first.status, 200);
         assert_eq!(first.body, second.body);
-        let requests = stage.requests().await;
+        let requests = env.requests().await;
         assert_eq!((&requests[0]["acted"], &requests[1]["replayed"]), (&json!(true), &json!(true)));
-        assert_eq!(stage.get("outbox").await.as_array().unwrap().len(), 1);
+        assert_eq!(env.get("outbox").await.as_array().unwrap().len(), 1);
     }
 }
 
 #[tokio::test]
-async fn a_second_request_takes_over_when_the_first_one_leaves() {
-    let stage = Stage::with(Options::default()).await;
-    stage.candidate("ada", "new", false).await;
-    stage.fault(json!({"candidateId": "ada", "kind": "delay", "seconds": 3600, "act": "after"})).await;
-    let mut first = stage.open().await;
+async fn a_second_request_takes_over_when_the_first_client_disconnects() {
+    let env = TestEnv::with(Options::default()).await;
+    env.candidate("ada", "new", false).await;
+    env.fault(json!({"candidateId": "ada", "kind": "delay", "seconds": 3600, "act": "after"})).await;
+    let mut first = env.open().await;
     first.send(&invite("ada").key("k")).await;
-    stage.wait_for_last(|last| last["fault"] == "delay").await;
-    let mut second = stage.open().await;
+    env.wait_for_last(|last| last["fault"] == "delay").await;
+    let mut second = env.open().await;
     second.send(&invite("ada").key("k")).await;
-    stage.wait_for_last(|last| last["seq"] == 2).await;
+    env.wait_for_last(|last| last["seq"] == 2).await;
     drop(first);
-    assert_eq!(second.reply().await.status, 200);
-    let requests = stage.requests().await;
+    assert_eq!(second.response().await.status, 200);
+    let requests = env.requests().await;
     assert_eq!((&requests[0]["acted"], &requests[0]["clientClosed"]), (&json!(false), &json!(true)));
     assert_eq!((&requests[1]["acted"], &requests[1]["replayed"]), (&json!(true), &json!(false)));
 }
 
-/// Many at once, on many threads: exactly one of them acts.
+/// Many at once, on several threads.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn only_one_of_many_acts() {
-    let stage = Stage::with(Options { limits_enabled: false, ..Options::default() }).await;
+async fn only_one_of_many_concurrent_requests_acts() {
+    let env = TestEnv::with(Options { limits_enabled: false, ..Options::default() }).await;
     for round in 0..20 {
         let candidate = format!("c{round}");
-        stage.candidate(&candidate, "new", false).await;
-        let address = stage.sandbox.address();
+        env.candidate(&candidate, "new", false).await;
+        let address = env.sandbox.address();
         let calls: Vec<_> = (0..16)
             .map(|_| {
                 let request = invite(&candidate).key(&candidate);
@@ -202,5 +202,5 @@ async fn only_one_of_many_acts() {
         }
         assert!(bodies.iter().all(|body| *body == bodies[0]));
     }
-    assert_eq!(stage.get("outbox").await.as_array().unwrap().len(), 20);
+    assert_eq!(env.get("outbox").await.as_array().unwrap().len(), 20);
 }

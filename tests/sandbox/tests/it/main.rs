@@ -1,4 +1,4 @@
-//! The sandbox from the outside: plain HTTP over plain sockets, so that every byte is the test's own.
+//! The sandbox over real sockets, with plain HTTP, so that a test controls every byte.
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
@@ -9,8 +9,8 @@ mod actions;
 mod control;
 mod faults;
 mod idempotency;
-mod ledger;
 mod limits;
 mod program;
+mod request_log;
 mod tls_and_proxy;
 mod validation;

@@ -1,4 +1,4 @@
-//! The binary, and a sandbox's life in a process.
+//! The program, and the lifetime of a sandbox.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -37,16 +37,16 @@ impl Program {
         let mut stream = TcpStream::connect(self.text("address")).unwrap();
         write!(
             stream,
-            "GET {path} HTTP/1.1\r\nHost: x\r\nX-API-Key: {}\r\nConnection: close\r\n\r\n",
+            "GET {path} HTTP/1.1\r\nHost: localhost\r\nX-API-Key: {}\r\nConnection: close\r\n\r\n",
             self.text("api_key")
         )
         .unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        answer
+        let mut response = String::new();
+        stream.read_to_string(&mut response).unwrap();
+        response
     }
 
-    /// Closes its standard input, waits for the end, and returns what else it printed.
+    /// Closes its standard input, waits for its exit, and returns whether it succeeded and what else it printed.
     fn end(mut self) -> (bool, String) {
         drop(self.child.stdin.take());
         let success = self.child.wait().unwrap().success();
@@ -58,14 +58,14 @@ impl Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
-        // Only a failed test gets here with the program still running.
+        // The program still runs only if a test failed.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
 #[test]
-fn announces_itself_serves_and_ends_with_its_parent() {
+fn announces_its_address_serves_and_exits_with_its_parent() {
     let program = Program::start(&[]);
     let names: Vec<_> = program.announced.as_object().unwrap().keys().map(String::as_str).collect();
     assert_eq!(names, ["address", "api_key", "base_url", "ca_certificate", "proxy_url"]);
@@ -78,7 +78,7 @@ fn announces_itself_serves_and_ends_with_its_parent() {
 }
 
 #[test]
-fn takes_its_options() {
+fn accepts_its_options() {
     let program = Program::start(&[
         "--reads",
         "4",
@@ -96,8 +96,8 @@ fn takes_its_options() {
     ]);
     assert_eq!(program.text("api_key"), "first");
     assert!(program.text("proxy_url").starts_with("http://127.0.0.1:"));
-    let answer = program.get("/_sandbox/windows");
-    let windows: Value = serde_json::from_str(answer.split("\r\n\r\n").nth(1).unwrap()).unwrap();
+    let response = program.get("/_sandbox/windows");
+    let windows: Value = serde_json::from_str(response.split("\r\n\r\n").nth(1).unwrap()).unwrap();
     let limits: Vec<_> = ["reads", "actions", "total"].map(|name| windows[name]["limit"].clone()).to_vec();
     assert_eq!((limits, &windows["window"]), (vec![json!(4), json!(3), json!(6)], &json!(2.5)));
 
@@ -107,17 +107,17 @@ fn takes_its_options() {
 }
 
 #[test]
-fn can_do_without_limits_and_log() {
+fn limits_and_log_can_be_turned_off() {
     let program = Program::start(&["--no-limits", "--no-log"]);
     for _ in 0..100 {
-        let answer = program.get("/v1/candidates/ada/status?jobPositionId=pos");
-        assert!(answer.starts_with("HTTP/1.1 404 ") && !answer.contains("x-ratelimit"), "{answer}");
+        let response = program.get("/v1/candidates/ada/status?jobPositionId=pos");
+        assert!(response.starts_with("HTTP/1.1 404 ") && !response.contains("x-ratelimit"), "{response}");
     }
     assert!(program.get("/_sandbox/requests").ends_with("[]"));
 }
 
 #[test]
-fn refuses_what_makes_no_sense() {
+fn refuses_invalid_arguments() {
     for arguments in
         [["--window", "0"], ["--window", "soon"], ["--port", "70000"], ["--proxy-auth", "a:b"], ["--frob", "1"]]
     {
@@ -129,17 +129,17 @@ fn refuses_what_makes_no_sense() {
 
 #[cfg(unix)]
 #[test]
-fn ends_when_it_is_terminated() {
+fn exits_on_sigterm() {
     let mut program = Program::start(&[]);
     let id = program.child.id().to_string();
     assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
     assert!(program.child.wait().unwrap().success());
 }
 
-/// As when a process that the parent forked lives on with all that was open.
+/// As when a process that the parent forked outlives it with all its open files.
 #[cfg(unix)]
 #[test]
-fn ends_with_a_parent_that_leaves_its_input_open() {
+fn exits_with_its_parent_even_if_its_input_stays_open() {
     let mut parent = Command::new("sh")
         .args(["-c", "\"$0\" --port 0 --exit-with-parent <&0 & wait", env!("CARGO_BIN_EXE_celper-sandbox")])
         .stdin(Stdio::piped())
@@ -157,7 +157,7 @@ fn ends_with_a_parent_that_leaves_its_input_open() {
     drop(held_open);
 }
 
-/// On an address that no other test uses: one of them could get the port next.
+/// On an address that no other test uses: another test could get the same port.
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn stops_when_it_is_dropped() {
@@ -173,8 +173,8 @@ async fn stops_when_it_is_dropped() {
 }
 
 #[tokio::test]
-async fn two_do_not_know_each_other() {
-    let (one, other) = (crate::support::Stage::new().await, crate::support::Stage::new().await);
+async fn two_sandboxes_are_independent() {
+    let (one, other) = (crate::support::TestEnv::new().await, crate::support::TestEnv::new().await);
     one.candidate("ada", "new", false).await;
     assert_eq!(other.get("candidates").await, json!([]));
 }

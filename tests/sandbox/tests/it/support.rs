@@ -1,4 +1,4 @@
-//! A sandbox with a way to talk to it.
+//! A sandbox, and a client that sends exact bytes.
 
 use std::io;
 use std::net::SocketAddr;
@@ -10,11 +10,11 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
-/// Nothing here takes long; a test that would hang fails instead.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// A test that hangs fails after this.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
-pub(crate) async fn patiently<T>(future: impl Future<Output = T>) -> T {
-    timeout(PATIENCE, future).await.expect("nothing happened for too long")
+pub(crate) async fn with_timeout<T>(future: impl Future<Output = T>) -> T {
+    timeout(TIMEOUT, future).await.expect("timed out")
 }
 
 #[derive(Clone, Debug)]
@@ -32,7 +32,7 @@ impl Request {
     }
 
     pub(crate) fn bare(method: &str, target: &str) -> Self {
-        let headers = vec![("Host".to_owned(), "sandbox".to_owned())];
+        let headers = vec![("Host".to_owned(), "localhost".to_owned())];
         Self { method: method.to_owned(), target: target.to_owned(), headers, body: Vec::new() }
     }
 
@@ -81,13 +81,13 @@ pub(crate) fn invite(candidate: &str) -> Request {
 }
 
 #[derive(Clone, Debug)]
-pub(crate) struct Reply {
+pub(crate) struct Response {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
 }
 
-impl Reply {
+impl Response {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str())
     }
@@ -120,7 +120,7 @@ impl Reply {
     }
 }
 
-/// One connection, read as exactly as it was written.
+/// A connection that reads and writes exact bytes.
 pub(crate) struct Connection<S = TcpStream> {
     pub(crate) stream: S,
     buffer: Vec<u8>,
@@ -141,22 +141,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         self.stream.write_all(&request.bytes()).await.unwrap();
     }
 
-    pub(crate) async fn call(&mut self, request: &Request) -> Reply {
+    pub(crate) async fn call(&mut self, request: &Request) -> Response {
         self.send(request).await;
-        self.reply().await
+        self.response().await
     }
 
     async fn more(&mut self) -> io::Result<usize> {
-        patiently(self.stream.read_buf(&mut self.buffer)).await
+        with_timeout(self.stream.read_buf(&mut self.buffer)).await
     }
 
-    /// Status and headers of the next answer.
-    pub(crate) async fn head(&mut self) -> Reply {
+    /// Status and headers of the next response.
+    pub(crate) async fn head(&mut self) -> Response {
         let end = loop {
             if let Some(end) = self.buffer.windows(4).position(|window| window == b"\r\n\r\n") {
                 break end;
             }
-            assert_ne!(self.more().await.unwrap(), 0, "closed before a whole head: {:?}", self.buffer);
+            assert_ne!(self.more().await.unwrap(), 0, "closed before a complete head: {:?}", self.buffer);
         };
         let rest = self.buffer.split_off(end + 4);
         let head = String::from_utf8(std::mem::replace(&mut self.buffer, rest)).unwrap();
@@ -166,22 +166,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             .map(|line| line.split_once(": ").unwrap())
             .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
             .collect();
-        Reply { status, headers, body: Vec::new() }
+        Response { status, headers, body: Vec::new() }
     }
 
-    /// The next whole answer, which must have a length.
-    pub(crate) async fn reply(&mut self) -> Reply {
-        let mut reply = self.head().await;
-        let length = reply.header("content-length").map_or(0, |length| length.parse().unwrap());
+    /// The next complete response, which must have a length.
+    pub(crate) async fn response(&mut self) -> Response {
+        let mut response = self.head().await;
+        let length = response.header("content-length").map_or(0, |length| length.parse().unwrap());
         while self.buffer.len() < length {
-            assert_ne!(self.more().await.unwrap(), 0, "closed before a whole body: {reply:?}");
+            assert_ne!(self.more().await.unwrap(), 0, "closed before a complete body: {response:?}");
         }
         let rest = self.buffer.split_off(length);
-        reply.body = std::mem::replace(&mut self.buffer, rest);
-        reply
+        response.body = std::mem::replace(&mut self.buffer, rest);
+        response
     }
 
-    /// Everything that still comes until the other side closes, and whether it closed in order.
+    /// Everything until the other side closes, and the error if the connection was reset.
     pub(crate) async fn until_closed(&mut self) -> (Vec<u8>, io::Result<()>) {
         loop {
             match self.more().await {
@@ -192,7 +192,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
     }
 
-    /// At least so many bytes of what comes next.
+    /// At least this many of the next bytes.
     pub(crate) async fn at_least(&mut self, length: usize) -> &[u8] {
         while self.buffer.len() < length {
             assert_ne!(self.more().await.unwrap(), 0, "closed too early");
@@ -201,11 +201,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 }
 
-pub(crate) struct Stage {
+pub(crate) struct TestEnv {
     pub(crate) sandbox: Sandbox,
 }
 
-impl Stage {
+impl TestEnv {
     pub(crate) async fn new() -> Self {
         Self::with(Options::default()).await
     }
@@ -218,18 +218,18 @@ impl Stage {
         Connection::open(self.sandbox.address()).await
     }
 
-    pub(crate) async fn call(&self, request: &Request) -> Reply {
+    pub(crate) async fn call(&self, request: &Request) -> Response {
         self.open().await.call(request).await
     }
 
-    /// A control request that is expected to succeed.
+    /// Sends a control request, which must succeed.
     pub(crate) async fn control(&self, method: &str, name: &str, body: Value) -> Value {
-        let reply = self.try_control(method, name, body).await;
-        assert!(reply.status < 300, "{method} {name}: {}", String::from_utf8_lossy(&reply.body));
-        reply.json()
+        let response = self.try_control(method, name, body).await;
+        assert!(response.status < 300, "{method} {name}: {}", String::from_utf8_lossy(&response.body));
+        response.json()
     }
 
-    pub(crate) async fn try_control(&self, method: &str, name: &str, body: Value) -> Reply {
+    pub(crate) async fn try_control(&self, method: &str, name: &str, body: Value) -> Response {
         let request = Request::bare(method, &format!("/_sandbox/{name}"));
         self.call(&if body.is_null() { request } else { request.json(&body) }).await
     }
@@ -252,7 +252,7 @@ impl Stage {
         self.control("POST", "clock", json!({"advanceSeconds": seconds})).await;
     }
 
-    /// The candidate's status as the control side shows it, without an API request.
+    /// The candidate's status, read from the control endpoint.
     pub(crate) async fn status_of(&self, id: &str) -> String {
         let all = self.get("candidates").await;
         let found = all.as_array().unwrap().iter().find(|shown| shown["candidateId"] == id).unwrap();
@@ -267,9 +267,9 @@ impl Stage {
         self.requests().await.pop().expect("no request was logged")
     }
 
-    /// Waits until the last request looks as described: for what becomes true only after an answer.
+    /// Waits until the last request meets the condition, which can be after its response.
     pub(crate) async fn wait_for_last(&self, condition: impl Fn(&Value) -> bool) -> Value {
-        patiently(async {
+        with_timeout(async {
             loop {
                 if let Some(last) = self.requests().await.pop().filter(&condition) {
                     return last;

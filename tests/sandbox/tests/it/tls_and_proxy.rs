@@ -13,7 +13,7 @@ use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
-use crate::support::{Connection, Request, Stage, patiently, status};
+use crate::support::{Connection, Request, TestEnv, status, with_timeout};
 
 fn connector(ca_certificate: Option<&str>) -> TlsConnector {
     let mut roots = RootCertStore::empty();
@@ -28,18 +28,18 @@ fn connector(ca_certificate: Option<&str>) -> TlsConnector {
     TlsConnector::from(Arc::new(config))
 }
 
-async fn tls_stage() -> Stage {
-    Stage::with(Options { tls: true, proxy: Some(ProxyOptions::default()), ..Options::default() }).await
+async fn tls_env() -> TestEnv {
+    TestEnv::with(Options { tls: true, proxy: Some(ProxyOptions::default()), ..Options::default() }).await
 }
 
-async fn encrypt(stage: &Stage, tcp: TcpStream, name: &str) -> Connection<TlsStream<TcpStream>> {
+async fn encrypt(env: &TestEnv, tcp: TcpStream, name: &str) -> Connection<TlsStream<TcpStream>> {
     let name = ServerName::try_from(name.to_owned()).unwrap();
-    let connector = connector(stage.sandbox.ca_certificate());
-    Connection::over(patiently(connector.connect(name, tcp)).await.unwrap())
+    let connector = connector(env.sandbox.ca_certificate());
+    Connection::over(with_timeout(connector.connect(name, tcp)).await.unwrap())
 }
 
-async fn open(stage: &Stage, name: &str) -> Connection<TlsStream<TcpStream>> {
-    encrypt(stage, TcpStream::connect(stage.sandbox.address()).await.unwrap(), name).await
+async fn open(env: &TestEnv, name: &str) -> Connection<TlsStream<TcpStream>> {
+    encrypt(env, TcpStream::connect(env.sandbox.address()).await.unwrap(), name).await
 }
 
 fn put_ada() -> Request {
@@ -47,35 +47,35 @@ fn put_ada() -> Request {
 }
 
 #[tokio::test]
-async fn https_is_served_under_every_local_name() {
-    let stage = tls_stage().await;
-    assert_eq!(stage.sandbox.base_url(), format!("https://127.0.0.1:{}", stage.sandbox.address().port()));
-    assert!(stage.sandbox.ca_certificate().unwrap().starts_with("-----BEGIN CERTIFICATE-----"));
+async fn https_works_under_every_loopback_name() {
+    let env = tls_env().await;
+    assert_eq!(env.sandbox.base_url(), format!("https://127.0.0.1:{}", env.sandbox.address().port()));
+    assert!(env.sandbox.ca_certificate().unwrap().starts_with("-----BEGIN CERTIFICATE-----"));
     for name in ["localhost", "127.0.0.1", "::1"] {
-        let mut connection = open(&stage, name).await;
+        let mut connection = open(&env, name).await;
         assert_eq!(connection.call(&put_ada()).await.status, 201);
         assert_eq!(connection.call(&status("ada")).await.data()["status"], "new");
     }
 }
 
 #[tokio::test]
-async fn nobody_else_trusts_the_certificate() {
-    let stage = tls_stage().await;
-    let other = tls_stage().await;
+async fn the_certificate_is_trusted_only_with_its_ca_and_for_its_names() {
+    let env = tls_env().await;
+    let other = tls_env().await;
     for ca_certificate in [None, other.sandbox.ca_certificate()] {
-        let tcp = TcpStream::connect(stage.sandbox.address()).await.unwrap();
+        let tcp = TcpStream::connect(env.sandbox.address()).await.unwrap();
         let name = ServerName::try_from("localhost").unwrap();
-        assert!(patiently(connector(ca_certificate).connect(name, tcp)).await.is_err());
+        assert!(with_timeout(connector(ca_certificate).connect(name, tcp)).await.is_err());
     }
-    let tcp = TcpStream::connect(stage.sandbox.address()).await.unwrap();
+    let tcp = TcpStream::connect(env.sandbox.address()).await.unwrap();
     let name = ServerName::try_from("elsewhere.example").unwrap();
-    assert!(patiently(connector(stage.sandbox.ca_certificate()).connect(name, tcp)).await.is_err());
+    assert!(with_timeout(connector(env.sandbox.ca_certificate()).connect(name, tcp)).await.is_err());
 }
 
 #[tokio::test]
-async fn faults_reach_through_tls() {
-    let stage = tls_stage().await;
-    let mut control = open(&stage, "localhost").await;
+async fn faults_work_over_tls() {
+    let env = tls_env().await;
+    let mut control = open(&env, "localhost").await;
     control.call(&put_ada()).await;
     for fault in [
         json!({"candidateId": "ada", "kind": "close"}),
@@ -86,23 +86,23 @@ async fn faults_reach_through_tls() {
         let queued = control.call(&Request::bare("POST", "/_sandbox/faults").json(&fault)).await;
         assert_eq!(queued.status, 201);
     }
-    let mut closed = open(&stage, "localhost").await;
+    let mut closed = open(&env, "localhost").await;
     closed.send(&status("ada")).await;
     assert!(closed.until_closed().await.0.is_empty());
 
-    let mut cut = open(&stage, "localhost").await;
+    let mut cut = open(&env, "localhost").await;
     cut.send(&status("ada")).await;
     assert!(cut.head().await.number("content-length") > 9);
     assert_eq!(cut.until_closed().await.0.len(), 9);
 
-    let mut idle = open(&stage, "localhost").await;
+    let mut idle = open(&env, "localhost").await;
     assert_eq!(idle.call(&status("ada")).await.status, 200);
     assert!(idle.until_closed().await.0.is_empty());
 
-    let mut left = open(&stage, "localhost").await;
+    let mut left = open(&env, "localhost").await;
     left.send(&status("ada")).await;
     let mut last = async |wanted: &str, expected: Value| {
-        patiently(async {
+        with_timeout(async {
             loop {
                 let all = control.call(&Request::bare("GET", "/_sandbox/requests")).await.json();
                 if all[3][wanted] == expected {
@@ -118,11 +118,11 @@ async fn faults_reach_through_tls() {
     last("clientClosed", json!(true)).await;
 }
 
-async fn proxied_stage(credentials: Option<&str>) -> (Stage, String) {
+async fn proxied_env(credentials: Option<&str>) -> (TestEnv, String) {
     let proxy = ProxyOptions { credentials: credentials.map(str::to_owned) };
-    let stage = Stage::with(Options { proxy: Some(proxy), ..Options::default() }).await;
-    let address = stage.sandbox.proxy_url().unwrap().strip_prefix("http://").unwrap().to_owned();
-    (stage, address)
+    let env = TestEnv::with(Options { proxy: Some(proxy), ..Options::default() }).await;
+    let address = env.sandbox.proxy_url().unwrap().strip_prefix("http://").unwrap().to_owned();
+    (env, address)
 }
 
 async fn through(address: &str) -> Connection {
@@ -131,71 +131,72 @@ async fn through(address: &str) -> Connection {
 
 #[tokio::test]
 async fn the_proxy_forwards_absolute_requests() {
-    let (stage, proxy) = proxied_stage(None).await;
-    stage.candidate("a/b", "new", false).await;
+    let (env, proxy) = proxied_env(None).await;
+    env.candidate("a/b", "new", false).await;
     let path = "/v1/candidates/a%2fb/status?jobPositionId=%70os";
-    let url = format!("{}{path}", stage.sandbox.base_url());
-    let reply = through(&proxy).await.call(&Request::new("GET", &url).header("Proxy-Connection", "keep-alive")).await;
-    assert_eq!(reply.data()["status"], "new");
-    let logged = stage.last_request().await;
+    let url = format!("{}{path}", env.sandbox.base_url());
+    let response =
+        through(&proxy).await.call(&Request::new("GET", &url).header("Proxy-Connection", "keep-alive")).await;
+    assert_eq!(response.data()["status"], "new");
+    let logged = env.last_request().await;
     assert_eq!(logged["target"], path, "byte for byte, in origin form");
     assert_eq!(logged["header"].get("proxy-connection"), None);
 
-    let invite = Request::new("POST", &format!("{}/v1/candidates/a%2Fb/invite", stage.sandbox.base_url()));
-    let reply = through(&proxy).await.call(&invite.json(&json!({"jobPositionId": "pos"}))).await;
-    assert_eq!(reply.data()["invited"], true);
+    let invite = Request::new("POST", &format!("{}/v1/candidates/a%2Fb/invite", env.sandbox.base_url()));
+    let response = through(&proxy).await.call(&invite.json(&json!({"jobPositionId": "pos"}))).await;
+    assert_eq!(response.data()["invited"], true);
 
-    let went_through = stage.get("proxy").await;
+    let went_through = env.get("proxy").await;
     assert_eq!(went_through.as_array().unwrap().len(), 2);
     assert_eq!((&went_through[0]["method"], &went_through[0]["target"]), (&json!("GET"), &json!(url)));
     assert_eq!((&went_through[0]["forwarded"], &went_through[0]["answered"]), (&json!(true), &Value::Null));
     assert_eq!(went_through[0]["header"]["x-api-key"], DEFAULT_KEY);
-    assert_eq!(stage.control("DELETE", "proxy", Value::Null).await, json!({"cleared": 2}));
+    assert_eq!(env.control("DELETE", "proxy", Value::Null).await, json!({"cleared": 2}));
 }
 
 #[tokio::test]
-async fn the_proxy_opens_tunnels() {
-    let stage = tls_stage().await;
-    let proxy = stage.sandbox.proxy_url().unwrap();
+async fn the_proxy_supports_connect() {
+    let env = tls_env().await;
+    let proxy = env.sandbox.proxy_url().unwrap();
     let mut tunnel = TcpStream::connect(proxy.strip_prefix("http://").unwrap()).await.unwrap();
-    let authority = format!("localhost:{}", stage.sandbox.address().port());
+    let authority = format!("localhost:{}", env.sandbox.address().port());
     tunnel.write_all(format!("CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n\r\n").as_bytes()).await.unwrap();
     let mut opened = Connection::over(tunnel);
     assert_eq!(opened.head().await.status, 200);
-    let mut inside = encrypt(&stage, opened.stream, "localhost").await;
+    let mut inside = encrypt(&env, opened.stream, "localhost").await;
     assert_eq!(inside.call(&put_ada()).await.status, 201);
     assert_eq!(inside.call(&status("ada")).await.data()["status"], "new");
     let listed = inside.call(&Request::bare("GET", "/_sandbox/proxy")).await.json();
     assert_eq!(listed.as_array().unwrap().len(), 1);
     assert_eq!((&listed[0]["method"], &listed[0]["target"]), (&json!("CONNECT"), &json!(authority)));
-    // What went on inside the tunnel was not the proxy's to see.
+    // The proxy does not see the requests inside the tunnel.
     assert_eq!(listed[0]["header"].get("x-api-key"), None);
 }
 
 #[tokio::test]
-async fn the_proxy_can_demand_credentials() {
-    let (stage, proxy) = proxied_stage(Some("user:pass")).await;
-    let url = format!("{}/v1/candidates/ada/status?jobPositionId=pos", stage.sandbox.base_url());
+async fn the_proxy_can_require_credentials() {
+    let (env, proxy) = proxied_env(Some("user:pass")).await;
+    let url = format!("{}/v1/candidates/ada/status?jobPositionId=pos", env.sandbox.base_url());
     for wrong in [None, Some("Basic dXNlcjp3cm9uZw=="), Some("Bearer user:pass")] {
         let mut request = Request::new("GET", &url);
         if let Some(wrong) = wrong {
             request = request.header("Proxy-Authorization", wrong);
         }
-        let reply = through(&proxy).await.call(&request).await;
-        assert_eq!(reply.status, 407);
-        assert!(reply.header("proxy-authenticate").unwrap().starts_with("Basic "));
+        let response = through(&proxy).await.call(&request).await;
+        assert_eq!(response.status, 407);
+        assert!(response.header("proxy-authenticate").unwrap().starts_with("Basic "));
     }
-    assert_eq!(stage.get("requests").await, json!([]));
+    assert_eq!(env.get("requests").await, json!([]));
     let request = Request::new("GET", &url).header("Proxy-Authorization", "Basic dXNlcjpwYXNz");
     assert_eq!(through(&proxy).await.call(&request).await.status, 404);
-    assert_eq!(stage.last_request().await["header"].get("proxy-authorization"), None);
-    let answered: Vec<_> = stage.get("proxy").await.as_array().unwrap().iter().map(|e| e["answered"].clone()).collect();
+    assert_eq!(env.last_request().await["header"].get("proxy-authorization"), None);
+    let answered: Vec<_> = env.get("proxy").await.as_array().unwrap().iter().map(|e| e["answered"].clone()).collect();
     assert_eq!(answered, [json!(407), json!(407), json!(407), Value::Null]);
 }
 
 #[tokio::test]
-async fn the_proxy_stays_on_this_machine() {
-    let (stage, proxy) = proxied_stage(None).await;
+async fn the_proxy_connects_only_to_this_machine() {
+    let (env, proxy) = proxied_env(None).await;
     for (method, target, status) in [
         ("GET", "http://192.0.2.1/", 403),
         ("CONNECT", "example.com:443", 403),
@@ -204,25 +205,25 @@ async fn the_proxy_stays_on_this_machine() {
     ] {
         assert_eq!(through(&proxy).await.call(&Request::bare(method, target)).await.status, status, "{target}");
     }
-    // A reserved port that nothing serves nowadays; a free one could become some other test's.
+    // A reserved port without a server; another test could listen on a free one.
     let nobody = Request::bare("CONNECT", "127.0.0.1:1");
     assert_eq!(through(&proxy).await.call(&nobody).await.status, 502);
-    assert_eq!(stage.get("proxy").await.as_array().unwrap().len(), 5);
+    assert_eq!(env.get("proxy").await.as_array().unwrap().len(), 5);
 }
 
 #[tokio::test]
-async fn leaving_shows_through_the_proxy() {
-    let (stage, proxy) = proxied_stage(None).await;
-    stage.candidate("ada", "new", false).await;
-    stage.fault(json!({"candidateId": "ada", "kind": "delay", "seconds": 3600})).await;
-    stage.fault(json!({"candidateId": "ada", "kind": "cut", "afterBytes": 5})).await;
+async fn a_disconnect_is_noticed_through_the_proxy() {
+    let (env, proxy) = proxied_env(None).await;
+    env.candidate("ada", "new", false).await;
+    env.fault(json!({"candidateId": "ada", "kind": "delay", "seconds": 3600})).await;
+    env.fault(json!({"candidateId": "ada", "kind": "cut", "afterBytes": 5})).await;
     let request =
-        Request::new("GET", &format!("{}/v1/candidates/ada/status?jobPositionId=pos", stage.sandbox.base_url()));
+        Request::new("GET", &format!("{}/v1/candidates/ada/status?jobPositionId=pos", env.sandbox.base_url()));
     let mut left = through(&proxy).await;
     left.send(&request).await;
-    stage.wait_for_last(|last| last["fault"] == "delay").await;
+    env.wait_for_last(|last| last["fault"] == "delay").await;
     drop(left);
-    stage.wait_for_last(|last| last["clientClosed"] == true).await;
+    env.wait_for_last(|last| last["clientClosed"] == true).await;
 
     let mut cut = through(&proxy).await;
     cut.send(&request).await;

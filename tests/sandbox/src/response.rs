@@ -1,19 +1,19 @@
-//! What the API says: the two envelopes, and a refusal on its way to becoming one.
+//! API responses: the success and the error envelope.
 
 use bytes::Bytes;
 use hyper::StatusCode;
 use serde::Serialize;
 use serde_json::Value;
 
-/// A request turned down, with the code and the message that the client will read.
+/// Why a request is refused: the status, and the error envelope's code and message.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Refusal {
+pub(crate) struct ApiError {
     pub(crate) status: StatusCode,
     pub(crate) code: &'static str,
     pub(crate) message: String,
 }
 
-impl Refusal {
+impl ApiError {
     pub(crate) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
         Self { status, code, message: message.into() }
     }
@@ -23,22 +23,22 @@ impl Refusal {
     }
 }
 
-/// A finished answer: what an idempotency key remembers, and what a fault distorts.
+/// A complete response, as it is stored under an idempotency key and as a fault changes it.
 #[derive(Clone, Debug)]
-pub(crate) struct Answer {
+pub(crate) struct ApiResponse {
     pub(crate) status: StatusCode,
     pub(crate) request_id: String,
     pub(crate) body: Bytes,
 }
 
-impl Answer {
+impl ApiResponse {
     pub(crate) fn success(request_id: &str, data: &Value) -> Self {
         let envelope = Success { success: true, request_id, data };
         Self { status: StatusCode::OK, request_id: request_id.to_owned(), body: to_bytes(&envelope) }
     }
 
-    pub(crate) fn refusal(request_id: &str, refusal: &Refusal) -> Self {
-        Self::failure(request_id, refusal.status, refusal.code, &refusal.message)
+    pub(crate) fn error(request_id: &str, error: &ApiError) -> Self {
+        Self::failure(request_id, error.status, error.code, &error.message)
     }
 
     pub(crate) fn failure(request_id: &str, status: StatusCode, code: &str, message: &str) -> Self {
@@ -65,6 +65,6 @@ struct Failure<'a> {
 }
 
 pub(crate) fn to_bytes(value: &impl Serialize) -> Bytes {
-    // Only maps with keys that are not strings, and values that refuse to be serialised, can fail here: there are none.
+    // Serialising fails only for maps without string keys and for types that return an error. Neither is used here.
     serde_json::to_vec(value).unwrap_or_default().into()
 }

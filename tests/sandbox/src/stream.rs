@@ -1,8 +1,8 @@
-//! The TCP stream under a connection, with the handles that let an answer end it.
+//! The TCP stream of a connection, and the means to close it after a response.
 //!
-//! hyper decides when bytes are written; only down here is it known that everything written so far has gone to the
-//! socket. Faults that close a connection after an exact number of bytes wait for that moment, and so does the ledger,
-//! before it believes that an answer was sent.
+//! hyper decides when it writes. Only the stream knows that everything written so far has reached the socket. Faults that
+//! close a connection after an exact number of bytes wait for that, and so does the request log before it records that a
+//! response was sent.
 
 use std::io;
 use std::pin::Pin;
@@ -14,77 +14,77 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
-use crate::ledger::Delivery;
+use crate::request_log::RequestTracker;
 
-/// What is to happen once everything written so far has left.
+/// What to do when everything written so far has reached the socket.
 #[derive(Debug, Default)]
-pub(crate) struct OnceFlushed {
-    pub(crate) settle: Option<Delivery>,
-    pub(crate) hang_up: bool,
+pub(crate) struct AfterFlush {
+    pub(crate) finish: Option<RequestTracker>,
+    pub(crate) close: bool,
 }
 
 #[derive(Debug, Default)]
-pub(crate) struct WireControl {
-    once_flushed: Mutex<Vec<OnceFlushed>>,
-    hang_up: Notify,
+pub(crate) struct StreamControl {
+    after_flush: Mutex<Vec<AfterFlush>>,
+    close: Notify,
     reset: AtomicBool,
 }
 
-impl WireControl {
-    pub(crate) fn once_flushed(&self, then: OnceFlushed) {
-        self.once_flushed.lock().unwrap_or_else(PoisonError::into_inner).push(then);
+impl StreamControl {
+    pub(crate) fn after_flush(&self, then: AfterFlush) {
+        self.after_flush.lock().unwrap_or_else(PoisonError::into_inner).push(then);
     }
 
-    /// Resolves when an answer has asked for the connection to be dropped.
-    pub(crate) async fn hung_up(&self) {
-        self.hang_up.notified().await;
+    /// Resolves when a response wants the connection closed.
+    pub(crate) async fn closed(&self) {
+        self.close.notified().await;
     }
 
-    /// The end of the connection, whenever it comes, is to be a reset instead of an orderly close.
+    /// When the connection ends, reset it instead of closing it.
     pub(crate) fn end_with_reset(&self) {
         self.reset.store(true, Ordering::SeqCst);
     }
 
     fn flushed(&self) {
-        let due = std::mem::take(&mut *self.once_flushed.lock().unwrap_or_else(PoisonError::into_inner));
+        let due = std::mem::take(&mut *self.after_flush.lock().unwrap_or_else(PoisonError::into_inner));
         for then in due {
-            if let Some(delivery) = then.settle {
-                delivery.settle();
+            if let Some(tracker) = then.finish {
+                tracker.finish();
             }
-            if then.hang_up {
-                self.hang_up.notify_one();
+            if then.close {
+                self.close.notify_one();
             }
         }
     }
 }
 
-pub(crate) struct Wire {
+pub(crate) struct TrackedStream {
     tcp: TcpStream,
-    control: Arc<WireControl>,
+    control: Arc<StreamControl>,
 }
 
-impl Wire {
-    pub(crate) fn new(tcp: TcpStream, control: Arc<WireControl>) -> Self {
+impl TrackedStream {
+    pub(crate) fn new(tcp: TcpStream, control: Arc<StreamControl>) -> Self {
         Self { tcp, control }
     }
 }
 
-impl Drop for Wire {
+impl Drop for TrackedStream {
     fn drop(&mut self) {
         if self.control.reset.load(Ordering::SeqCst) {
-            // If this fails the client sees an ordinary close, which is the best that is left.
+            // If this fails, the client sees an ordinary close.
             let _ = self.tcp.set_zero_linger();
         }
     }
 }
 
-impl AsyncRead for Wire {
+impl AsyncRead for TrackedStream {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.tcp).poll_read(cx, buffer)
     }
 }
 
-impl AsyncWrite for Wire {
+impl AsyncWrite for TrackedStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.tcp).poll_write(cx, bytes)
     }

@@ -1,4 +1,4 @@
-//! Every API request that came in, and what became of it.
+//! The log of API requests.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,13 +14,13 @@ use serde_json::{Value, json};
 use crate::clock::UnixTime;
 use crate::route::Route;
 
-/// A request as it was received, and how far its answer got.
+/// A request as it was received, and the progress of its response.
 #[derive(Debug)]
 pub(crate) struct Entry {
     seq: u64,
     connection: u64,
     received_at: UnixTime,
-    running: Duration,
+    uptime: Duration,
     pub(crate) parts: Parts,
     pub(crate) body: Bytes,
     pub(crate) route: Option<Route>,
@@ -77,7 +77,7 @@ impl Entry {
             "header": header,
             "body": (!self.body.is_empty()).then(|| text(&self.body)),
             "receivedAt": self.received_at.as_secs_f64(),
-            "monotonicMs": self.running.as_secs_f64() * 1000.0,
+            "monotonicMs": self.uptime.as_secs_f64() * 1000.0,
             "connection": self.connection,
             "answered": progress.answered,
             "fault": progress.fault,
@@ -88,20 +88,20 @@ impl Entry {
     }
 }
 
-/// Follows a request until its answer has left, and notes when the client did not stay for it: whoever holds this and
-/// drops it without calling `settle` was torn down by the connection ending.
+/// Tracks a request until its response is sent. If it is dropped without `finish`, the connection ended first, and the log
+/// records that the client left.
 #[derive(Debug)]
-pub(crate) struct Delivery {
+pub(crate) struct RequestTracker {
     entry: Arc<Entry>,
-    settled: bool,
+    finished: bool,
 }
 
-impl Delivery {
+impl RequestTracker {
     pub(crate) fn request(&self) -> &Arc<Entry> {
         &self.entry
     }
 
-    /// Noted before the first byte leaves, so that a client that has its answer also finds it in the ledger.
+    /// Set before the first byte is sent, so that a client that has its response also finds it in the log.
     pub(crate) fn answered(&self, status: StatusCode) {
         self.entry.progress().answered = Some(status.as_u16());
     }
@@ -118,21 +118,21 @@ impl Delivery {
         self.entry.progress().replayed = true;
     }
 
-    /// The answer is out, or the sandbox itself hung up: from here on the client may go.
-    pub(crate) fn settle(mut self) {
-        self.settled = true;
+    /// The response was sent, or the sandbox closed the connection: the client may leave now.
+    pub(crate) fn finish(mut self) {
+        self.finished = true;
     }
 }
 
-impl Drop for Delivery {
+impl Drop for RequestTracker {
     fn drop(&mut self) {
-        if !self.settled {
+        if !self.finished {
             self.entry.progress().client_closed = true;
         }
     }
 }
 
-/// Copies what hyper hands out as slices of its read buffer: each entry would keep kilobytes of it.
+/// Copies slices of hyper's read buffer, so that an entry does not keep the whole buffer alive.
 fn detach(parts: &mut Parts) {
     for value in parts.headers.values_mut() {
         if let Ok(copy) = HeaderValue::from_bytes(value.as_bytes()) {
@@ -144,24 +144,24 @@ fn detach(parts: &mut Parts) {
     }
 }
 
-/// What the ledger is told of a request.
+/// A received request.
 pub(crate) struct Arrival {
     pub(crate) connection: u64,
     pub(crate) received_at: UnixTime,
-    pub(crate) running: Duration,
+    pub(crate) uptime: Duration,
     pub(crate) parts: Parts,
     pub(crate) body: Bytes,
 }
 
 #[derive(Debug)]
-pub(crate) struct Ledger {
-    /// How many requests are kept; the oldest go first.
+pub(crate) struct RequestLog {
+    /// How many requests are kept; the oldest are dropped first.
     capacity: usize,
     received: AtomicU64,
     entries: Mutex<VecDeque<Arc<Entry>>>,
 }
 
-impl Ledger {
+impl RequestLog {
     pub(crate) fn new(capacity: usize) -> Self {
         Self { capacity, received: AtomicU64::new(0), entries: Mutex::default() }
     }
@@ -170,17 +170,17 @@ impl Ledger {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn record(&self, arrival: Arrival) -> Delivery {
-        let Arrival { connection, received_at, running, mut parts, body } = arrival;
-        let route = Route::of_path(parts.uri.path());
+    pub(crate) fn record(&self, arrival: Arrival) -> RequestTracker {
+        let Arrival { connection, received_at, uptime, mut parts, body } = arrival;
+        let route = Route::parse(parts.uri.path());
         let make = |seq, parts| {
             let progress = Mutex::default();
-            Arc::new(Entry { seq, connection, received_at, running, parts, body, route, progress })
+            Arc::new(Entry { seq, connection, received_at, uptime, parts, body, route, progress })
         };
-        // Without a log there is nothing to be in order with, and no reason to meet at its lock.
+        // Without a log the order does not matter, and the lock is not needed.
         if self.capacity == 0 {
             let entry = make(self.received.fetch_add(1, Ordering::Relaxed) + 1, parts);
-            return Delivery { entry, settled: false };
+            return RequestTracker { entry, finished: false };
         }
         detach(&mut parts);
         let mut entries = self.entries();
@@ -189,11 +189,11 @@ impl Ledger {
             entries.pop_front();
         }
         entries.push_back(Arc::clone(&entry));
-        Delivery { entry, settled: false }
+        RequestTracker { entry, finished: false }
     }
 
     pub(crate) fn to_json(&self, candidate_id: Option<&str>) -> Value {
-        // Cloned first: writing down a long ledger must not keep requests waiting.
+        // Cloned first, so that a long log does not block requests while it is serialised.
         let entries: Vec<_> = self.entries().iter().cloned().collect();
         entries
             .iter()

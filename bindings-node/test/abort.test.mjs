@@ -8,11 +8,12 @@ import { after, test } from 'node:test';
 
 import { Celper } from 'celper';
 
-import { startSandbox, until } from './support/sandbox.mjs';
+import { startSandbox } from './support/sandbox.mjs';
+import { until } from './support/until.mjs';
 
 const sandbox = await startSandbox();
-const client = new Celper(sandbox.options());
-const jobPositionId = 'pos';
+const client = new Celper(sandbox.clientOptions);
+const jobPositionId = 'pos_1';
 const listeners = (signal) => getEventListeners(signal, 'abort').length;
 
 /** A server that notes its sockets and what came over them, and answers with `answer`, which may be nothing. */
@@ -71,7 +72,7 @@ async function abortsAtServer(server, baseUrl) {
 }
 
 test('already aborted: nothing is sent', async () => {
-  const candidateId = await sandbox.candidate();
+  const { id: candidateId } = await sandbox.createCandidate();
   const reason = { any: 'value' };
   const signal = AbortSignal.abort(reason);
   await rejectsAtOnce(client.getCandidateStatus(candidateId, { jobPositionId, signal }), reason);
@@ -83,10 +84,10 @@ test('already aborted: nothing is sent', async () => {
 });
 
 test('while it waits for the rate limit: its place goes to the next', async () => {
-  const candidateId = await sandbox.candidate();
+  const { id: candidateId } = await sandbox.createCandidate();
   const own = await startSandbox();
-  await own.control('candidates', { candidateId, jobPositionId, status: 'new' });
-  const paced = new Celper(own.options({ rateLimits: { reads: 1, window: 3_000 } }));
+  await own.createCandidate({ candidateId });
+  const paced = new Celper({ ...own.clientOptions, rateLimits: { reads: 1, window: 3_000 } });
   await paced.getCandidateStatus(candidateId, { jobPositionId });
   const controller = new AbortController();
   const waiting = paced.getCandidateStatus(candidateId, { jobPositionId, signal: controller.signal });
@@ -117,8 +118,8 @@ test('while it reads an answer', async () => {
 });
 
 test('while it waits before a retry', async () => {
-  const candidateId = await sandbox.candidate();
-  await sandbox.fault(candidateId, 'status', { status: 503, headers: { 'Retry-After': 1 }, times: null });
+  const { id: candidateId } = await sandbox.createCandidate();
+  await sandbox.queueFault(candidateId, 'status', { status: 503, headers: { 'Retry-After': 1 }, times: null });
   const controller = new AbortController();
   const call = client.getCandidateStatus(candidateId, { jobPositionId, signal: controller.signal });
   await until(async () => (await sandbox.requests(candidateId)).some(({ answered }) => answered), 'an answer');
@@ -130,8 +131,8 @@ test('while it waits before a retry', async () => {
 });
 
 test('AbortSignal.timeout and AbortSignal.any', async () => {
-  const candidateId = await sandbox.candidate();
-  await sandbox.fault(candidateId, 'delay', { seconds: 20, times: null });
+  const { id: candidateId } = await sandbox.createCandidate();
+  await sandbox.queueFault(candidateId, 'delay', { seconds: 20, times: null });
   const timeout = AbortSignal.timeout(30);
   const timedOut = client.getCandidateStatus(candidateId, { jobPositionId, signal: timeout });
   await assert.rejects(timedOut, (error) => error === timeout.reason && error.name === 'TimeoutError');
@@ -151,7 +152,7 @@ test('no listener stays, whatever the outcome, and many calls may share a signal
   const warnings = [];
   const note = (warning) => warnings.push(warning);
   process.on('warning', note);
-  const candidateId = await sandbox.candidate();
+  const { id: candidateId } = await sandbox.createCandidate();
   const { signal } = new AbortController();
   const options = { jobPositionId, signal };
   await client.getCandidateStatus(candidateId, options);
@@ -170,8 +171,8 @@ test('no listener stays, whatever the outcome, and many calls may share a signal
 });
 
 test('a signal that many calls share aborts them all', async () => {
-  const candidateId = await sandbox.candidate();
-  await sandbox.fault(candidateId, 'delay', { seconds: 20, times: null });
+  const { id: candidateId } = await sandbox.createCandidate();
+  await sandbox.queueFault(candidateId, 'delay', { seconds: 20, times: null });
   const controller = new AbortController();
   const options = { jobPositionId, signal: controller.signal };
   const calls = Array.from({ length: 20 }, () => client.getCandidateStatus(candidateId, options));
@@ -182,8 +183,8 @@ test('a signal that many calls share aborts them all', async () => {
 });
 
 test('a signal that aborts after the end does nothing, and other calls go on', async () => {
-  const candidateId = await sandbox.candidate();
-  await sandbox.fault(candidateId, 'delay', { seconds: 0.3, times: 2 });
+  const { id: candidateId } = await sandbox.createCandidate();
+  await sandbox.queueFault(candidateId, 'delay', { seconds: 0.3, times: 2 });
   const controller = new AbortController();
   const aborted = client.getCandidateStatus(candidateId, { jobPositionId, signal: controller.signal });
   const other = client.getCandidateStatus(candidateId, { jobPositionId });

@@ -8,7 +8,7 @@ import { Celper, InvalidArgumentError } from 'celper';
 import { startSandbox } from './support/sandbox.mjs';
 
 const sandbox = await startSandbox();
-const client = new Celper(sandbox.options());
+const client = new Celper(sandbox.clientOptions);
 const ours = { apiKey: 'celp_0123456789', baseUrl: 'https://api.celper.ai' };
 
 const throwing = {
@@ -127,7 +127,7 @@ test('options of clients', () => {
 });
 
 test('none of it was sent', async () => {
-  assert.deepEqual(await sandbox.control('requests'), []);
+  assert.deepEqual(await sandbox.requests(), []);
 });
 
 test('what cannot be passed wrong by accident is taken as it is', async () => {

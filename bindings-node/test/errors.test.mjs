@@ -14,8 +14,8 @@ import { native } from './support/tables.mjs';
 const require = createRequire(import.meta.url);
 const { Celper, CelperError } = celper;
 const sandbox = await startSandbox();
-const client = new Celper(sandbox.options({ maxRetries: 0 }));
-const jobPositionId = 'pos';
+const client = new Celper({ ...sandbox.clientOptions, maxRetries: 0 });
+const jobPositionId = 'pos_1';
 
 const caught = (promise) =>
   promise.then(
@@ -25,9 +25,9 @@ const caught = (promise) =>
 
 /** What a call fails with when the server answers like this. */
 async function answered(status, code, more = {}) {
-  const candidateId = await sandbox.candidate();
+  const { id: candidateId } = await sandbox.createCandidate();
   const json = { success: false, error: code, message: `Said by the server (${code}).`, requestId: 'req_1' };
-  await sandbox.fault(candidateId, 'status', { status, json, ...more });
+  await sandbox.queueFault(candidateId, 'status', { status, json, ...more });
   return caught(client.selectCandidate(candidateId, { jobPositionId, idempotencyKey: 'k' }));
 }
 
@@ -75,23 +75,23 @@ test("answers become the class of their kind, with the server's fields", async (
 });
 
 test('what is no usable answer', async () => {
-  const candidateId = await sandbox.candidate();
+  const { id: candidateId } = await sandbox.createCandidate();
   const invite = () => caught(client.inviteCandidate(candidateId, { jobPositionId }));
-  await sandbox.fault(candidateId, 'close');
+  await sandbox.queueFault(candidateId, 'close');
   const closed = await invite();
   assert.ok(closed instanceof celper.ConnectionFailedError && closed instanceof celper.TransportError);
   assert.equal(closed.outcomeUnknown, true);
   assert.match(closed.idempotencyKey, /^[0-9a-f-]{36}$/);
   assert.ok(closed.cause instanceof Error && closed.cause.message.length > 0);
-  await sandbox.fault(candidateId, 'not_json', { act: 'none' });
+  await sandbox.queueFault(candidateId, 'not_json', { act: 'none' });
   const html = await invite();
   assert.ok(html instanceof celper.UnexpectedResponseError && html.outcomeUnknown, `${html}`);
-  await sandbox.fault(candidateId, 'not_json');
+  await sandbox.queueFault(candidateId, 'not_json');
   assert.match(
     (await caught(client.getCandidateStatus(candidateId, { jobPositionId }))).message,
     /Check that baseUrl /,
   );
-  await sandbox.fault(candidateId, 'redirect', { location: 'http://127.0.0.1:1/' });
+  await sandbox.queueFault(candidateId, 'redirect', { location: 'http://127.0.0.1:1/' });
   assert.equal((await invite()).kind, 'unexpected_response');
 
   const listener = net.createServer().listen(0, '127.0.0.1');
@@ -123,7 +123,7 @@ test('instanceof across ESM, CommonJS and a second copy in one process', async (
   for (const [file, module] of kept) require.cache[file] = module;
   assert.notEqual(copy.CelperError, CelperError);
 
-  const other = new copy.Celper(sandbox.options());
+  const other = new copy.Celper(sandbox.clientOptions);
   const error = await caught(other.getCandidateStatus('nobody', { jobPositionId }));
   assert.ok(error instanceof copy.NotFoundError);
   for (const name of ['NotFoundError', 'ApiError', 'CelperError']) assert.ok(error instanceof celper[name], name);
@@ -180,14 +180,14 @@ test('every printed form is readable and shows no secret', async () => {
   const clean = (text) => assert.ok(!secrets.some((secret) => text.includes(secret)), text);
   const forms = (value) => [`${value}`, inspect(value, { depth: 9, showHidden: true }), JSON.stringify(value) ?? ''];
 
-  const shown = new Celper(sandbox.options({ proxy: 'http://user:hunter2@127.0.0.1:1', maxRetries: 0 }));
+  const shown = new Celper({ ...sandbox.clientOptions, proxy: 'http://user:hunter2@127.0.0.1:1', maxRetries: 0 });
   forms(shown).forEach(clean);
   assert.equal(inspect(shown), `Celper { baseUrl: '${sandbox.baseUrl}' }`);
   assert.match(inspect({ client: shown }), /client: Celper \{ baseUrl/);
 
-  const candidateId = await sandbox.candidate();
+  const { id: candidateId } = await sandbox.createCandidate();
   const json = { success: false, error: 'ECHO', message: `your key is ${sandbox.apiKey}`, requestId: 'req_9' };
-  await sandbox.fault(candidateId, 'status', { status: 400, json });
+  await sandbox.queueFault(candidateId, 'status', { status: 400, json });
   const options = { jobPositionId, emailSubject: 'SUBJECT', emailBody: 'BODY' };
   const echoed = await caught(client.inviteCandidate(candidateId, options));
   forms(echoed).forEach(clean);

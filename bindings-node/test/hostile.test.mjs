@@ -10,8 +10,8 @@ import { Celper, InvalidArgumentError } from 'celper';
 import { startSandbox } from './support/sandbox.mjs';
 
 const sandbox = await startSandbox();
-const client = new Celper(sandbox.options());
-const jobPositionId = 'pos';
+const client = new Celper(sandbox.clientOptions);
+const jobPositionId = 'pos_1';
 const caught = (promise) =>
   promise.then(
     () => assert.fail('it did not fail'),
@@ -34,7 +34,7 @@ test('huge and odd strings are sent as they are or refused, and come back as an 
 });
 
 test('options that are proxies, classes or have a prototype of their own', async () => {
-  const candidateId = await sandbox.candidate();
+  const { id: candidateId } = await sandbox.createCandidate();
   const proxy = new Proxy({ jobPositionId }, {});
   assert.equal((await client.getCandidateStatus(candidateId, proxy)).status, 'new');
   const revoked = Proxy.revocable({}, {});
@@ -43,12 +43,12 @@ test('options that are proxies, classes or have a prototype of their own', async
     assert.ok((await caught(client.getCandidateStatus(candidateId, bad))) instanceof InvalidArgumentError);
     assert.throws(() => new Celper(bad), InvalidArgumentError);
   }
-  const polluted = JSON.parse('{"jobPositionId":"pos","__proto__":{"timeout":-1}}');
+  const polluted = JSON.parse('{"jobPositionId":"pos_1","__proto__":{"timeout":-1}}');
   assert.ok((await caught(client.getCandidateStatus(candidateId, polluted))) instanceof InvalidArgumentError);
 });
 
 test("signals of somebody's own make", async () => {
-  const candidateId = await sandbox.candidate();
+  const { id: candidateId } = await sandbox.createCandidate();
   const bad = {
     aborted: false,
     addEventListener() {},
@@ -65,7 +65,7 @@ test("signals of somebody's own make", async () => {
 });
 
 test('a throwing Error.prepareStackTrace keeps no other outcome from arriving', async () => {
-  const candidateId = await sandbox.candidate();
+  const { id: candidateId } = await sandbox.createCandidate();
   const { prepareStackTrace } = Error;
   const call = (id) => client.getCandidateStatus(id, { jobPositionId });
   try {
@@ -116,8 +116,8 @@ test('methods torn off, foreign receivers, calls without new', () => {
 });
 
 test('thousands of calls at once', async () => {
-  const candidateId = await sandbox.candidate();
-  const patient = new Celper(sandbox.options({ maxRetries: 5 }));
+  const { id: candidateId } = await sandbox.createCandidate();
+  const patient = new Celper({ ...sandbox.clientOptions, maxRetries: 5 });
   const calls = Array.from({ length: 5_000 }, (_, i) =>
     patient.getCandidateStatus(i % 10 === 0 ? 'nobody' : candidateId, { jobPositionId }).then(
       ({ status }) => status,
@@ -130,8 +130,8 @@ test('thousands of calls at once', async () => {
 });
 
 test('a client that is closed at once, and closed again by everything that can', async () => {
-  const candidateId = await sandbox.candidate();
-  const one = new Celper(sandbox.options());
+  const { id: candidateId } = await sandbox.createCandidate();
+  const one = new Celper(sandbox.clientOptions);
   const begun = caught(one.getCandidateStatus('nobody', { jobPositionId }));
   one.close();
   one.close();

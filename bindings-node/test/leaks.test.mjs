@@ -13,14 +13,14 @@ const CALLS_OF_EACH_KIND = 16_000;
 const MB = 1024 * 1024;
 
 test('good, failing and aborted calls leave heap, memory, handles and listeners flat', async (t) => {
-  const sandbox = await startSandbox('--no-log');
-  const slow = await sandbox.candidate();
-  await sandbox.fault(slow, 'delay', { seconds: 60, times: null });
+  const sandbox = await startSandbox();
+  const { id: quick } = await sandbox.createCandidate();
+  const { id: slow } = await sandbox.createCandidate();
+  await sandbox.queueFault(slow, 'delay', { seconds: 60, times: null });
   const env = {
     ...process.env,
-    CELPER_API_KEY: sandbox.apiKey,
-    CELPER_BASE_URL: sandbox.baseUrl,
-    QUICK_CANDIDATE: await sandbox.candidate(),
+    ...sandbox.environment,
+    QUICK_CANDIDATE: quick,
     SLOW_CANDIDATE: slow,
   };
   const args = ['--expose-gc', PROGRAM, String(CALLS_OF_EACH_KIND)];

@@ -12,18 +12,17 @@ const PROGRAM = fileURLToPath(new URL('programs/program.mjs', import.meta.url));
 // Longer than any of them takes on a busy machine; shorter than every timeout that could end a call by itself.
 const HANGS_AFTER = 25_000;
 
-const sandbox = await startSandbox('--no-log');
-const quick = await sandbox.candidate();
-const slow = await sandbox.candidate();
-const verySlow = await sandbox.candidate();
-await sandbox.fault(slow, 'delay', { seconds: 1, times: null });
-await sandbox.fault(verySlow, 'delay', { seconds: 60, times: null });
+const sandbox = await startSandbox();
+const { id: quick } = await sandbox.createCandidate();
+const { id: slow } = await sandbox.createCandidate();
+const { id: verySlow } = await sandbox.createCandidate();
+await sandbox.queueFault(slow, 'delay', { seconds: 1, times: null });
+await sandbox.queueFault(verySlow, 'delay', { seconds: 60, times: null });
 
 async function run(what, { slowCandidate = slow } = {}) {
   const env = {
     ...process.env,
-    CELPER_API_KEY: sandbox.apiKey,
-    CELPER_BASE_URL: sandbox.baseUrl,
+    ...sandbox.environment,
     QUICK_CANDIDATE: quick,
     SLOW_CANDIDATE: slowCandidate,
   };

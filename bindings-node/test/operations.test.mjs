@@ -1,7 +1,9 @@
 // The four operations, what they take and what they give.
 
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { once } from 'node:events';
+import net from 'node:net';
+import { after, test } from 'node:test';
 import { inspect } from 'node:util';
 
 import { CandidateStatus, Celper, isKnownStatus } from 'celper';
@@ -10,15 +12,14 @@ import { startSandbox } from './support/sandbox.mjs';
 import { native } from './support/tables.mjs';
 
 const sandbox = await startSandbox();
-const limited = await startSandbox('--window', '60');
-const tls = await startSandbox('--tls');
-const proxied = await startSandbox('--proxy', '--proxy-auth', 'user:pass');
-const client = new Celper(sandbox.options());
-const jobPositionId = 'pos';
+const limited = await startSandbox({ limits: {} });
+const tls = await startSandbox({ tls: true });
+const client = new Celper(sandbox.clientOptions);
+const jobPositionId = 'pos_1';
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 test('status, invite, select, reject', async () => {
-  const invited = await sandbox.candidate();
+  const { id: invited } = await sandbox.createCandidate();
   const fresh = await client.getCandidateStatus(invited, { jobPositionId });
   assert.deepEqual(Object.keys(fresh), ['status', 'analysisViewed', 'interviewScore', 'requestId', 'rateLimit']);
   assert.deepEqual([fresh.status, fresh.analysisViewed, fresh.interviewScore], ['new', false, null]);
@@ -31,10 +32,10 @@ test('status, invite, select, reject', async () => {
   const days = (invitation.expiresAt.getTime() - Date.now()) / 86_400_000;
   assert.ok(days > 6.9 && days < 7.1, `${invitation.expiresAt}`);
 
-  const selected = await sandbox.interviewed();
+  const { id: selected } = await sandbox.createInterviewedCandidate();
   assert.equal((await client.getCandidateStatus(selected, { jobPositionId })).interviewScore, 85);
   assert.equal((await client.selectCandidate(selected, { jobPositionId })).status, CandidateStatus.Selected);
-  const rejected = await sandbox.interviewed({ interviewScore: 12.5 });
+  const { id: rejected } = await sandbox.createInterviewedCandidate({ interviewScore: 12.5 });
   assert.equal((await client.getCandidateStatus(rejected, { jobPositionId })).interviewScore, 12.5);
   const decision = await client.rejectCandidate(rejected, { jobPositionId });
   assert.deepEqual(Object.keys(decision), ['status', 'requestId', 'rateLimit']);
@@ -42,8 +43,9 @@ test('status, invite, select, reject', async () => {
 });
 
 test('results are frozen plain data', async () => {
-  const client = new Celper(limited.options());
-  const state = await client.getCandidateStatus(await limited.candidate(), { jobPositionId });
+  const client = new Celper(limited.clientOptions);
+  const { id: candidateId } = await limited.createCandidate();
+  const state = await client.getCandidateStatus(candidateId, { jobPositionId });
   assert.ok(Object.isFrozen(state) && Object.isFrozen(state.rateLimit));
   assert.deepEqual(structuredClone(state), state);
   assert.match(inspect(state), /status: 'new'/);
@@ -53,14 +55,15 @@ test('results are frozen plain data', async () => {
 });
 
 test("the rate limit is the server's headers, and null where it sent none", async () => {
-  const ofLimited = new Celper(limited.options());
-  const { rateLimit } = await ofLimited.getCandidateStatus(await limited.candidate(), { jobPositionId });
+  const { id: candidateId } = await limited.createCandidate();
+  const ofLimited = new Celper(limited.clientOptions);
+  const { rateLimit } = await ofLimited.getCandidateStatus(candidateId, { jobPositionId });
   assert.equal(rateLimit.limit, 40);
   assert.ok(rateLimit.remaining < 40 && rateLimit.resetAt instanceof Date);
   assert.ok(Math.abs(rateLimit.resetAt.getTime() - Date.now()) < 120_000);
 
-  const odd = await sandbox.candidate();
-  await sandbox.fault(odd, 'status', {
+  const { id: odd } = await sandbox.createCandidate();
+  await sandbox.queueFault(odd, 'status', {
     status: 200,
     json: { success: true, data: { status: 'new', analysisViewed: false } },
     headers: {
@@ -75,13 +78,14 @@ test("the rate limit is the server's headers, and null where it sent none", asyn
   assert.deepEqual(answer.rateLimit, { limit: null, remaining: 7, resetAt: null });
   assert.equal(answer.requestId, null);
 
-  assert.equal((await client.getCandidateStatus(await sandbox.candidate(), { jobPositionId })).rateLimit, null);
+  const { id: plain } = await sandbox.createCandidate();
+  assert.equal((await client.getCandidateStatus(plain, { jobPositionId })).rateLimit, null);
 });
 
 test('what a call takes reaches the wire', async () => {
   const id = 'cand ü/../?#%🦀';
-  await sandbox.control('candidates', { candidateId: id, jobPositionId: 'p ö&=', status: 'new' });
-  const agent = new Celper(sandbox.options({ appInfo: 'acme/2.1' }));
+  await sandbox.createCandidate({ candidateId: id, jobPositionId: 'p ö&=' });
+  const agent = new Celper({ ...sandbox.clientOptions, appInfo: 'acme/2.1' });
   const emailSubject = 'Hällo "you" 🦀';
   const emailBody = 'line one\nline two {interviewLink}\u2028';
   await agent.getCandidateStatus(id, { jobPositionId: 'p ö&=' });
@@ -89,42 +93,42 @@ test('what a call takes reaches the wire', async () => {
   const [read, post] = await sandbox.requests(id);
   assert.equal(read.method, 'GET');
   assert.equal(new URLSearchParams(read.query).get('jobPositionId'), 'p ö&=');
-  assert.equal(read.header['idempotency-key'], undefined);
-  assert.equal(read.header['x-api-key'], sandbox.apiKey);
+  assert.equal(read.headers['idempotency-key'], undefined);
+  assert.equal(read.headers['x-api-key'], sandbox.apiKey);
   assert.match(
-    read.header['user-agent'],
+    read.headers['user-agent'],
     new RegExp(`^celper-node/\\S+ \\(.*node ${process.versions.node}\\) acme/2\\.1$`),
   );
   assert.equal(post.method, 'POST');
-  assert.equal(post.header['idempotency-key'], 'invite 17');
+  assert.equal(post.headers['idempotency-key'], 'invite 17');
   assert.deepEqual(JSON.parse(post.body), { jobPositionId: 'p ö&=', emailSubject, emailBody });
 });
 
 test('an action carries one idempotency key in all of its attempts', async () => {
-  const candidateId = await sandbox.interviewed();
-  await sandbox.fault(candidateId, 'status', { status: 503, headers: { 'Retry-After': 0 } });
+  const { id: candidateId } = await sandbox.createInterviewedCandidate();
+  await sandbox.queueFault(candidateId, 'status', { status: 503, headers: { 'Retry-After': 0 } });
   await client.selectCandidate(candidateId, { jobPositionId });
   const [first, second] = await sandbox.requests(candidateId);
-  assert.match(first.header['idempotency-key'], UUID);
-  assert.equal(second.header['idempotency-key'], first.header['idempotency-key']);
+  assert.match(first.headers['idempotency-key'], UUID);
+  assert.equal(second.headers['idempotency-key'], first.headers['idempotency-key']);
 });
 
 test('maxRetries of a call, and of a client', async () => {
-  const candidateId = await sandbox.candidate();
-  await sandbox.fault(candidateId, 'status', { status: 503, headers: { 'Retry-After': 0 }, times: null });
+  const { id: candidateId } = await sandbox.createCandidate();
+  await sandbox.queueFault(candidateId, 'status', { status: 503, headers: { 'Retry-After': 0 }, times: null });
   const attempts = (c, options) =>
     c.getCandidateStatus(candidateId, { jobPositionId, ...options }).then(assert.fail, (error) => error.attempts);
   assert.equal(await attempts(client), 3);
   assert.equal(await attempts(client, { maxRetries: 0 }), 1);
-  const patient = new Celper(sandbox.options({ maxRetries: 3 }));
+  const patient = new Celper({ ...sandbox.clientOptions, maxRetries: 3 });
   assert.equal(await attempts(patient), 4);
   assert.equal(await attempts(patient, { maxRetries: 1 }), 2);
 });
 
 test('timeouts are in milliseconds', async () => {
-  const candidateId = await sandbox.candidate();
-  await sandbox.fault(candidateId, 'delay', { seconds: 30, times: null });
-  const impatient = new Celper(sandbox.options({ attemptTimeout: 60, maxRetries: 0 }));
+  const { id: candidateId } = await sandbox.createCandidate();
+  await sandbox.queueFault(candidateId, 'delay', { seconds: 30, times: null });
+  const impatient = new Celper({ ...sandbox.clientOptions, attemptTimeout: 60, maxRetries: 0 });
   for (const call of [
     () => client.getCandidateStatus(candidateId, { jobPositionId, timeout: 60 }),
     () => impatient.getCandidateStatus(candidateId, { jobPositionId }),
@@ -134,23 +138,23 @@ test('timeouts are in milliseconds', async () => {
 });
 
 test("calls are paced, in this process's own windows", async () => {
-  const candidateId = await sandbox.candidate();
-  const paced = new Celper(sandbox.options({ rateLimits: { reads: 2, window: 300 }, appInfo: 'paced' }));
+  const { id: candidateId } = await sandbox.createCandidate();
+  const paced = new Celper({ ...sandbox.clientOptions, rateLimits: { reads: 2, window: 300 }, appInfo: 'paced' });
   const started = performance.now();
   await Promise.all(Array.from({ length: 6 }, () => paced.getCandidateStatus(candidateId, { jobPositionId })));
   assert.ok(performance.now() - started >= 600, 'six reads at two per window take more than two windows');
 
   // Clients of one base URL and key share their windows, so this one needs a sandbox of its own.
   const other = await startSandbox();
-  const otherId = await other.candidate();
-  const full = new Celper(other.options({ rateLimits: { reads: 1, window: 600_000 } }));
+  const { id: otherId } = await other.createCandidate();
+  const full = new Celper({ ...other.clientOptions, rateLimits: { reads: 1, window: 600_000 } });
   await full.getCandidateStatus(otherId, { jobPositionId });
   const late = full.getCandidateStatus(otherId, { jobPositionId, timeout: 30_000 });
   await assert.rejects(late, (error) => error.kind === 'rate_limited' && error.retryAfter > 0 && error.attempts === 0);
 });
 
 test("an unknown status comes through, and the known ones are the core's", async () => {
-  const candidateId = await sandbox.candidate({ status: 'on_hold' });
+  const { id: candidateId } = await sandbox.createCandidate({ status: 'on_hold' });
   const { status } = await client.getCandidateStatus(candidateId, { jobPositionId });
   assert.equal(status, 'on_hold');
   assert.equal(isKnownStatus(status), false);
@@ -159,25 +163,42 @@ test("an unknown status comes through, and the known ones are the core's", async
 });
 
 test("TLS with a CA of one's own, as text and as bytes", async () => {
-  const candidateId = await tls.candidate();
+  const { id: candidateId } = await tls.createCandidate();
   for (const caCertificates of [tls.caCertificate, Buffer.from(tls.caCertificate)]) {
-    const secure = new Celper(tls.options({ caCertificates }));
+    const secure = new Celper({ ...tls.clientOptions, caCertificates });
     assert.equal((await secure.getCandidateStatus(candidateId, { jobPositionId })).status, 'new');
   }
-  const distrusting = new Celper(tls.options({ maxRetries: 0 }));
+  const distrusting = new Celper({ ...tls.clientOptions, caCertificates: undefined, maxRetries: 0 });
   await assert.rejects(distrusting.getCandidateStatus(candidateId, { jobPositionId }), { kind: 'connection' });
 });
 
-test('a proxy', async () => {
-  const candidateId = await proxied.candidate();
-  const proxy = proxied.proxyUrl.replace('http://', 'http://user:pass@');
-  const client = new Celper(proxied.options({ proxy }));
-  await client.getCandidateStatus(candidateId, { jobPositionId });
-  assert.equal((await proxied.control('proxy')).length, 1);
+test('a proxy with credentials', async () => {
+  const { id: candidateId } = await tls.createCandidate();
+  const connects = [];
+  const proxy = net.createServer((socket) => {
+    socket.once('data', (head) => {
+      connects.push(head.toString('latin1'));
+      const upstream = net.connect(new URL(tls.baseUrl).port, '127.0.0.1', () => {
+        socket.write('HTTP/1.1 200 OK\r\n\r\n');
+        socket.pipe(upstream).pipe(socket);
+      });
+      for (const end of [socket, upstream]) end.on('error', () => {}).on('close', () => socket.destroy());
+    });
+  });
+  proxy.listen(0, '127.0.0.1');
+  after(() => proxy.close());
+  await once(proxy, 'listening');
+  const client = new Celper({ ...tls.clientOptions, proxy: `http://user:pass@127.0.0.1:${proxy.address().port}` });
+  assert.equal((await client.getCandidateStatus(candidateId, { jobPositionId })).status, 'new');
+  const [connect] = connects;
+  assert.equal(connects.length, 1);
+  assert.ok(connect.startsWith(`CONNECT ${new URL(tls.baseUrl).host} HTTP/1.1\r\n`), connect);
+  assert.match(connect, /^proxy-authorization: Basic dXNlcjpwYXNz\r$/im);
+  client.close();
 });
 
 test('options from the environment', async () => {
-  const candidateId = await limited.candidate();
+  const { id: candidateId } = await limited.createCandidate();
   Object.assign(process.env, { CELPER_API_KEY: limited.apiKey, CELPER_BASE_URL: limited.baseUrl });
   try {
     const fromEnvironment = new Celper();
@@ -192,11 +213,11 @@ test('options from the environment', async () => {
 });
 
 test('a closed client begins nothing and lets calls under way end', async () => {
-  const candidateId = await sandbox.candidate();
-  await sandbox.fault(candidateId, 'delay', { seconds: 0.2 });
+  const { id: candidateId } = await sandbox.createCandidate();
+  await sandbox.queueFault(candidateId, 'delay', { seconds: 0.2 });
   let last;
   {
-    const closing = new Celper(sandbox.options());
+    const closing = new Celper(sandbox.clientOptions);
     const underWay = closing.getCandidateStatus(candidateId, { jobPositionId });
     await new Promise((resolve) => setTimeout(resolve, 50));
     closing.close();
@@ -209,10 +230,10 @@ test('a closed client begins nothing and lets calls under way end', async () => 
     last = closing;
   }
   assert.equal(last.baseUrl, sandbox.baseUrl);
-  const disposed = new Celper(sandbox.options());
+  const disposed = new Celper(sandbox.clientOptions);
   disposed[Symbol.dispose]();
   await assert.rejects(disposed.getCandidateStatus(candidateId, { jobPositionId }), /closed/);
-  const asyncDisposed = new Celper(sandbox.options());
+  const asyncDisposed = new Celper(sandbox.clientOptions);
   await asyncDisposed[Symbol.asyncDispose]();
   await assert.rejects(asyncDisposed.getCandidateStatus(candidateId, { jobPositionId }), /closed/);
 });

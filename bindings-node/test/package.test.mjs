@@ -20,12 +20,12 @@ const require = createRequire(import.meta.url);
 const { napi, version } = require('../package.json');
 const sandbox = await startSandbox();
 const registry = await startRegistry();
-const candidateId = await sandbox.candidate();
-const env = { ...process.env, CELPER_API_KEY: sandbox.apiKey, CELPER_BASE_URL: sandbox.baseUrl, NODE_PATH: '' };
+const { id: candidateId } = await sandbox.createCandidate();
+const env = { ...process.env, ...sandbox.environment, NODE_PATH: '' };
 
 const CALL = `
   const client = new Celper({ rateLimits: false });
-  client.getCandidateStatus('${candidateId}', { jobPositionId: 'pos' }).then(({ status }) => console.log(status));`;
+  client.getCandidateStatus('${candidateId}', { jobPositionId: 'pos_1' }).then(({ status }) => console.log(status));`;
 const ESM = `import { Celper } from 'celper';${CALL}`;
 const CJS = `const { Celper } = require('celper');${CALL}`;
 

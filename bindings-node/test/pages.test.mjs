@@ -8,7 +8,7 @@ import { text } from 'node:stream/consumers';
 import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
-import { BINARY, startSandbox } from './support/sandbox.mjs';
+import { startSandbox } from './support/sandbox.mjs';
 
 const ROOT = new URL('../../', import.meta.url);
 const read = (path) => readFile(new URL(path, ROOT), 'utf8');
@@ -24,6 +24,7 @@ for (const page of (await read('tests/docs/pages.txt')).split('\n').filter(Boole
     examples.push({ page, name: `${page}:${line}`, code: match.groups.code });
   }
 }
+const quickstart = examples.findIndex(({ page }) => page === 'README.md');
 const stage = JSON.parse(await read('tests/docs/stage.json'));
 
 // Inside the package, so that its own name leads to it.
@@ -51,20 +52,14 @@ test('there are examples, and they are well typed', async () => {
   assert.deepEqual([named, code], ['', 0]);
 });
 
-for (const [number, { name, page }] of examples.entries()) {
+for (const [number, { name }] of examples.entries()) {
   test(`${name} runs as printed`, async () => {
     const sandbox = await startSandbox();
     for (const call of stage) await sandbox.control(call.path, call.body);
-    const proxies = Object.keys(process.env).filter((key) => key.toLowerCase().endsWith('_proxy'));
-    const { out, err, code } = await run(path(`example${number}.mjs`), [], {
-      ...process.env,
-      ...Object.fromEntries(proxies.map((key) => [key, undefined])),
-      CELPER_API_KEY: sandbox.apiKey,
-      CELPER_BASE_URL: sandbox.baseUrl,
-      CELPER_SANDBOX: BINARY,
-    });
+    const env = { ...process.env, ...sandbox.environment };
+    const { out, err, code } = await run(path(`example${number}.mjs`), [], env);
     // Workers' failures are seen on standard error alone.
     assert.deepEqual([err, code], ['', 0]);
-    if (page === 'README.md') assert.match(out, /^new null\nopen until \d{4}-.*Z\nview the analysis first\n$/);
+    if (number === quickstart) assert.match(out, /^new null\nopen until \d{4}-.*Z\nview the analysis first\n$/);
   });
 }

@@ -9,7 +9,7 @@ const client = new Celper({ rateLimits: false, maxRetries: 0 });
 const good = process.env.QUICK_CANDIDATE;
 const slow = process.env.SLOW_CANDIDATE;
 const shared = new AbortController();
-const options = { jobPositionId: 'pos', signal: shared.signal };
+const options = { jobPositionId: 'pos_1', signal: shared.signal };
 
 /** `count` calls of each kind, 32 at a time. */
 async function calls(count) {

@@ -8,7 +8,7 @@ import { Celper } from 'celper';
 const WORKERS = 16;
 const what = isMainThread ? process.argv[2] : workerData.what;
 const make = () => new Celper({ rateLimits: false });
-const options = { jobPositionId: 'pos' };
+const options = { jobPositionId: 'pos_1' };
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const slow = process.env.SLOW_CANDIDATE;
 const quick = process.env.QUICK_CANDIDATE;

@@ -121,6 +121,8 @@ test('the package is as in the table', () => {
     names: exported.filter((name) => !(name in results) && !(name in parents)),
   });
 
+  for (const name of Object.keys({ ...results, ...parents }))
+    assert.ok(exported.includes(name), `${name} is not exported`);
   for (const [name, parent] of Object.entries(parents)) {
     assert.equal(Object.getPrototypeOf(celper[name]), celper[parent]);
     assert.equal(celper[name].prototype.name, name);

@@ -1,21 +1,20 @@
-// The operations as `face.json` has them.
+// The operations in `api-surface.json`.
 
 import { readFileSync } from 'node:fs';
 
-const { operations } = JSON.parse(readFileSync(new URL('../../face.json', import.meta.url), 'utf8'));
+const { operations, methods } = JSON.parse(readFileSync(new URL('../../api-surface.json', import.meta.url), 'utf8'));
 
 /** The client's method for an operation. */
 export function methodOf(operation) {
-  return row(operation).method.replace(/_./g, ([, letter]) => letter.toUpperCase());
+  return method(operation).replace(/_./g, ([, letter]) => letter.toUpperCase());
 }
 
 /** The type of an operation's result. */
 export function typeOf(operation) {
-  return row(operation).result;
+  return methods[method(operation)].returns;
 }
 
-function row(operation) {
-  const found = operations.find((row) => row.operation === operation);
-  if (!found) throw new Error(`there is no operation ${operation}`);
-  return found;
+function method(operation) {
+  if (!Object.hasOwn(operations, operation)) throw new Error(`there is no operation ${operation}`);
+  return operations[operation];
 }

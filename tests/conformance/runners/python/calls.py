@@ -11,8 +11,8 @@ from lines import Request
 
 Client = TypeVar("Client", celper.Celper, celper.AsyncCelper)
 
-FACE = json.loads((Path(__file__).parents[2] / "face.json").read_text(encoding="utf-8"))
-METHODS: dict[str, str] = {row["operation"]: row["method"] for row in FACE["operations"]}
+API_SURFACE = json.loads((Path(__file__).parents[2] / "api-surface.json").read_text(encoding="utf-8"))
+METHODS: dict[str, str] = API_SURFACE["operations"]
 
 
 def open_client(kind: type[Client], request: Request) -> Client:

@@ -20,12 +20,12 @@ help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: sandbox python ## Run the main job against the sandbox: status, invite, select, reject, and a refused action
+demo: python sandbox-python ## Run the main job against the sandbox: status, invite, select, reject, and a refused action
 	@echo
-	@$(VENV)/bin/python bindings-python/examples/demo.py target/release/celper-sandbox
+	@$(VENV)/bin/python bindings-python/examples/demo.py
 
 .PHONY: test
-test: lint test-rust test-python test-node test-sandbox test-kotlin test-swift conformance parity docs ## Build and test everything
+test: lint test-rust test-python test-node test-sandbox test-kotlin test-swift conformance docs ## Build and test everything
 	@echo "make test: everything passed"
 
 .PHONY: lint
@@ -37,7 +37,7 @@ sandbox: ## Build target/release/celper-sandbox
 
 .PHONY: kotlin
 kotlin: ## Build the Kotlin and Java package: bindings-uniffi/kotlin/target/celper-*.jar
-	@cd $(KOTLIN) && $(MVN) -DskipTests package
+	@cd $(KOTLIN) && $(MVN) -Dmaven.test.skip=true package
 	@ls $(KOTLIN)/target/celper-*.jar
 
 .PHONY: swift
@@ -45,7 +45,7 @@ swift: ## Build the Swift package in bindings-uniffi/swift
 	@$(SWIFT)/build.sh swift build -c release
 
 .PHONY: bench
-bench: bench-rust bench-python bench-node bench-kotlin bench-swift ## Beside what people would use instead, side by side: tests/bench/results
+bench: bench-rust bench-python bench-node bench-kotlin bench-swift ## Compare with what people would use instead: tests/bench/results
 
 BENCH := $(PYTHON) tests/bench/runner
 BENCH_VENV := tests/bench/python/.venv
@@ -57,7 +57,7 @@ bench-server:
 	$(CARGO) build --locked --release -p celper-bench
 
 .PHONY: bench-rust
-bench-rust: bench-server ## The Rust client beside bare reqwest
+bench-rust: bench-server ## The Rust client compared with plain reqwest
 	@$(BENCH) rust
 
 $(BENCH_VENV)/.peers: tests/bench/python/requirements.txt
@@ -67,12 +67,12 @@ $(BENCH_VENV)/.peers: tests/bench/python/requirements.txt
 	@touch $@
 
 .PHONY: bench-python
-bench-python: python bench-server $(BENCH_VENV)/.peers ## The Python package beside aiohttp, httpx, requests and others
+bench-python: python bench-server $(BENCH_VENV)/.peers ## The Python package compared with aiohttp, httpx, requests and others
 	@$(BENCH_VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --force-reinstall target/wheels/*.whl
 	@$(BENCH) python-sync python-async python-uvloop
 
 .PHONY: bench-node
-bench-node: node bench-server tests/bench/node/node_modules/.package-lock.json ## The npm package beside undici, fetch, axios and got
+bench-node: node bench-server tests/bench/node/node_modules/.package-lock.json ## The npm package compared with undici, fetch, axios and got
 	@$(BENCH) node
 
 tests/bench/node/node_modules/.package-lock.json: tests/bench/node/package-lock.json
@@ -80,18 +80,18 @@ tests/bench/node/node_modules/.package-lock.json: tests/bench/node/package-lock.
 	@touch $@
 
 .PHONY: bench-kotlin
-bench-kotlin: bench-server ## The Kotlin package beside OkHttp, Ktor and java.net.http
-	@$(MVN) -f $(BENCH_KOTLIN)/reactor.xml -DskipTests package
+bench-kotlin: bench-server ## The Kotlin package compared with OkHttp, Ktor and java.net.http
+	@$(MVN) -f $(BENCH_KOTLIN)/reactor.xml -Dmaven.test.skip=true package
 	@$(BENCH) kotlin
 
 .PHONY: bench-swift
-bench-swift: bench-server ## The Swift package beside URLSession
+bench-swift: bench-server ## The Swift package compared with URLSession
 	@$(SWIFT)/build.sh swift build --quiet -c release -Xswiftc -warnings-as-errors --package-path ../../$(BENCH_SWIFT)
 	@$(BENCH) swift
 
-# The tools in their pinned versions; made anew when the pins change.
+# The tools in their pinned versions; installed again when the pins change.
 $(VENV)/.tools: bindings-python/requirements-dev.txt
-	@echo "making $(VENV) with the tools that build and test the Python package"
+	@echo "installing the tools that build and test the Python package in $(VENV)"
 	@rm -rf $(VENV)
 	@$(PYTHON) -m venv $(VENV)
 	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --requirement $<
@@ -104,15 +104,15 @@ python: $(VENV)/.tools ## Build the Python package, and install it in bindings-p
 	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --force-reinstall target/wheels/*.whl
 
 .PHONY: test-python
-test-python: sandbox python ## The Python package
+test-python: python sandbox-python ## The Python package
 	cd bindings-python && .venv/bin/python -m pytest -q -rs
 
-PYTHON_FOLDERS := . ../.ci ../tests/bench/python ../tests/bench/runner ../tests/conformance/runners/python ../tests/conformance/parity/readers ../tests/packages ../tests/sandbox/python
+PYTHON_FOLDERS := . ../.ci ../tests/bench/python ../tests/bench/runner ../tests/conformance/runners/python ../tests/packages ../tests/sandbox/python
 
 .PHONY: lint-python
-lint-python: python
+lint-python: python sandbox-python
 	cd bindings-python && .venv/bin/ruff check --quiet $(PYTHON_FOLDERS) && .venv/bin/ruff format --check --quiet $(PYTHON_FOLDERS)
-	cd bindings-python && .venv/bin/mypy && .venv/bin/mypy ../.ci && .venv/bin/mypy ../tests/conformance/runners/python && .venv/bin/mypy ../tests/conformance/parity/readers && .venv/bin/mypy ../tests/bench/runner
+	cd bindings-python && .venv/bin/mypy && .venv/bin/mypy ../.ci && .venv/bin/mypy ../tests/conformance/runners/python && .venv/bin/mypy ../tests/bench/runner
 	cd tests/sandbox/python && ../../../$(VENV)/bin/mypy
 	cd tests/packages && ../../$(VENV)/bin/mypy
 	cd bindings-python && PYRIGHT_PYTHON_IGNORE_WARNINGS=1 .venv/bin/pyright
@@ -127,15 +127,15 @@ bindings-node/node_modules/.package-lock.json: bindings-node/package-lock.json
 	@touch $@
 
 .PHONY: test-node
-test-node: sandbox node ## The npm package
+test-node: node sandbox-node ## The npm package
 	cd bindings-node && npm test
 
-# What a runtime's own test command can run; the rest is about packages and Node's own tools.
+# The tests that other runtimes can run; the rest test packages and Node's own tools.
 NODE_SUITE := $(addprefix test/,abort.test.mjs arguments.test.mjs errors.test.mjs hostile.test.mjs lifetime.test.mjs operations.test.mjs)
 RUNTIMES := test/runtimes/node_modules
 
 .PHONY: test-node-runtimes
-test-node-runtimes: sandbox node ## The npm package on Node 22 and 24, Deno and Bun
+test-node-runtimes: node sandbox-node ## The npm package on Node 22 and 24, Deno and Bun
 	cd bindings-node/test/runtimes && npm ci --no-audit --no-fund
 	@cd bindings-node && run() { \
 	  if [ -x "$(RUNTIMES)/$$1" ]; then echo "on $$1"; "$(RUNTIMES)/$$@" $(NODE_SUITE); \
@@ -171,7 +171,6 @@ test-sandbox-node: node sandbox-node
 lint-node: bindings-node/node_modules/.package-lock.json
 	cd bindings-node && npm run lint
 	cd tests/conformance/runners/node && ../../../../bindings-node/node_modules/.bin/biome check
-	cd tests/conformance/parity/readers && ../../../../bindings-node/node_modules/.bin/biome check
 	cd tests/bench/node && ../../../bindings-node/node_modules/.bin/biome check
 	cd tests/sandbox/node && ../../../bindings-node/node_modules/.bin/biome check
 
@@ -189,7 +188,7 @@ version: ## Give all packages a version: make version VERSION=1.2.3
 lint-version:
 	@$(PYTHON) .ci/version.py
 
-# The tools in their pinned versions, by hash; made anew when the pins change.
+# The tools in their pinned versions, by hash; installed again when the pins change.
 $(TOOLS)/bin/.installed: .ci/tools/requirements.txt
 	@rm -rf $(TOOLS)
 	@$(PYTHON) -m venv $(TOOLS)
@@ -210,7 +209,7 @@ lint-workflows: $(TOOLS)/bin/actionlint
 	$(TOOLS)/bin/shellcheck .ci/run $$(git ls-files '*.sh')
 
 .PHONY: audit
-audit: $(TOOLS)/bin/.installed ## Known vulnerabilities in what the packages are made of and built with (AUDIT=--all: unreachable sources fail)
+audit: $(TOOLS)/bin/.installed ## Known vulnerabilities in dependencies and build tools (AUDIT=--all: an unreachable database is a failure)
 	$(PYTHON) .ci/audit.py $(TOOLS)/bin $(AUDIT)
 
 .PHONY: lint-swift
@@ -219,23 +218,26 @@ lint-swift:
 		$(addprefix $(SWIFT)/,Package.swift Sources Tests/CelperTests Tests/Consumer/Package.swift) \
 		$(addprefix $(SWIFT_RUNNER)/,Package.swift Sources) $(addprefix $(BENCH_SWIFT)/,Package.swift Sources)
 
-# In one command: by itself each would choose other features of what they share, and build that once more.
+# All Rust tests in one selection of packages: cargo chooses the features of shared dependencies for the packages that a command
+# names, and builds these dependencies again for another selection.
+RUST_TESTED := -p celper -p celper-sandbox -p celper-uniffi -p celper-bench -p celper-docs -p celper-conformance --all-features
+
 .PHONY: test-rust
-test-rust: ## The core, the sandbox, what a call allocates, and the pages
-	$(CARGO) test --locked -p celper -p celper-sandbox -p celper-uniffi -p celper-bench -p celper-docs --all-features
+test-rust: ## The core, the sandbox, allocations per call, the pages, and the conformance harness
+	$(CARGO) test --locked $(RUST_TESTED)
 
 .PHONY: test-kotlin
-test-kotlin: sandbox ## The Kotlin and Java package against the sandbox, and its library's size
+test-kotlin: sandbox ## The Kotlin and Java package against the sandbox, and the size of its library
 	@rm -rf $(KOTLIN)/target/surefire-reports
 	@cd $(KOTLIN) && $(MVN) package
 	@grep -h 'Tests run' $(KOTLIN)/target/surefire-reports/*.txt
 
 .PHONY: test-swift
-test-swift: sandbox ## The Swift package against the sandbox, and its library's size
+test-swift: sandbox ## The Swift package against the sandbox, and the size of its library
 	@$(SWIFT)/build.sh ./test.sh
 
 .PHONY: test-docs
-test-docs: ## The pages alone: their Rust and shell examples, and their links; the other languages' tests have the other examples
+test-docs: ## The pages: Rust and shell examples, and links; the tests of the other languages run the other examples
 	$(CARGO) test --locked -p celper-docs
 
 REFERENCE := $(CURDIR)/target/docs
@@ -251,7 +253,7 @@ docs-rust:
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps -p celper
 	@mkdir -p $(REFERENCE) && cp -r target/doc $(REFERENCE)/rust
 
-# pdoc asks where an inherited field's source is, which it cannot find for classes that are public elsewhere than they are written.
+# pdoc looks for the source of inherited fields, and cannot find it for classes that are exported from another module.
 docs-python: python
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check --requirement docs/reference/requirements.txt
 	@rm -rf $(REFERENCE)/python
@@ -269,16 +271,16 @@ docs-kotlin:
 docs-swift:
 	@$(SWIFT)/build.sh ../../docs/reference/swift.sh $(REFERENCE)/swift
 
-# With the package's own pom.xml, and so all that `make kotlin` does.
+# Builds the package as well, with its own pom.xml.
 .PHONY: runner-kotlin
 runner-kotlin:
-	@$(MVN) -f $(KOTLIN_RUNNER)/reactor.xml -DskipTests package
+	@$(MVN) -f $(KOTLIN_RUNNER)/reactor.xml -Dmaven.test.skip=true package
 
 .PHONY: runner-swift
 runner-swift:
 	@$(SWIFT)/build.sh swift build --quiet -c release -Xswiftc -warnings-as-errors --package-path ../../$(SWIFT_RUNNER)
 
-# What each language's runner is made from.
+# The target that builds each language's runner.
 LANGUAGES ?= rust python-sync python-async node kotlin swift sandbox
 RUNNER_python-sync := python
 RUNNER_python-async := python
@@ -288,31 +290,37 @@ RUNNER_swift := runner-swift
 RUNNERS := $(sort $(foreach language,$(LANGUAGES),$(RUNNER_$(language))))
 CONFORMANCE := target/debug/celper-conformance --languages $(LANGUAGES)
 
+# In `make test`, test-rust has built and tested the harness.
+HARNESS := -q -p celper-conformance
+test: HARNESS := -q --no-run $(RUST_TESTED)
+
 .PHONY: conformance
-conformance: $(RUNNERS) ## One set of cases in every language (LANGUAGES="node swift" for some), and the matrix
-	$(CARGO) test --locked -q -p celper-conformance
-	$(CARGO) build --locked -p celper-conformance
+conformance: $(RUNNERS) ## Run the conformance cases in every language (LANGUAGES="node swift" for some), and print the matrix
+	$(CARGO) test --locked $(HARNESS)
 	@$(CONFORMANCE)
 
-# Read from what was built of each language, and from what is written of it.
-.PHONY: parity
-parity: python node runner-kotlin runner-swift ## Every language's public face beside the core's: kinds, classes, options, operations, fields, docs
-	$(CARGO) test --locked -q -p celper-parity
-	@$(CARGO) run --locked -q -p celper-parity
+# These are part of each language's tests.
+.PHONY: api-surface
+api-surface: python sandbox-python node ## The public API of the core and of each language against tests/conformance/api-surface.json
+	$(CARGO) test --locked -q -p celper-conformance --test api_surface
+	cd bindings-python && .venv/bin/python -m pytest -q tests/test_api_surface.py
+	cd bindings-node && node --test test/api-surface.test.mjs
+	@cd $(KOTLIN) && $(MVN) -Dtest=ApiSurfaceTest test
+	@$(SWIFT)/build.sh swift test --quiet --disable-xctest --filter ApiSurfaceTests
 
 SECONDS_EACH ?= 30
 SEED ?=
 
 .PHONY: soak
-soak: $(RUNNERS) ## Random faults in every language for SECONDS_EACH, from a SEED that is printed; then the ledgers are compared
+soak: $(RUNNERS) ## Random faults in every language for SECONDS_EACH, from a SEED that is printed
 	$(CARGO) build --locked -p celper-conformance
 	@$(CONFORMANCE) --soak $(SECONDS_EACH) $(if $(SEED),--seed $(SEED))
 
 DIST_TOOLS := target/dist-tools
 
-# The tools in their pinned versions: those from PyPI in a folder of their own, the others built by cargo, once.
+# The tools in their pinned versions: those from PyPI in a virtual environment, the others built by cargo, once.
 $(DIST_TOOLS)/.tools: tests/packages/requirements.txt tests/packages/cargo-tools.txt
-	@echo "making $(DIST_TOOLS) with the tools that build the packages"
+	@echo "installing the tools that build the packages in $(DIST_TOOLS)"
 	@rm -rf $(DIST_TOOLS)/venv && $(PYTHON) -m venv $(DIST_TOOLS)/venv
 	@$(DIST_TOOLS)/venv/bin/pip install --quiet --disable-pip-version-check --requirement $<
 	@while read -r tool; do $(CARGO) install --quiet --locked --root $(DIST_TOOLS) $$tool; done < tests/packages/cargo-tools.txt
@@ -331,6 +339,6 @@ test-dist: ## The packages of `make dist`, each in an empty environment without 
 clean: ## Remove what was built
 	$(CARGO) clean
 	rm -rf $(KOTLIN)/target $(addprefix $(SWIFT)/,.build Generated lib Tests/Consumer/.build Tests/Consumer/Sources)
-	rm -rf $(KOTLIN_RUNNER)/target $(SWIFT_RUNNER)/.build tests/conformance/parity/readers/kotlin/target
+	rm -rf $(KOTLIN_RUNNER)/target $(SWIFT_RUNNER)/.build
 	rm -rf $(BENCH_VENV) tests/bench/node/node_modules $(BENCH_KOTLIN)/target $(BENCH_SWIFT)/.build
 	rm -rf docs/reference/node_modules $(VENV) bindings-node/{dist,node_modules,packed,.runtimes,*.node} tests/sandbox/node/{dist,packed}

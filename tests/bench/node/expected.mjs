@@ -1,10 +1,10 @@
-// Whether a call gave what the server sent; asked after every call of every client.
+// Checks, after every call of every client, that its result is what the server sent.
 
 const REQUEST_ID = 'a1b2c3d4-e5f6-7890-abcd-ef1234567890';
 const EXPIRES_AT = Date.UTC(2026, 3, 18, 8);
 
-function expect(truth, value) {
-  if (!truth) throw new Error(`this is not what the server sent: ${JSON.stringify(value)}`);
+function expect(condition, value) {
+  if (!condition) throw new Error(`the result is not what the server sent: ${JSON.stringify(value)}`);
 }
 
 export function checkState(state) {

@@ -1,4 +1,4 @@
-// The calls by hand, as somebody writes them who has an HTTP client only: the answer's JSON read into typed values.
+// A typed client over a plain HTTP client: sends the requests and parses the responses into typed values.
 
 import { randomUUID } from 'node:crypto';
 
@@ -50,12 +50,12 @@ export class NotFoundError extends ApiError {
 function read(Result, status, envelope) {
   if (status === 404) throw new NotFoundError(status, envelope);
   if (status !== 200) throw new ApiError(status, envelope);
-  if (envelope.success !== true) throw new TypeError('this is no success');
+  if (envelope.success !== true) throw new TypeError('the response is not a success');
   return new Result(envelope.data, envelope.requestId);
 }
 
-/** The four calls over one function that carries out a request and gives the status and the JSON of its answer. */
-export function byHand(send) {
+/** Implements the four calls with a function that sends a request and returns the response's status and JSON. */
+export function typedClient(send) {
   const action = async (Result, candidate, operation, fields) => {
     const body = JSON.stringify({ jobPositionId: POSITION, ...fields });
     const headers = { ...HEADERS, 'content-type': 'application/json', 'idempotency-key': randomUUID() };

@@ -1,21 +1,21 @@
-// One client in a process of its own: what it costs to load, and then rounds of calls as the runner asks for them.
+// Measures one client in its own process: the time to load it, then rounds of calls that the runner requests.
 //
-// `worker.mjs CLIENT BASE_URL`; requests come as JSON lines on standard input, and each is answered with one. See the README
-// of the benchmarks for the words.
+// `worker.mjs CLIENT BASE_URL` reads requests as JSON lines from standard input and writes one line for each. The README of the
+// benchmarks describes them.
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
+import { CLIENTS, pacedCelper } from './clients.mjs';
 import { checkDecisions, checkError, checkInvitation, checkState } from './expected.mjs';
-import { CLIENTS, pacedCelper } from './peers.mjs';
 
 const EMAIL_BODY = 'x'.repeat(1_000);
 const [name, baseUrl] = process.argv.slice(2);
 
-function write(answer) {
-  console.log(JSON.stringify(answer));
+function write(message) {
+  console.log(JSON.stringify(message));
 }
 
-/** One call, and whether it gave what it should. */
+/** Each makes one call and checks its result. */
 const CALLS = {
   status: async (client) => checkState(await client.status('cand_xyz789')),
   held: async (client) => checkState(await client.status('held')),
@@ -33,8 +33,8 @@ const CALLS = {
   },
 };
 
-/** µs of CPU that JavaScript's own thread has used. */
-function mainThread() {
+/** The CPU time of JavaScript's thread, in µs. */
+function mainThreadUs() {
   return Number(readFileSync(`/proc/self/task/${process.pid}/schedstat`, 'utf8').split(' ', 1)[0]) / 1_000;
 }
 
@@ -55,28 +55,28 @@ async function inFlight(call, client, calls, callers) {
 }
 
 async function round(call, client, calls, callers) {
-  // Lets the system's record of this process's largest size begin again.
+  // Resets the kernel's record of this process's peak size.
   writeFileSync('/proc/self/clear_refs', '5');
-  const main = mainThread();
+  const main = mainThreadUs();
   const all = process.cpuUsage();
   const wall = performance.now();
   await inFlight(call, client, calls, callers);
-  const took = (performance.now() - wall) * 1_000;
+  const elapsed = (performance.now() - wall) * 1_000;
   const { user, system } = process.cpuUsage(all);
   write({
     calls,
-    wall_us: took / calls,
+    wall_us: elapsed / calls,
     cpu_us: (user + system) / calls,
-    main_cpu_us: (mainThread() - main) / calls,
+    main_cpu_us: (mainThreadUs() - main) / calls,
     peak_kb: peakKb(),
   });
 }
 
-/** Has so many calls in flight that the server leaves unanswered, and says what memory each of them takes. */
+/** Measures the memory of each of a number of calls for which the server withholds its responses. */
 async function held(client, calls, nextLine) {
   const before = residentBytes();
   const all = inFlight(CALLS.held, client, calls, calls);
-  // The runner says when all have arrived, and lets them go later.
+  // The runner writes a line when all calls have arrived, and releases them later.
   await nextLine();
   write({ calls, bytes: (residentBytes() - before) / calls });
   await all;

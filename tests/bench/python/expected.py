@@ -1,4 +1,4 @@
-"""Whether a call gave what the server sent; asked after every call of every client."""
+"""Checks, after every call of every client, that its result is what the server sent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rounds of asynchronous calls, one after another or with many in flight, on asyncio's loop or uvloop's."""
+"""Runs rounds of asynchronous calls, sequential or concurrent, on asyncio's or uvloop's event loop."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import threading
 from contextlib import nullcontext
 from typing import Any
 
+import clients_async
 import expected
-import peers_async
 import protocol
 
 EMAIL_BODY = "x" * 1_000
 
 
 async def call(client: Any, operation: str) -> None:
-    """One call, and whether it gave what it should."""
+    """Make one call and check its result."""
     if operation == "invite":
         expected.check_invitation(await client.invite("cand_xyz789", EMAIL_BODY))
     elif operation == "missing":
@@ -29,8 +29,8 @@ async def call(client: Any, operation: str) -> None:
         expected.check_state(await client.status("held" if operation == "held" else "cand_xyz789"))
 
 
-class Busy:
-    """A thread that computes in Python, and so wants the GIL all the time."""
+class BusyThread:
+    """A thread that computes in Python and so competes for the GIL."""
 
     def __enter__(self) -> None:
         self.stop = False
@@ -56,11 +56,11 @@ async def in_flight(client: Any, operation: str, calls: int, callers: int) -> No
 
 
 async def held(client: Any, calls: int) -> None:
-    """Has so many calls in flight that the server leaves unanswered, and says what memory each of them takes."""
+    """Measure the memory of each of a number of calls for which the server withholds its responses."""
     loop = asyncio.get_running_loop()
     before = protocol.resident_bytes()
     all_calls = asyncio.ensure_future(in_flight(client, "held", calls, calls))
-    # The runner says when all have arrived, and lets them go later.
+    # The runner writes a line when all calls have arrived, and releases them later.
     await loop.run_in_executor(None, protocol.request)
     protocol.write({"calls": calls, "bytes": (protocol.resident_bytes() - before) / calls})
     await all_calls
@@ -68,22 +68,22 @@ async def held(client: Any, calls: int) -> None:
 
 
 async def rounds(name: str, base_url: str, load_us: float) -> None:
-    client = peers_async.CLIENTS[name](base_url)
+    client = clients_async.CLIENTS[name](base_url)
     await call(client, "status")
     protocol.ready(load_us)
     expected.check_decisions(await client.select("cand_xyz789"), await client.reject("cand_xyz789"))
-    paced = peers_async.Celper(base_url, paced=True) if name == "celper" else None
+    paced = clients_async.Celper(base_url, paced=True) if name == "celper" else None
     loop = asyncio.get_running_loop()
     while request := await loop.run_in_executor(None, protocol.request):
         calls = request["calls"]
         if request["operation"] == "held":
             await held(client, calls)
             continue
-        with Busy() if request["busy"] else nullcontext():
-            protocol.forget_peak()
-            start = protocol.Spent.now()
+        with BusyThread() if request["busy"] else nullcontext():
+            protocol.reset_peak()
+            start = protocol.Usage.now()
             await in_flight(paced if request["paced"] else client, request["operation"], calls, request["in_flight"])
-            protocol.write(start.answer(calls))
+            protocol.write(start.per_call(calls))
 
 
 def run(name: str, base_url: str, load_us: float, with_uvloop: bool) -> None:

@@ -1,4 +1,4 @@
-"""Lines from and to the runner, and what a process has spent so far."""
+"""The runner's JSON lines, and this process's CPU time and memory."""
 
 from __future__ import annotations
 
@@ -12,40 +12,40 @@ from pathlib import Path
 from typing import Any
 
 
-def write(answer: dict[str, Any]) -> None:
-    print(json.dumps(answer), flush=True)
+def write(message: dict[str, Any]) -> None:
+    print(json.dumps(message), flush=True)
 
 
 def ready(load_us: float) -> None:
-    """After the first call."""
+    """Report the start-up times, after the first call."""
     write({"load_us": load_us, "first_us": (time.time() - float(os.environ["BENCH_STARTED"])) * 1e6})
 
 
 def request() -> dict[str, Any] | None:
-    """What to do next, or None at the end."""
+    """The next request, or None at the end."""
     line = sys.stdin.readline()
     return json.loads(line) if line else None
 
 
 @dataclass(frozen=True)
-class Spent:
+class Usage:
     wall: float
     cpu: float
     main: float
 
     @staticmethod
-    def now() -> Spent:
-        return Spent(time.perf_counter(), time.process_time(), time.thread_time())
+    def now() -> Usage:
+        return Usage(time.perf_counter(), time.process_time(), time.thread_time())
 
-    def answer(self, calls: int) -> dict[str, Any]:
-        """What has been spent since this, for each of so many calls."""
-        now = Spent.now()
-        spent = {"wall_us": now.wall - self.wall, "cpu_us": now.cpu - self.cpu, "main_cpu_us": now.main - self.main}
-        return {"calls": calls, "peak_kb": peak_kb()} | {name: value * 1e6 / calls for name, value in spent.items()}
+    def per_call(self, calls: int) -> dict[str, Any]:
+        """The times since then, divided by a number of calls."""
+        now = Usage.now()
+        times = {"wall_us": now.wall - self.wall, "cpu_us": now.cpu - self.cpu, "main_cpu_us": now.main - self.main}
+        return {"calls": calls, "peak_kb": peak_kb()} | {name: value * 1e6 / calls for name, value in times.items()}
 
 
-def forget_peak() -> None:
-    """Lets the system's record of this process's largest size begin again."""
+def reset_peak() -> None:
+    """Reset the kernel's record of this process's peak size."""
     Path("/proc/self/clear_refs").write_text("5")
 
 

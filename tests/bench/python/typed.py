@@ -1,4 +1,4 @@
-"""The calls by hand, as somebody writes them who has an HTTP client only: JSON read and checked into typed values."""
+"""What a typed client over a plain HTTP client needs: requests, and responses parsed and checked into typed values."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""One client in a process of its own: what it costs to load, and then rounds of calls as the runner asks for them.
+"""Measures one client in its own process: the time to load it, then rounds of calls that the runner requests.
 
-`worker.py LANGUAGE CLIENT BASE_URL`; requests come as JSON lines on standard input, and each is answered with one. See the README
-of the benchmarks for the words. Modules are imported late, so that a client's own imports are what is timed.
+`worker.py LANGUAGE CLIENT BASE_URL` reads requests as JSON lines from standard input and writes one line for each. The README of the
+benchmarks describes them. Other modules are imported later, so that only the client's imports are timed.
 """
 
 import importlib
@@ -12,9 +12,9 @@ LIBRARIES = {"http.client": "http.client"}
 
 
 def main(language: str, client: str, base_url: str) -> None:
-    """Loads the client, makes its first call, and hands over to the rounds."""
+    """Load the client, and run the rounds."""
     if language != "python-sync":
-        # Whoever calls asynchronously has it already.
+        # Asynchronous programs have imported it already.
         importlib.import_module("asyncio")
     start = time.perf_counter()
     importlib.import_module(LIBRARIES.get(client, client))

@@ -1,4 +1,4 @@
-"""What is measured: the clients of each language, how their processes are started, and the loads they are put under."""
+"""The clients of each language, the commands that start them, and the loads."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ ROOT = Path(__file__).resolve().parents[3]
 BENCH = ROOT / "tests/bench"
 SERVER = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release/celper-bench"
 
-OURS = "celper"
+CELPER = "celper"
 
 
 @dataclass(frozen=True)
 class Load:
-    """Calls that one process makes; `only_ours` where the peers have nothing of the kind."""
+    """The calls of one process. `only_celper` for features that the other clients do not have."""
 
     name: str
     operation: str = "status"
@@ -27,7 +27,7 @@ class Load:
     threads: int = 1
     paced: bool = False
     busy: bool = False
-    only_ours: bool = False
+    only_celper: bool = False
 
     def request(self, calls: int) -> dict[str, object]:
         return {
@@ -40,16 +40,15 @@ class Load:
         }
 
 
-ONE = Load("one after another")
-MANY = Load("64 in flight", in_flight=64)
+SEQUENTIAL = Load("sequential")
+CONCURRENT = Load("64 in flight", in_flight=64)
 THREADS = Load("8 threads", threads=8)
 INVITE = Load("invite with 1 KB", operation="invite", in_flight=64)
 MISSING = Load("404 as a typed error", operation="missing", in_flight=64)
-PACED = Load("pacing on, never waiting", in_flight=64, paced=True, only_ours=True)
-BUSY = Load("beside a busy Python thread", in_flight=64, busy=True, only_ours=True)
+PACED = Load("pacing on, no waits", in_flight=64, paced=True, only_celper=True)
+BUSY = Load("with a busy Python thread", in_flight=64, busy=True, only_celper=True)
 
-# With this many calls unanswered the memory of one is measured.
-# More are more than URLSession starts within a minute.
+# The number of calls in flight when their memory is measured. URLSession does not start more within a minute.
 HELD = 500
 HELD_REQUEST = Load("held", operation="held", in_flight=HELD).request(HELD)
 
@@ -59,23 +58,23 @@ class Language:
     name: str
     title: str
     clients: list[str]
-    # The command of a client's process; the server's URL follows it.
+    # The command that starts a client; the server's URL is appended.
     command: Callable[[str], list[str]]
     loads: list[Load]
-    # The same with what the measurement of memory needs; None where calls block a thread each.
+    # The command for measuring memory; None if each call blocks a thread.
     held_command: Callable[[str], list[str]] | None
     # Each client's version and installed size.
     sizes: Callable[[], Sizes]
-    # Seconds of calls before the first round of each load, and of the first; more where a compiler learns from them.
+    # Seconds of calls before the first round of each load, and of the first load; more for JIT compilers.
     warm_up: float = 0.3
     first_warm_up: float = 0
-    # What a command is started through.
+    # A command that runs the client's command.
     launcher: list[str] = field(default_factory=list)
 
 
-def on_one_thread(load: Load) -> Load:
-    """The load for a synchronous client, one call after another."""
-    return Load(load.name, load.operation, paced=load.paced, only_ours=load.only_ours)
+def sequential(load: Load) -> Load:
+    """The load for a synchronous client, as sequential calls."""
+    return Load(load.name, load.operation, paced=load.paced, only_celper=load.only_celper)
 
 
 RUST = ["celper", "reqwest", "hyper"]
@@ -125,7 +124,7 @@ LANGUAGES = [
         "Rust",
         RUST,
         rust,
-        [MANY, ONE, THREADS, INVITE, MISSING, PACED],
+        [CONCURRENT, SEQUENTIAL, THREADS, INVITE, MISSING, PACED],
         rust,
         lambda: sizes.rust(ROOT / "Cargo.lock", RUST),
     ),
@@ -134,7 +133,7 @@ LANGUAGES = [
         "Python, synchronous",
         SYNCHRONOUS,
         python("python-sync"),
-        [ONE, THREADS, *map(on_one_thread, [INVITE, MISSING, PACED])],
+        [SEQUENTIAL, THREADS, *map(sequential, [INVITE, MISSING, PACED])],
         None,
         lambda: sizes.python(PYTHON.parents[1], SYNCHRONOUS),
     ),
@@ -143,7 +142,7 @@ LANGUAGES = [
         "Python, asyncio",
         ASYNCHRONOUS,
         python("python-async"),
-        [MANY, ONE, INVITE, MISSING, PACED, BUSY],
+        [CONCURRENT, SEQUENTIAL, INVITE, MISSING, PACED, BUSY],
         python("python-async"),
         lambda: sizes.python(PYTHON.parents[1], ASYNCHRONOUS),
     ),
@@ -152,7 +151,7 @@ LANGUAGES = [
         "Python, uvloop",
         ASYNCHRONOUS,
         python("python-uvloop"),
-        [MANY],
+        [CONCURRENT],
         None,
         dict,
     ),
@@ -161,7 +160,7 @@ LANGUAGES = [
         "Node",
         ["celper", "undici", "fetch", "axios", "got"],
         node,
-        [MANY, ONE, INVITE, MISSING, PACED],
+        [CONCURRENT, SEQUENTIAL, INVITE, MISSING, PACED],
         node,
         lambda: sizes.node(ROOT / "bindings-node", BENCH / "node"),
         warm_up=0.6,
@@ -170,9 +169,9 @@ LANGUAGES = [
         "kotlin",
         "Kotlin",
         ["celper", "okhttp", "ktor", "java.net.http"],
-        # A heap as large as a quarter of this machine would hide what calls need.
+        # The default heap, a quarter of the machine's memory, would hide the memory of calls.
         kotlin("-Xmx256m"),
-        [MANY, ONE, THREADS, INVITE, MISSING, PACED],
+        [CONCURRENT, SEQUENTIAL, THREADS, INVITE, MISSING, PACED],
         kotlin("-Xmx256m", "-Xms256m", "-XX:+AlwaysPreTouch"),
         lambda: sizes.kotlin(BENCH / "kotlin/target/tree.json"),
         warm_up=2.5,
@@ -183,7 +182,7 @@ LANGUAGES = [
         "Swift",
         ["celper", "URLSession"],
         swift,
-        [MANY, ONE, INVITE, MISSING, PACED],
+        [CONCURRENT, SEQUENTIAL, INVITE, MISSING, PACED],
         swift,
         lambda: sizes.swift(TOOLCHAIN, SWIFT_BUILT),
         launcher=[str(TOOLCHAIN)],

@@ -1,4 +1,4 @@
-"""Rounds: the clients of a language take turns, so that whatever else the machine does meets them all."""
+"""Measures the clients of a language in turns, so that other load on the machine affects all of them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 import time
 from typing import Any
 
-from languages import HELD, HELD_REQUEST, OURS, Language, Load
+from languages import CELPER, HELD, HELD_REQUEST, Language, Load
 from process import ClientError, Server, Worker
 
 ROUNDS = 7
@@ -19,31 +19,31 @@ FIELDS = ["wall_us", "cpu_us", "main_cpu_us", "peak_kb"]
 Line = dict[str, Any]
 
 
-def say(text: str) -> None:
+def log(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
 def measure(language: Language, server: Server) -> list[Line]:
-    """All that is known of a language's clients, as lines with medians."""
-    say(f"{language.title}: starting each of {', '.join(language.clients)} {STARTS} times")
+    """Measure all clients of a language; return lines with medians."""
+    log(f"{language.title}: starting each of {', '.join(language.clients)} {STARTS} times")
     workers, lines = start_up(language, server)
     for load in language.loads:
-        say(f"{language.title}: {load.name}")
-        names = [name for name in language.clients if name == OURS or not load.only_ours]
+        log(f"{language.title}: {load.name}")
+        names = [name for name in language.clients if name == CELPER or not load.only_celper]
         lines += rounds(language, load, {name: workers[name] for name in names}, server)
     for worker in workers.values():
         worker.close()
     if language.held_command:
-        say(f"{language.title}: memory of {HELD} calls in flight")
+        log(f"{language.title}: memory of {HELD} calls in flight")
         lines += [held(language, name, server) for name in language.clients]
     return lines
 
 
 def start_up(language: Language, server: Server) -> tuple[dict[str, Worker], list[Line]]:
-    """Starts every client several times; the last process of each stays."""
+    """Start every client several times; keep the last process of each."""
     ready: dict[str, list[Line]] = {name: [] for name in language.clients}
     workers: dict[str, Worker] = {}
-    # The first of each fills the system's caches of files.
+    # The first start of each fills the file system's caches and is not counted.
     for start in range(STARTS + 1):
         for name in language.clients:
             worker = Worker(language.command(name), language.launcher, server.base_url)
@@ -66,7 +66,7 @@ def start_up(language: Language, server: Server) -> tuple[dict[str, Worker], lis
 def rounds(language: Language, load: Load, workers: dict[str, Worker], server: Server) -> list[Line]:
     first = language.first_warm_up if load == language.loads[0] else 0
     seconds = max(language.warm_up, first)
-    calls = {name: warmed(load, worker, seconds) for name, worker in workers.items()}
+    calls = {name: calls_per_round(load, worker, seconds) for name, worker in workers.items()}
     costs: dict[str, list[Line]] = {name: [] for name in workers}
     names = list(workers)
     for turn in range(ROUNDS):
@@ -77,8 +77,8 @@ def rounds(language: Language, load: Load, workers: dict[str, Worker], server: S
     return [summary(language, load, name, costs[name]) for name in workers]
 
 
-def warmed(load: Load, worker: Worker, seconds: float) -> int:
-    """How many calls make a round, after enough of them to have connections, caches and compilers warm."""
+def calls_per_round(load: Load, worker: Worker, seconds: float) -> int:
+    """Warm up the client, and return the number of calls in a round."""
     unit = load.in_flight * load.threads
     calls, spent = unit, 0.0
     while True:
@@ -96,31 +96,31 @@ def summary(language: Language, load: Load, client: str, costs: list[Line]) -> L
         | {
             "wall_us_least": min(cost["wall_us"] for cost in costs),
             "wall_us_most": max(cost["wall_us"] for cost in costs),
-            # Of all rounds together, for the system counts it in hundredths of a second.
+            # The mean, because the kernel counts this time in hundredths of a second.
             "server_cpu_us": statistics.mean(cost["server_cpu_us"] for cost in costs),
         }
     )
 
 
 def held(language: Language, client: str, server: Server) -> Line:
-    """The memory of one call that waits for its answer, its connection included, in processes that have made few before."""
+    """The memory of one call that waits for its response, including its connection, in fresh processes."""
     assert language.held_command
     found: list[float] = []
     for _ in range(HELD_STARTS):
         worker = Worker(language.held_command(client), language.launcher, server.base_url)
         worker.send(HELD_REQUEST)
         deadline = time.monotonic() + 60
-        while (waiting := server.ask("/waiting")) < HELD:
+        while (waiting := server.get("/waiting")) < HELD:
             if time.monotonic() > deadline:
                 raise ClientError(f"{client}: {waiting} of {HELD} calls arrived")
             time.sleep(0.05)
         found.append(worker.run({"measure": True})["bytes"])
-        server.ask("/release")
+        server.get("/release")
         worker.read()
         worker.close()
     return {
         "language": language.name,
-        "load": f"{HELD} in flight, unanswered",
+        "load": f"{HELD} in flight, held",
         "client": client,
         "bytes_per_call": statistics.median(found),
     }

@@ -1,4 +1,4 @@
-"""The server, and the clients' processes: one for each client, which waits for lines that say what to do."""
+"""Starts and controls the server's process and the clients' processes."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-# The time is taken in the process that becomes the client's, and so wherever that runs.
-STAMPED = ["bash", "-c", 'BENCH_STARTED=$EPOCHREALTIME exec "$@"', "bash"]
-# A proxy of this machine would stand between the clients and the server, and slow them down or speed them up.
+# Records the start time in the process that becomes the client's, because a launcher may take time.
+WITH_START_TIME = ["bash", "-c", 'BENCH_STARTED=$EPOCHREALTIME exec "$@"', "bash"]
+# A proxy between the clients and the server would distort the results.
 PROXIES = {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"}
 CLEAN = {name: value for name, value in os.environ.items() if name not in PROXIES} | {"LC_ALL": "C.UTF-8"}
 
 
 class ClientError(Exception):
-    """A client's process ended, or gave what it should not."""
+    """A client's process ended or printed an invalid line."""
 
 
 class Server:
-    """The loopback server, in a process of its own."""
+    """The loopback server's process."""
 
     def __init__(self, binary: Path) -> None:
         self.process = subprocess.Popen([binary, "serve"], stdout=subprocess.PIPE, text=True, env=CLEAN)
@@ -37,27 +37,27 @@ class Server:
         self.process.kill()
         self.process.wait()
 
-    def ask(self, path: str) -> Any:
+    def get(self, path: str) -> Any:
         connection = http.client.HTTPConnection(self.base_url.removeprefix("http://"))
         connection.request("GET", path)
-        answer = json.loads(connection.getresponse().read())
+        body = json.loads(connection.getresponse().read())
         connection.close()
-        return answer
+        return body
 
     def cpu_us(self) -> float:
-        """What it has spent so far."""
+        """The CPU time it has used so far."""
         fields = Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) * 1e6 / os.sysconf("SC_CLK_TCK")
 
 
 class Worker:
-    """One client's process, which has made its first call."""
+    """A client's process, which has made its first call."""
 
     def __init__(self, command: list[str], launcher: list[str], base_url: str) -> None:
         self.name = command[-1]
         self.errors = tempfile.TemporaryFile("w+")
         self.process = subprocess.Popen(
-            [*launcher, *STAMPED, *command, base_url],
+            [*launcher, *WITH_START_TIME, *command, base_url],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self.errors,
@@ -70,12 +70,12 @@ class Worker:
         assert self.process.stdout
         line = self.process.stdout.readline()
         try:
-            answer: dict[str, Any] = json.loads(line)
+            message: dict[str, Any] = json.loads(line)
         except ValueError as error:
             self.process.kill()
             self.errors.seek(0)
             raise ClientError(f"{self.name}: {line}{self.errors.read()[-4_000:]}") from error
-        return answer
+        return message
 
     def send(self, request: dict[str, object]) -> None:
         assert self.process.stdin

@@ -1,8 +1,8 @@
-"""The figures as text."""
+"""Writes the results as text."""
 
 from __future__ import annotations
 
-from languages import LANGUAGES, OURS
+from languages import CELPER, LANGUAGES
 from measure import ROUNDS, Line
 from results import Results
 from targets import HELD_LOAD, text, verdicts
@@ -17,12 +17,12 @@ def title(language: str) -> str:
 
 
 def markdown(results: Results) -> str:
-    """The whole of it as one page."""
+    """The page with all results."""
     parts = [
-        "# Celper beside what people would use instead",
-        f"Made by `make bench` on {results['machine']}; the [README](../README.md) says what is measured and how to read it. "
-        f"Figures are medians of {ROUNDS} rounds, per call; ratios are of medians, a client's to Celper's: over 1 is slower "
-        "than Celper.",
+        "# Benchmark results",
+        f"Measured by `make bench` on {results['machine']}. The [README](../README.md) explains what is measured and how to read "
+        f"the tables. Values are medians of {ROUNDS} rounds, per call. Ratios are a client's median divided by Celper's: over 1 "
+        "is slower than Celper.",
         "## Targets",
         "\n".join(f"- {text(verdict, title)}" for verdict in verdicts(results["lines"])),
     ]
@@ -42,20 +42,20 @@ def calls(lines: list[Line]) -> str:
     measured = [line for line in lines if "wall_us" in line]
     for load in dict.fromkeys(line["load"] for line in measured):
         group = [line for line in measured if line["load"] == load]
-        ours = next((line for line in group if line["client"] == OURS), group[0])
+        celper = next((line for line in group if line["client"] == CELPER), group[0])
         for line in group:
-            rows.append(" | ".join([load if line is group[0] else "", line["client"], *figures(line, ours)]))
+            rows.append(" | ".join([load if line is group[0] else "", line["client"], *values(line, celper)]))
     return "\n".join(f"| {row} |" for row in rows)
 
 
-def figures(line: Line, ours: Line) -> list[str]:
+def values(line: Line, celper: Line) -> list[str]:
     numbers = [f"{line[field]:.1f}" for field in ("wall_us", "cpu_us")]
     main, peak = line.get("main_cpu_us"), line.get("peak_kb")
     numbers.append("" if main is None else f"{main:.1f}")
     numbers.append("" if peak is None else f"{peak / 1_000:.0f}")
-    if line is ours:
+    if line is celper:
         return [*numbers, "", ""]
-    return [*numbers, *(f"{line[field] / ours[field]:.2f}" for field in ("wall_us", "cpu_us"))]
+    return [*numbers, *(f"{line[field] / celper[field]:.2f}" for field in ("wall_us", "cpu_us"))]
 
 
 def starts(lines: list[Line]) -> str:
@@ -64,7 +64,7 @@ def starts(lines: list[Line]) -> str:
         return ""
     memory = {line["client"]: line["bytes_per_call"] for line in lines if line["load"] == HELD_LOAD}
     rows = [
-        "client | version | loaded in ms | first answer after ms | installed MB | KB a call in flight",
+        "client | version | load ms | first response ms | installed MB | KB per call in flight",
         "|".join(["---"] * 2 + ["---:"] * 4),
     ]
     for line in group:
@@ -84,7 +84,7 @@ def starts(lines: list[Line]) -> str:
     return "\n".join(f"| {row} |" for row in rows)
 
 
-def server_share(lines: list[Line]) -> str:
-    """What the server takes at most, so that one can see that it is not what was measured."""
-    shares = [line["server_cpu_us"] for line in lines if "server_cpu_us" in line]
-    return f"the server's own CPU time a call: at most {max(shares):.1f} µs" if shares else ""
+def server_time(lines: list[Line]) -> str:
+    """The server's highest CPU time per call, to show that it did not limit the clients."""
+    times = [line["server_cpu_us"] for line in lines if "server_cpu_us" in line]
+    return f"the server's CPU time per call: at most {max(times):.1f} µs" if times else ""

@@ -1,4 +1,4 @@
-"""The lines of all languages in one file, where a language's newer ones take the place of its older ones."""
+"""Stores the lines of all languages in one file; new lines replace the language's old ones."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ LATEST = FOLDER / "latest.json"
 
 class Results(TypedDict):
     machine: str
-    # Of each language, the commit that it was measured at.
+    # The commit at which each language was measured.
     commits: dict[str, str]
     lines: list[Line]
 
 
 def machine() -> str:
     pages, size = os.sysconf("SC_PHYS_PAGES"), os.sysconf("SC_PAGESIZE")
-    # What the firmware and the kernel keep for themselves is not counted in pages.
+    # Rounded, because the page count excludes memory reserved by the firmware and the kernel.
     return f"{os.cpu_count()} cores, {round(pages * size / 2**30)} GiB, {platform.system()} {platform.machine()}"
 
 
@@ -43,10 +43,10 @@ def load() -> Results:
 
 
 def merge(language: str, lines: list[Line]) -> Results:
-    """Writes the language's lines into the file, and gives all of it."""
+    """Write the language's lines to the file, and return all results."""
     results = load()
     if results["machine"] != machine():
-        # Figures of two machines do not stand side by side.
+        # Results of different machines cannot be compared.
         results = {"machine": machine(), "commits": {}, "lines": []}
     results["commits"][language] = commit()
     results["lines"] = [line for line in results["lines"] if line["language"] != language] + lines

@@ -1,4 +1,4 @@
-"""What installing a client brings along: its own files and those of all that it needs, in KB, and its version."""
+"""Reads the version of each client, and the installed size of it and its dependencies, in KB."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ Sizes = dict[str, Size]
 
 
 def rust(lock: Path, clients: list[str]) -> Sizes:
-    """Versions alone: crates are installed into the program that is made of them."""
+    """Only versions: crates are compiled into the program."""
     locked = dict(re.findall(r'^name = "(.+)"\nversion = "(.+)"$', lock.read_text(), re.MULTILINE))
     return {client: {"version": locked[client], "installed_kb": None} for client in clients}
 
 
 def python(environment: Path, clients: list[str]) -> Sizes:
-    """From the lists of files that pip keeps; compiled files of Python's cache are left out."""
+    """From pip's lists of installed files, without cached bytecode."""
     folders = [str(folder) for folder in environment.glob("lib/python3*/site-packages")]
     found = {normal(one.name): one for one in importlib.metadata.distributions(path=folders)}
 
@@ -60,39 +60,39 @@ def required(requirement: str) -> str | None:
 
 
 def files_kb(folder: Path) -> float:
-    """All of a folder but other packages inside it."""
+    """The size of a folder without nested packages."""
     files = [file for file in folder.rglob("*") if "node_modules" not in file.relative_to(folder).parts]
     return sum(file.stat().st_size for file in files if file.is_file()) / 1_000
 
 
-def node(ours: Path, peers: Path) -> Sizes:
-    """From the packages' lists of dependencies."""
-    manifest = json.loads((ours / "package.json").read_text())
-    own = [ours / "package.json", ours / "README.md", *ours.glob("*.node"), *(ours / "dist").rglob("*.*")]
+def node(celper: Path, clients: Path) -> Sizes:
+    """From the packages' dependencies."""
+    manifest = json.loads((celper / "package.json").read_text())
+    own = [celper / "package.json", celper / "README.md", *celper.glob("*.node"), *(celper / "dist").rglob("*.*")]
     total = sum(file.stat().st_size for file in own if not re.search(r"\.(map|tsbuildinfo)$", file.name)) / 1_000
     sizes: Sizes = {"celper": {"version": manifest["version"], "installed_kb": total}}
-    for client in json.loads((peers / "package.json").read_text())["dependencies"]:
-        folders, todo = set[Path](), [resolve(peers, client)]
+    for client in json.loads((clients / "package.json").read_text())["dependencies"]:
+        folders, todo = set[Path](), [resolve(clients, client)]
         while todo:
             folder = todo.pop()
             if folder and folder not in folders:
                 folders.add(folder)
                 needed = json.loads((folder / "package.json").read_text()).get("dependencies", {})
                 todo += [resolve(folder, name) for name in needed]
-        version = json.loads((peers / "node_modules" / client / "package.json").read_text())["version"]
+        version = json.loads((clients / "node_modules" / client / "package.json").read_text())["version"]
         sizes[client] = {"version": version, "installed_kb": sum(map(files_kb, folders))}
     version = subprocess.check_output(["node", "-p", "process.version"], text=True).strip()
     return sizes | {"fetch": {"version": f"Node {version}", "installed_kb": 0}}
 
 
 def resolve(folder: Path, name: str) -> Path | None:
-    """Where Node finds a package from a folder."""
+    """The folder from which Node loads a package."""
     places = [place / "node_modules" / name for place in [folder, *folder.parents]]
     return next((place for place in places if (place / "package.json").exists()), None)
 
 
-# What a Kotlin program has anyway.
-KOTLIN_ITSELF = ("org.jetbrains.kotlin:kotlin-stdlib", "org.jetbrains:annotations")
+# Part of every Kotlin program.
+KOTLIN_LIBRARIES = ("org.jetbrains.kotlin:kotlin-stdlib", "org.jetbrains:annotations")
 ARTIFACTS = {
     "ai.celper:celper": "celper",
     "com.squareup.okhttp3:okhttp-jvm": "okhttp",
@@ -101,12 +101,12 @@ ARTIFACTS = {
 
 
 def kotlin(tree: Path) -> Sizes:
-    """From Maven's tree of dependencies, and the jars in its repository."""
+    """From Maven's dependency tree and the jars in its repository."""
     sizes: Sizes = {"java.net.http": {"version": "JDK", "installed_kb": 0}}
 
     def jars(node: dict[str, Any]) -> dict[str, float]:
         name = f"{node['groupId']}:{node['artifactId']}"
-        own = {} if name.startswith(KOTLIN_ITSELF) else {name: jar_kb(tree.parent, node)}
+        own = {} if name.startswith(KOTLIN_LIBRARIES) else {name: jar_kb(tree.parent, node)}
         for child in node.get("children", []):
             own |= jars(child)
         return own
@@ -125,7 +125,7 @@ def jar_kb(target: Path, node: dict[str, Any]) -> float:
 
 
 def swift(toolchain: Path, built: Path) -> Sizes:
-    """What each program has that a program which only imports Foundation has not: its own code, and shared libraries."""
+    """The code and shared libraries of each program beyond those of a program that only imports Foundation."""
     listing = """cd "$1" && for name in bench-celper bench-urlsession bench-nothing; do
         echo "$name $(stat -c %s $name)"; ldd $name | awk '/=> \\//{print $3}' | xargs -n 1 readlink -f | xargs stat -c '%n %s'; echo
     done; swift --version 2>/dev/null | grep -o 'Swift version [0-9.]*'"""
@@ -133,15 +133,15 @@ def swift(toolchain: Path, built: Path) -> Sizes:
         [str(toolchain), "bash", "-c", listing, "bash", str(built)], capture_output=True, text=True, check=True
     ).stdout
     *programs, version = output.strip().split("\n\n")
-    ours, theirs, nothing = (dict(pair(line) for line in program.splitlines()) for program in programs)
+    celper, urlsession, nothing = (dict(pair(line) for line in program.splitlines()) for program in programs)
 
     def beyond(program: dict[str, int], name: str) -> float:
         libraries = sum(size for path, size in program.items() if path.startswith("/") and path not in nothing)
         return (libraries + program[name] - nothing["bench-nothing"]) / 1_000
 
     return {
-        "celper": {"version": "0.1.0", "installed_kb": beyond(ours, "bench-celper")},
-        "URLSession": {"version": version, "installed_kb": beyond(theirs, "bench-urlsession")},
+        "celper": {"version": "0.1.0", "installed_kb": beyond(celper, "bench-celper")},
+        "URLSession": {"version": version, "installed_kb": beyond(urlsession, "bench-urlsession")},
     }
 
 

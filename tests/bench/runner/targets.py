@@ -1,47 +1,47 @@
-"""What the clients are meant to reach, beside their peers or by themselves."""
+"""The targets for the Celper clients, absolute or relative to other clients."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from languages import BUSY, HELD, MANY, ONE, OURS
+from languages import BUSY, CELPER, CONCURRENT, HELD, SEQUENTIAL
 from measure import Line
 
-HELD_LOAD = f"{HELD} in flight, unanswered"
+HELD_LOAD = f"{HELD} in flight, held"
 HELD_BYTES = 20_000
 
 
 @dataclass(frozen=True)
-class Beside:
-    """A peer's figure is at least so many times ours."""
+class RelativeTarget:
+    """Another client's value is at least `least` times Celper's."""
 
     language: str
     load: str
-    peer: str
+    other: str
     least: float
     field: str = "wall_us"
 
 
-BESIDE = [
-    Beside("rust", MANY.name, "reqwest", 1 / 1.10, "cpu_us"),
-    Beside("rust", ONE.name, "reqwest", 1 / 1.10, "cpu_us"),
-    Beside("python-sync", ONE.name, "pyreqwest", 1),
-    Beside("python-sync", ONE.name, "httpx", 3),
-    Beside("python-async", MANY.name, "aiohttp", 3),
-    Beside("python-async", MANY.name, "pyreqwest", 2),
-    Beside("python-uvloop", MANY.name, "aiohttp", 3),
-    Beside("python-uvloop", MANY.name, "pyreqwest", 2),
-    Beside("node", MANY.name, "undici", 1),
-    Beside("node", MANY.name, "undici", 2, "main_cpu_us"),
-    Beside("node", MANY.name, "fetch", 4),
-    Beside("node", ONE.name, "undici", 1),
-    Beside("kotlin", MANY.name, "okhttp", 1),
-    Beside("kotlin", MANY.name, "ktor", 1),
-    Beside("swift", MANY.name, "URLSession", 1),
-    Beside("swift", ONE.name, "URLSession", 1),
+RELATIVE_TARGETS = [
+    RelativeTarget("rust", CONCURRENT.name, "reqwest", 1 / 1.10, "cpu_us"),
+    RelativeTarget("rust", SEQUENTIAL.name, "reqwest", 1 / 1.10, "cpu_us"),
+    RelativeTarget("python-sync", SEQUENTIAL.name, "pyreqwest", 1),
+    RelativeTarget("python-sync", SEQUENTIAL.name, "httpx", 3),
+    RelativeTarget("python-async", CONCURRENT.name, "aiohttp", 3),
+    RelativeTarget("python-async", CONCURRENT.name, "pyreqwest", 2),
+    RelativeTarget("python-uvloop", CONCURRENT.name, "aiohttp", 3),
+    RelativeTarget("python-uvloop", CONCURRENT.name, "pyreqwest", 2),
+    RelativeTarget("node", CONCURRENT.name, "undici", 1),
+    RelativeTarget("node", CONCURRENT.name, "undici", 2, "main_cpu_us"),
+    RelativeTarget("node", CONCURRENT.name, "fetch", 4),
+    RelativeTarget("node", SEQUENTIAL.name, "undici", 1),
+    RelativeTarget("kotlin", CONCURRENT.name, "okhttp", 1),
+    RelativeTarget("kotlin", CONCURRENT.name, "ktor", 1),
+    RelativeTarget("swift", CONCURRENT.name, "URLSession", 1),
+    RelativeTarget("swift", SEQUENTIAL.name, "URLSession", 1),
 ]
-WORDS = {"wall_us": "time", "cpu_us": "CPU", "main_cpu_us": "main-thread CPU"}
+FIELD_NAMES = {"wall_us": "time", "cpu_us": "CPU", "main_cpu_us": "main-thread CPU"}
 
 
 @dataclass(frozen=True)
@@ -52,24 +52,26 @@ class Verdict:
 
 
 def verdicts(lines: list[Line]) -> Iterator[Verdict]:
-    """Of every target whose language has been measured."""
+    """The verdict on each target whose language has been measured."""
     by_key = {(line["language"], line["load"], line["client"]): line for line in lines}
-    for target in BESIDE:
-        ours = by_key.get((target.language, target.load, OURS))
-        theirs = by_key.get((target.language, target.load, target.peer))
-        if ours and theirs:
-            ratio = theirs[target.field] / ours[target.field]
-            what = f"{target.load}: {target.peer}'s {WORDS[target.field]} a call is at least {target.least:.3g} × ours"
+    for target in RELATIVE_TARGETS:
+        celper = by_key.get((target.language, target.load, CELPER))
+        other = by_key.get((target.language, target.load, target.other))
+        if celper and other:
+            ratio = other[target.field] / celper[target.field]
+            name = FIELD_NAMES[target.field]
+            what = f"{target.load}: {target.other}'s {name} per call at least {target.least:.3g} × Celper's"
             yield Verdict(target.language, ratio >= target.least, f"{what}: {ratio:.2f} ×")
-    busy = by_key.get(("python-async", BUSY.name, OURS))
-    alone = by_key.get(("python-async", MANY.name, OURS))
+    busy = by_key.get(("python-async", BUSY.name, CELPER))
+    alone = by_key.get(("python-async", CONCURRENT.name, CELPER))
     if busy and alone:
         ratio = busy["wall_us"] / alone["wall_us"]
-        yield Verdict("python-async", ratio <= 3, f"{BUSY.name} at most 3 × the time of {MANY.name}: {ratio:.2f} ×")
+        what = f"{BUSY.name}: at most 3 × the time of {CONCURRENT.name}"
+        yield Verdict("python-async", ratio <= 3, f"{what}: {ratio:.2f} ×")
     for (language, load, client), line in by_key.items():
-        if load == HELD_LOAD and client == OURS:
+        if load == HELD_LOAD and client == CELPER:
             size = line["bytes_per_call"]
-            yield Verdict(language, size < HELD_BYTES, f"a call in flight takes less than 20 KB: {size / 1_000:.1f} KB")
+            yield Verdict(language, size < HELD_BYTES, f"less than 20 KB per call in flight: {size / 1_000:.1f} KB")
 
 
 def text(verdict: Verdict, title: Callable[[str], str]) -> str:

@@ -1,11 +1,11 @@
 import kotlinx.coroutines.runBlocking
 import java.time.Instant
 
-/** What is measured; each client gives its own results, of which these are what is checked. */
+/** A measured client. The results have the fields that are checked. */
 interface Calls : AutoCloseable {
     suspend fun status(candidate: String): State
 
-    /** From a thread that may block. */
+    /** Blocks the calling thread. */
     fun statusBlocking(candidate: String): State = runBlocking { status(candidate) }
 
     suspend fun invite(candidate: String, emailBody: String): Invitation
@@ -14,8 +14,8 @@ interface Calls : AutoCloseable {
 
     suspend fun reject(candidate: String): String
 
-    /** The error that an unknown candidate is. */
-    suspend fun missing(candidate: String): Missing
+    /** Reads the status of an unknown candidate, and returns the fields of the error. */
+    suspend fun missing(candidate: String): ErrorFields
 }
 
 class State(val status: String, val analysisViewed: Boolean, val interviewScore: Double?, val requestId: String?)
@@ -28,11 +28,11 @@ class Invitation(
     val requestId: String?,
 )
 
-class Missing(val status: Int?, val code: String?, val requestId: String?)
+class ErrorFields(val status: Int?, val code: String?, val requestId: String?)
 
 val CLIENTS: Map<String, (String) -> Calls> = mapOf(
     "celper" to { CelperCalls(it, paced = false) },
-    "okhttp" to { ByHand(OkHttpSender(it)) },
-    "ktor" to { ByHand(KtorSender(it)) },
-    "java.net.http" to { ByHand(JavaSender(it)) },
+    "okhttp" to { TypedClient(OkHttpSender(it)) },
+    "ktor" to { TypedClient(KtorSender(it)) },
+    "java.net.http" to { TypedClient(JavaSender(it)) },
 )

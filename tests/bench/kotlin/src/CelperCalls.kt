@@ -3,7 +3,7 @@ import ai.celper.NotFoundException
 import ai.celper.RateLimits
 
 class CelperCalls(baseUrl: String, paced: Boolean) : Calls {
-    // Clients with the same key share their pacing: the paced one has a key of its own.
+    // Clients with the same key share their pacing, so the paced client has another key.
     private val client = Celper(
         apiKey = if (paced) OTHER_KEY else API_KEY,
         baseUrl = baseUrl,
@@ -26,11 +26,11 @@ class CelperCalls(baseUrl: String, paced: Boolean) : Calls {
     override suspend fun reject(candidate: String): String =
         client.rejectCandidate(candidate, jobPositionId = POSITION).status.value
 
-    override suspend fun missing(candidate: String): Missing =
+    override suspend fun missing(candidate: String): ErrorFields =
         try {
             error(status(candidate))
         } catch (e: NotFoundException) {
-            Missing(e.status, e.code, e.requestId)
+            ErrorFields(e.status, e.code, e.requestId)
         }
 
     override fun close() = client.close()

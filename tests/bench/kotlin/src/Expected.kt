@@ -1,6 +1,6 @@
 import java.time.Instant
 
-// Whether a call gave what the server sent; asked after every call of every client.
+// Checks, after every call of every client, that its result is what the server sent.
 
 private const val REQUEST_ID = "a1b2c3d4-e5f6-7890-abcd-ef1234567890"
 private val EXPIRES_AT = Instant.parse("2026-04-18T08:00:00Z")
@@ -15,7 +15,7 @@ fun checkInvitation(invitation: Invitation) {
     check(invitation.expiresAt == EXPIRES_AT) { invitation }
 }
 
-fun checkError(error: Missing) {
+fun checkError(error: ErrorFields) {
     check(error.status == 404 && error.code == "NOT_FOUND" && error.requestId == REQUEST_ID) { error }
 }
 

@@ -4,16 +4,16 @@ import java.net.http.HttpClient
 import java.net.http.HttpRequest
 import java.net.http.HttpResponse
 
-/** The JDK's own client. It would try an upgrade to HTTP/2 with every request. */
+/** The JDK's client. With its default, HTTP/2, it would request an upgrade with every request. */
 class JavaSender(private val baseUrl: String) : Sender {
     private val client = HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).build()
 
-    override suspend fun get(path: String): Answer = send(request(path).build())
+    override suspend fun get(path: String): RawResponse = send(request(path).build())
 
-    override fun getBlocking(path: String): Answer =
+    override fun getBlocking(path: String): RawResponse =
         client.send(request(path).build(), HttpResponse.BodyHandlers.ofString()).read()
 
-    override suspend fun post(path: String, body: String, idempotencyKey: String): Answer = send(
+    override suspend fun post(path: String, body: String, idempotencyKey: String): RawResponse = send(
         request(path)
             .header("Idempotency-Key", idempotencyKey)
             .header("Content-Type", "application/json")
@@ -21,11 +21,11 @@ class JavaSender(private val baseUrl: String) : Sender {
             .build(),
     )
 
-    private suspend fun send(request: HttpRequest): Answer =
+    private suspend fun send(request: HttpRequest): RawResponse =
         client.sendAsync(request, HttpResponse.BodyHandlers.ofString()).await().read()
 
     private fun request(path: String) =
         HttpRequest.newBuilder(URI(baseUrl + path)).header("X-API-Key", API_KEY).header("Accept", "application/json")
 
-    private fun HttpResponse<String>.read() = Answer(statusCode(), body())
+    private fun HttpResponse<String>.read() = RawResponse(statusCode(), body())
 }

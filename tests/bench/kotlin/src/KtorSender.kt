@@ -14,7 +14,7 @@ import kotlinx.coroutines.runBlocking
 
 private const val NO_LIMIT = 2_000
 
-/** By default Ktor's CIO engine opens 100 connections to a host: here none of the calls waits for another. */
+/** Raises the limit of Ktor's CIO engine, 100 connections per host, so that no call waits for another. */
 class KtorSender(private val baseUrl: String) : Sender {
     private val client = HttpClient(CIO) {
         engine {
@@ -23,11 +23,11 @@ class KtorSender(private val baseUrl: String) : Sender {
         }
     }
 
-    override suspend fun get(path: String): Answer = client.get(baseUrl + path) { common() }.read()
+    override suspend fun get(path: String): RawResponse = client.get(baseUrl + path) { common() }.read()
 
-    override fun getBlocking(path: String): Answer = runBlocking { get(path) }
+    override fun getBlocking(path: String): RawResponse = runBlocking { get(path) }
 
-    override suspend fun post(path: String, body: String, idempotencyKey: String): Answer =
+    override suspend fun post(path: String, body: String, idempotencyKey: String): RawResponse =
         client.post(baseUrl + path) {
             common()
             header("Idempotency-Key", idempotencyKey)
@@ -42,5 +42,5 @@ class KtorSender(private val baseUrl: String) : Sender {
         header("Accept", "application/json")
     }
 
-    private suspend fun HttpResponse.read() = Answer(status.value, bodyAsText())
+    private suspend fun HttpResponse.read() = RawResponse(status.value, bodyAsText())
 }

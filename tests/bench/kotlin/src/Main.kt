@@ -9,10 +9,10 @@ import java.util.concurrent.Callable
 import java.util.concurrent.Executors
 
 /**
- * One client in a process of its own: what it costs to load, and then rounds of calls as the runner asks for them.
+ * Measures one client in its own process: the time to load it, then rounds of calls that the runner requests.
  *
- * The arguments are CLIENT and BASE_URL; requests come as JSON lines on standard input, and each is answered with one. See the
- * README of the benchmarks for the words.
+ * The arguments are CLIENT and BASE_URL. Reads requests as JSON lines from standard input and writes one line for each. The README
+ * of the benchmarks describes them.
  */
 fun main(arguments: Array<String>) {
     val (name, baseUrl) = arguments
@@ -34,7 +34,7 @@ fun main(arguments: Array<String>) {
 
 private val EMAIL_BODY = "x".repeat(1_000)
 
-/** One call, and whether it gave what it should. */
+/** Makes one call and checks its result. */
 private suspend fun call(client: Calls, operation: String) {
     when (operation) {
         "invite" -> checkInvitation(client.invite("cand_xyz789", EMAIL_BODY))
@@ -50,15 +50,15 @@ private fun callBlocking(client: Calls, operation: String) {
 }
 
 private fun round(client: Calls, request: Request) {
-    forgetPeak()
-    val start = Spent()
+    resetPeak()
+    val start = Usage()
     if (request.threads == 1) {
-        // The calling code runs on this one thread, as it does on an app's main thread.
+        // All calling code runs on this thread, as on an app's main thread.
         runBlocking { callers(client, request.operation, request.calls, request.inFlight) }
     } else {
         onThreads(client, request)
     }
-    write(start.answer(request.calls))
+    write(start.perCall(request.calls))
 }
 
 private fun CoroutineScope.callers(client: Calls, operation: String, calls: Int, callers: Int): List<Job> =
@@ -71,13 +71,13 @@ private fun onThreads(client: Calls, request: Request) {
     threads.shutdown()
 }
 
-/** Has so many calls in flight that the server leaves unanswered, and says what memory each of them takes. */
+/** Measures the memory of each of a number of calls for which the server withholds its responses. */
 private fun held(client: Calls, calls: Int) {
-    val before = memory()
+    val before = memoryBytes()
     val all = CoroutineScope(Dispatchers.Default).callers(client, "held", calls, calls)
-    // The runner says when all have arrived, and lets them go later.
+    // The runner writes a line when all calls have arrived, and releases them later.
     readln()
-    write(mapOf("calls" to calls, "bytes" to (memory() - before) / calls))
+    write(mapOf("calls" to calls, "bytes" to (memoryBytes() - before) / calls))
     runBlocking { all.joinAll() }
     write(mapOf("calls" to calls))
 }

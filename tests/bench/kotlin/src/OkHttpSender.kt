@@ -16,18 +16,18 @@ import kotlin.coroutines.resumeWithException
 private const val NO_LIMIT = 2_000
 private val JSON = "application/json".toMediaType()
 
-/** By default OkHttp sends 5 requests to a host at once, and keeps 5 idle connections: here none waits for another. */
+/** Raises OkHttp's limits, 5 concurrent requests per host and 5 idle connections, so that no call waits for another. */
 class OkHttpSender(private val baseUrl: String) : Sender {
     private val client = OkHttpClient.Builder()
         .dispatcher(Dispatcher().apply { maxRequests = NO_LIMIT; maxRequestsPerHost = NO_LIMIT })
         .connectionPool(ConnectionPool(NO_LIMIT, 5, TimeUnit.MINUTES))
         .build()
 
-    override suspend fun get(path: String): Answer = send(request(path).build())
+    override suspend fun get(path: String): RawResponse = send(request(path).build())
 
-    override fun getBlocking(path: String): Answer = client.newCall(request(path).build()).execute().read()
+    override fun getBlocking(path: String): RawResponse = client.newCall(request(path).build()).execute().read()
 
-    override suspend fun post(path: String, body: String, idempotencyKey: String): Answer =
+    override suspend fun post(path: String, body: String, idempotencyKey: String): RawResponse =
         send(request(path).header("Idempotency-Key", idempotencyKey).post(body.toRequestBody(JSON)).build())
 
     override fun close() = client.dispatcher.executorService.shutdown()
@@ -35,9 +35,9 @@ class OkHttpSender(private val baseUrl: String) : Sender {
     private fun request(path: String) =
         Request.Builder().url(baseUrl + path).header("X-API-Key", API_KEY).header("Accept", "application/json")
 
-    private fun Response.read(): Answer = use { Answer(it.code, it.body.string()) }
+    private fun Response.read(): RawResponse = use { RawResponse(it.code, it.body.string()) }
 
-    private suspend fun send(request: Request): Answer = suspendCancellableCoroutine { continuation ->
+    private suspend fun send(request: Request): RawResponse = suspendCancellableCoroutine { continuation ->
         val call = client.newCall(request)
         continuation.invokeOnCancellation { call.cancel() }
         call.enqueue(

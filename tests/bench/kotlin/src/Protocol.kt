@@ -7,7 +7,7 @@ import kotlinx.serialization.json.JsonPrimitive
 import java.io.File
 import java.lang.management.ManagementFactory
 
-/** What the runner asks for. */
+/** A request from the runner. */
 @Serializable
 class Request(
     val operation: String = "",
@@ -18,22 +18,22 @@ class Request(
     val calls: Int,
 )
 
-fun write(answer: Map<String, Number>) {
-    println(JsonObject(answer.mapValues { (_, value) -> JsonPrimitive(value) }))
+fun write(message: Map<String, Number>) {
+    println(JsonObject(message.mapValues { (_, value) -> JsonPrimitive(value) }))
 }
 
 private val system = ManagementFactory.getOperatingSystemMXBean() as OperatingSystemMXBean
 private val threads = ManagementFactory.getThreadMXBean()
 
-/** What this process has spent when this is made. The CPU time is also the compiler's and the garbage collector's. */
-class Spent {
+/** The process's clock and CPU times when it is created. They include the JIT compiler and the garbage collector. */
+class Usage {
     private val wall = System.nanoTime()
     private val cpu = system.processCpuTime
     private val main = threads.currentThreadCpuTime
 
-    /** What has been spent since, for each of so many calls. */
-    fun answer(calls: Int): Map<String, Number> {
-        val now = Spent()
+    /** The times since then, divided by a number of calls. */
+    fun perCall(calls: Int): Map<String, Number> {
+        val now = Usage()
         fun each(nanoseconds: Long) = nanoseconds / 1e3 / calls
         return mapOf(
             "calls" to calls,
@@ -45,15 +45,15 @@ class Spent {
     }
 }
 
-/** Lets the system's record of this process's largest size begin again. */
-fun forgetPeak() {
+/** Resets the kernel's record of this process's peak size. */
+fun resetPeak() {
     File("/proc/self/clear_refs").writeText("5")
 }
 
-/** Bytes of objects that are in use, and of everything beside the heap, which is resident as a whole from the start. */
-fun memory(): Double {
+/** The size of the live objects and of all memory outside the heap. The heap itself is fully resident from the start. */
+fun memoryBytes(): Double {
     val runtime = Runtime.getRuntime()
-    // What waited for a cleaner or a reference queue goes with the second.
+    // The second collection frees what cleaners and reference queues still held in the first.
     repeat(2) {
         System.gc()
         Thread.sleep(200)

@@ -1,7 +1,7 @@
 // swift-tools-version:6.0
 import PackageDescription
 
-// A program for each client, so that each loads only what its client needs, and one with none to weigh them by.
+// A program for each client, so that each loads only what its client needs, and one without a client, to compare sizes.
 let package = Package(
     name: "CelperBench",
     platforms: [.macOS(.v13)],

@@ -1,17 +1,17 @@
 import Foundation
 
-/// What is measured; each client gives its own results, of which these are what is checked.
+/// A measured client. The results have the fields that are checked.
 public protocol Calls: Sendable {
     /// Reads a candidate's status.
     func status(_ candidate: String) async throws -> State
     /// Invites a candidate.
     func invite(_ candidate: String, emailBody: String) async throws -> Invitation
-    /// Selects a candidate, and gives its new status.
+    /// Selects a candidate and returns its new status.
     func select(_ candidate: String) async throws -> String
-    /// Rejects a candidate, and gives its new status.
+    /// Rejects a candidate and returns its new status.
     func reject(_ candidate: String) async throws -> String
-    /// The error that an unknown candidate is.
-    func missing(_ candidate: String) async throws -> Missing
+    /// Reads the status of an unknown candidate, and returns the fields of the error.
+    func missing(_ candidate: String) async throws -> ErrorFields
 }
 
 /// A candidate's state.
@@ -21,7 +21,7 @@ public struct State: Sendable {
     let interviewScore: Double?
     let requestId: String?
 
-    /// All of it.
+    /// Creates it with all fields.
     public init(status: String, analysisViewed: Bool, interviewScore: Double?, requestId: String?) {
         self.status = status
         self.analysisViewed = analysisViewed
@@ -37,7 +37,7 @@ public struct Invitation: Sendable {
     let emailDelivery: String
     let expiresAt: Date
 
-    /// All of it.
+    /// Creates it with all fields.
     public init(invited: Bool, sessionId: String, emailDelivery: String, expiresAt: Date) {
         self.invited = invited
         self.sessionId = sessionId
@@ -46,13 +46,13 @@ public struct Invitation: Sendable {
     }
 }
 
-/// The facts of an error.
-public struct Missing: Sendable {
+/// The fields of an error.
+public struct ErrorFields: Sendable {
     let status: Int?
     let code: String?
     let requestId: String?
 
-    /// All of it.
+    /// Creates it with all fields.
     public init(status: Int?, code: String?, requestId: String?) {
         self.status = status
         self.code = code
@@ -60,18 +60,18 @@ public struct Missing: Sendable {
     }
 }
 
-/// An answer that is not the one that the server sent.
+/// A result that is not what the server sent.
 public struct Unexpected: Error {
     let value: String
 
-    /// With what came instead.
+    /// Creates the error with the wrong result.
     public init(_ value: any Sendable) { self.value = "\(value)" }
 }
 
 private let requestId = "a1b2c3d4-e5f6-7890-abcd-ef1234567890"
 private let expiresAt = Date(timeIntervalSince1970: 1_776_499_200)
 
-/// One call, and whether it gave what it should.
+/// Makes one call and checks its result.
 func call(_ client: any Calls, _ operation: String) async throws {
     switch operation {
     case "invite":

@@ -1,14 +1,14 @@
 import Foundation
 
-/// What this process has spent when this is made.
-struct Spent {
+/// The process's clock and CPU times when it is created.
+struct Usage {
     private let wall = nanoseconds(CLOCK_MONOTONIC)
     private let cpu = nanoseconds(CLOCK_PROCESS_CPUTIME_ID)
     private let thread = nanoseconds(CLOCK_THREAD_CPUTIME_ID)
 
-    /// What has been spent since, for each of so many calls.
-    func answer(calls: Int) throws -> [String: Double] {
-        let now = Spent()
+    /// The times since then, divided by a number of calls.
+    func perCall(calls: Int) throws -> [String: Double] {
+        let now = Usage()
         func each(_ nanoseconds: Double) -> Double { nanoseconds / 1e3 / Double(calls) }
         return [
             "wall_us": each(now.wall - wall), "cpu_us": each(now.cpu - cpu), "main_cpu_us": each(now.thread - thread),
@@ -23,8 +23,8 @@ private func nanoseconds(_ clock: clockid_t) -> Double {
     return Double(time.tv_sec) * 1e9 + Double(time.tv_nsec)
 }
 
-/// Lets the system's record of this process's largest size begin again.
-func forgetPeak() throws {
+/// Resets the kernel's record of this process's peak size.
+func resetPeak() throws {
     guard let file = FileHandle(forWritingAtPath: "/proc/self/clear_refs") else { throw Unexpected("no clear_refs") }
     try file.write(contentsOf: Data("5".utf8))
     try file.close()
@@ -44,7 +44,7 @@ func residentBytes() throws -> Double {
     return pages * Double(sysconf(Int32(_SC_PAGESIZE)))
 }
 
-/// The size of a file in /proc is not known before it is read.
+/// Reads to the end, because the size of a file in /proc is not known before it is read.
 private func text(_ path: String) throws -> String {
     guard let file = FileHandle(forReadingAtPath: path) else { throw Unexpected(path) }
     defer { try? file.close() }

@@ -1,6 +1,6 @@
 import Foundation
 
-/// What the runner asks for.
+/// A request from the runner.
 private struct Request: Decodable {
     let operation: String
     let inFlight: Int
@@ -8,10 +8,10 @@ private struct Request: Decodable {
     let calls: Int
 }
 
-/// One client in a process of its own: what it costs to load, and then rounds of calls as the runner asks for them.
+/// Measures one client in its own process: the time to load it, then rounds of calls that the runner requests.
 ///
-/// The argument is the server's URL; requests come as JSON lines on standard input, and each is answered with one. See the
-/// README of the benchmarks for the words. The calling code runs on the main actor, as an app's does.
+/// The argument is the server's URL. Reads requests as JSON lines from standard input and writes one line for each. The
+/// README of the benchmarks describes them. The calling code runs on the main actor, as in an app.
 @MainActor
 public func work(_ make: (_ baseURL: String, _ paced: Bool) throws -> any Calls) async throws {
     let baseURL = CommandLine.arguments[1]
@@ -34,11 +34,11 @@ public func work(_ make: (_ baseURL: String, _ paced: Bool) throws -> any Calls)
             try await held(client, calls: request.calls)
             continue
         }
-        try forgetPeak()
-        let start = Spent()
+        try resetPeak()
+        let start = Usage()
         try await inFlight(
             request.paced ? paced : client, request.operation, calls: request.calls, callers: request.inFlight)
-        try write(start.answer(calls: request.calls), calls: request.calls)
+        try write(start.perCall(calls: request.calls), calls: request.calls)
     }
 }
 
@@ -52,20 +52,20 @@ private func inFlight(_ client: any Calls, _ operation: String, calls: Int, call
     for task in tasks { try await task.value }
 }
 
-/// Has so many calls in flight that the server leaves unanswered, and says what memory each of them takes.
+/// Measures the memory of each of a number of calls for which the server withholds its responses.
 @MainActor
 private func held(_ client: any Calls, calls: Int) async throws {
     let before = try residentBytes()
     let all = Task { try await inFlight(client, "held", calls: calls, callers: calls) }
-    // The runner says when all have arrived, and lets them go later.
+    // The runner writes a line when all calls have arrived, and releases them later.
     _ = await Task.detached { readLine() }.value
     try write(["bytes": (residentBytes() - before) / Double(calls)], calls: calls)
     try await all.value
     try write([:], calls: calls)
 }
 
-private func write(_ answer: [String: Double], calls: Int? = nil) throws {
-    var fields = answer.map { "\"\($0.key)\": \($0.value)" }
+private func write(_ values: [String: Double], calls: Int? = nil) throws {
+    var fields = values.map { "\"\($0.key)\": \($0.value)" }
     if let calls { fields.append("\"calls\": \(calls)") }
     try FileHandle.standardOutput.write(contentsOf: Data("{\(fields.joined(separator: ", "))}\n".utf8))
 }

@@ -5,7 +5,7 @@ struct CelperCalls: Calls {
     let client: Celper
 
     init(baseURL: String, paced: Bool) throws {
-        // Clients with the same key share their pacing: the paced one has a key of its own.
+        // Clients with the same key share their pacing, so the paced client has another key.
         client = try Celper(
             apiKey: paced ? "celp_11111111111111111111111111111111" : "celp_0123456789abcdef0123456789abcdef",
             baseURL: baseURL,
@@ -34,11 +34,11 @@ struct CelperCalls: Calls {
         try await client.rejectCandidate(candidate, jobPositionId: "pos_abc123").status.rawValue
     }
 
-    func missing(_ candidate: String) async throws -> Missing {
+    func missing(_ candidate: String) async throws -> ErrorFields {
         do {
             throw Unexpected(try await status(candidate))
         } catch let error as CelperError where error.kind == .notFound {
-            return Missing(status: error.status, code: error.code, requestId: error.requestId)
+            return ErrorFields(status: error.status, code: error.code, requestId: error.requestId)
         }
     }
 }

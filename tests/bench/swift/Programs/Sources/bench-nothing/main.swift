@@ -1,4 +1,4 @@
 import Bench
 
-// No client: what the others' programs have beside theirs. It is weighed, and never run.
+// A program without a client, which never runs. Its size is subtracted from those of the other programs.
 try await work { _, _ in throw Unexpected("no client") }

@@ -5,4 +5,4 @@ import Foundation
     import FoundationNetworking
 #endif
 
-try await work { baseURL, _ in ByHand(baseURL: baseURL) }
+try await work { baseURL, _ in TypedClient(baseURL: baseURL) }

@@ -1,4 +1,4 @@
-"""The synchronous clients: celper, and four calls by hand over each HTTP client."""
+"""The synchronous clients: celper, and the same calls over other HTTP clients."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ class Celper:
     def __init__(self, base_url: str, paced: bool = False) -> None:
         import celper
 
-        # Clients with the same key share their pacing: the paced one has a key of its own.
-        most = celper.RateLimits(reads=100_000_000, actions=100_000_000, total=200_000_000)
-        key, limits = (typed.OTHER_KEY, most) if paced else (typed.KEY, None)
+        # Clients with the same key share their pacing, so the paced client has another key.
+        high_limits = celper.RateLimits(reads=100_000_000, actions=100_000_000, total=200_000_000)
+        key, limits = (typed.OTHER_KEY, high_limits) if paced else (typed.KEY, None)
         self.client = celper.Celper(key, base_url=base_url, rate_limits=limits)
         self.error: type[Exception] = celper.NotFoundError
 
@@ -38,7 +38,7 @@ Get = Callable[[str], tuple[int, bytes]]
 Post = Callable[[str, bytes, dict[str, str]], tuple[int, bytes]]
 
 
-class ByHand:
+class TypedClient:
     error: type[Exception] = typed.NotFoundError
 
     def __init__(self, get: Get, post: Post) -> None:
@@ -49,8 +49,8 @@ class ByHand:
         return typed.read_state(*self.get(typed.path(candidate, "status")))
 
     def invite(self, candidate: str, email_body: str) -> typed.Invitation:
-        answer = self.post(typed.path(candidate, "invite"), typed.payload(email_body), typed.action_headers())
-        return typed.read_invitation(*answer)
+        response = self.post(typed.path(candidate, "invite"), typed.payload(email_body), typed.action_headers())
+        return typed.read_invitation(*response)
 
     def select(self, candidate: str) -> typed.Decision:
         return self.decide(candidate, "select")
@@ -59,11 +59,11 @@ class ByHand:
         return self.decide(candidate, "reject")
 
     def decide(self, candidate: str, operation: str) -> typed.Decision:
-        answer = self.post(typed.path(candidate, operation), typed.payload(None), typed.action_headers())
-        return typed.read_decision(*answer)
+        response = self.post(typed.path(candidate, operation), typed.payload(None), typed.action_headers())
+        return typed.read_decision(*response)
 
 
-def with_http_client(base_url: str) -> ByHand:
+def with_http_client(base_url: str) -> TypedClient:
     import http.client
 
     local = threading.local()
@@ -73,32 +73,32 @@ def with_http_client(base_url: str) -> ByHand:
         if connection is None:
             connection = local.connection = http.client.HTTPConnection(base_url.removeprefix("http://"))
         connection.request(method, path, body, headers)
-        answer = connection.getresponse()
-        return answer.status, answer.read()
+        response = connection.getresponse()
+        return response.status, response.read()
 
-    return ByHand(
+    return TypedClient(
         lambda path: send("GET", path, None, typed.HEADERS),
         lambda path, body, headers: send("POST", path, body, typed.HEADERS | headers),
     )
 
 
-def with_urllib3(base_url: str) -> ByHand:
+def with_urllib3(base_url: str) -> TypedClient:
     import urllib3
 
     pool = urllib3.PoolManager(headers=typed.HEADERS, maxsize=THREADS)
 
     def get(path: str) -> tuple[int, bytes]:
-        answer = pool.request("GET", base_url + path)
-        return answer.status, answer.data
+        response = pool.request("GET", base_url + path)
+        return response.status, response.data
 
     def post(path: str, body: bytes, headers: dict[str, str]) -> tuple[int, bytes]:
-        answer = pool.request("POST", base_url + path, body=body, headers=typed.HEADERS | headers)
-        return answer.status, answer.data
+        response = pool.request("POST", base_url + path, body=body, headers=typed.HEADERS | headers)
+        return response.status, response.data
 
-    return ByHand(get, post)
+    return TypedClient(get, post)
 
 
-def with_requests(base_url: str) -> ByHand:
+def with_requests(base_url: str) -> TypedClient:
     import requests
 
     session = requests.Session()
@@ -106,62 +106,62 @@ def with_requests(base_url: str) -> ByHand:
     session.trust_env = False
 
     def get(path: str) -> tuple[int, bytes]:
-        answer = session.get(base_url + path)
-        return answer.status_code, answer.content
+        response = session.get(base_url + path)
+        return response.status_code, response.content
 
     def post(path: str, body: bytes, headers: dict[str, str]) -> tuple[int, bytes]:
-        answer = session.post(base_url + path, data=body, headers=headers)
-        return answer.status_code, answer.content
+        response = session.post(base_url + path, data=body, headers=headers)
+        return response.status_code, response.content
 
-    return ByHand(get, post)
+    return TypedClient(get, post)
 
 
-def with_niquests(base_url: str) -> ByHand:
+def with_niquests(base_url: str) -> TypedClient:
     import niquests
 
     session = niquests.Session()
 
     def get(path: str) -> tuple[int, bytes]:
-        answer = session.get(base_url + path, headers=typed.HEADERS)
-        return answer.status_code or 0, answer.content or b""
+        response = session.get(base_url + path, headers=typed.HEADERS)
+        return response.status_code or 0, response.content or b""
 
     def post(path: str, body: bytes, headers: dict[str, str]) -> tuple[int, bytes]:
-        answer = session.post(base_url + path, data=body, headers=typed.HEADERS | headers)
-        return answer.status_code or 0, answer.content or b""
+        response = session.post(base_url + path, data=body, headers=typed.HEADERS | headers)
+        return response.status_code or 0, response.content or b""
 
-    return ByHand(get, post)
+    return TypedClient(get, post)
 
 
-def with_httpx(base_url: str) -> ByHand:
+def with_httpx(base_url: str) -> TypedClient:
     import httpx
 
     client = httpx.Client(base_url=base_url, headers=typed.HEADERS, trust_env=False)
 
     def get(path: str) -> tuple[int, bytes]:
-        answer = client.get(path)
-        return answer.status_code, answer.content
+        response = client.get(path)
+        return response.status_code, response.content
 
     def post(path: str, body: bytes, headers: dict[str, str]) -> tuple[int, bytes]:
-        answer = client.post(path, content=body, headers=headers)
-        return answer.status_code, answer.content
+        response = client.post(path, content=body, headers=headers)
+        return response.status_code, response.content
 
-    return ByHand(get, post)
+    return TypedClient(get, post)
 
 
-def with_pyreqwest(base_url: str) -> ByHand:
+def with_pyreqwest(base_url: str) -> TypedClient:
     import pyreqwest.client
 
     client = pyreqwest.client.SyncClientBuilder().base_url(base_url).default_headers(typed.HEADERS).build()
 
     def get(path: str) -> tuple[int, bytes]:
-        answer = client.get(path).build().send()
-        return answer.status, bytes(answer.bytes())
+        response = client.get(path).build().send()
+        return response.status, bytes(response.bytes())
 
     def post(path: str, body: bytes, headers: dict[str, str]) -> tuple[int, bytes]:
-        answer = client.post(path).headers(headers).body_bytes(body).build().send()
-        return answer.status, bytes(answer.bytes())
+        response = client.post(path).headers(headers).body_bytes(body).build().send()
+        return response.status, bytes(response.bytes())
 
-    return ByHand(get, post)
+    return TypedClient(get, post)
 
 
 CLIENTS: dict[str, Callable[[str], Any]] = {

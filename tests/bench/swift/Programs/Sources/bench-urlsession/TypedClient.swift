@@ -5,52 +5,52 @@ import Foundation
     import FoundationNetworking
 #endif
 
-/// The calls by hand, as somebody writes them who has URLSession only: the answer's JSON read into typed values.
-struct ByHand: Calls {
+/// A typed client over URLSession: sends the requests and parses the responses into typed values.
+struct TypedClient: Calls {
     let baseURL: String
     let session: URLSession
 
     init(baseURL: String) {
         self.baseURL = baseURL
         let configuration = URLSessionConfiguration.default
-        // It is 6 by default; here none of the calls waits for another.
+        // The default is 6; raised so that no call waits for another.
         configuration.httpMaximumConnectionsPerHost = 2_000
         session = URLSession(configuration: configuration)
     }
 
     func status(_ candidate: String) async throws -> State {
         let path = "/v1/candidates/\(candidate)/status?jobPositionId=\(position)"
-        let answer: Envelope<StateData> = try await send(request(path))
+        let response: Envelope<StateData> = try await send(request(path))
         return State(
-            status: answer.data.status, analysisViewed: answer.data.analysisViewed,
-            interviewScore: answer.data.interviewScore, requestId: answer.requestId)
+            status: response.data.status, analysisViewed: response.data.analysisViewed,
+            interviewScore: response.data.interviewScore, requestId: response.requestId)
     }
 
     func invite(_ candidate: String, emailBody: String) async throws -> Invitation {
-        let answer: Envelope<InvitationData> = try await act(candidate, "invite", emailBody)
-        guard let expiresAt = try? Date(answer.data.expiresAt, strategy: times) else {
-            throw Unexpected(answer.data.expiresAt)
+        let response: Envelope<InvitationData> = try await act(candidate, "invite", emailBody)
+        guard let expiresAt = try? Date(response.data.expiresAt, strategy: times) else {
+            throw Unexpected(response.data.expiresAt)
         }
         return Invitation(
-            invited: answer.data.invited, sessionId: answer.data.sessionId, emailDelivery: answer.data.emailDelivery,
-            expiresAt: expiresAt)
+            invited: response.data.invited, sessionId: response.data.sessionId,
+            emailDelivery: response.data.emailDelivery, expiresAt: expiresAt)
     }
 
     func select(_ candidate: String) async throws -> String {
-        let answer: Envelope<DecisionData> = try await act(candidate, "select")
-        return answer.data.status
+        let response: Envelope<DecisionData> = try await act(candidate, "select")
+        return response.data.status
     }
 
     func reject(_ candidate: String) async throws -> String {
-        let answer: Envelope<DecisionData> = try await act(candidate, "reject")
-        return answer.data.status
+        let response: Envelope<DecisionData> = try await act(candidate, "reject")
+        return response.data.status
     }
 
-    func missing(_ candidate: String) async throws -> Missing {
+    func missing(_ candidate: String) async throws -> ErrorFields {
         do {
             throw Unexpected(try await status(candidate))
         } catch let error as APIError where error.status == 404 {
-            return Missing(status: error.status, code: error.body.error, requestId: error.body.requestId)
+            return ErrorFields(status: error.status, code: error.body.error, requestId: error.body.requestId)
         }
     }
 
@@ -74,14 +74,14 @@ struct ByHand: Calls {
     }
 
     private func send<T: Decodable>(_ request: URLRequest) async throws -> Envelope<T> {
-        let (body, response) = try await session.data(for: request)
-        guard let status = (response as? HTTPURLResponse)?.statusCode else { throw URLError(.badServerResponse) }
+        let (body, head) = try await session.data(for: request)
+        guard let status = (head as? HTTPURLResponse)?.statusCode else { throw URLError(.badServerResponse) }
         guard status == 200 else {
             throw APIError(status: status, body: try JSONDecoder().decode(ErrorBody.self, from: body))
         }
-        let answer = try JSONDecoder().decode(Envelope<T>.self, from: body)
-        guard answer.success else { throw URLError(.cannotParseResponse) }
-        return answer
+        let response = try JSONDecoder().decode(Envelope<T>.self, from: body)
+        guard response.success else { throw URLError(.cannotParseResponse) }
+        return response
     }
 }
 

@@ -1,4 +1,4 @@
-"""The asynchronous clients: celper, and four calls by hand over each HTTP client. None of them limits the calls in flight."""
+"""The asynchronous clients: celper, and the same calls over other HTTP clients. None limits the number of concurrent calls."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ class Celper:
     def __init__(self, base_url: str, paced: bool = False) -> None:
         import celper
 
-        # Clients with the same key share their pacing: the paced one has a key of its own.
-        most = celper.RateLimits(reads=100_000_000, actions=100_000_000, total=200_000_000)
-        key, limits = (typed.OTHER_KEY, most) if paced else (typed.KEY, None)
+        # Clients with the same key share their pacing, so the paced client has another key.
+        high_limits = celper.RateLimits(reads=100_000_000, actions=100_000_000, total=200_000_000)
+        key, limits = (typed.OTHER_KEY, high_limits) if paced else (typed.KEY, None)
         self.client = celper.AsyncCelper(key, base_url=base_url, rate_limits=limits)
         self.error: type[Exception] = celper.NotFoundError
 
@@ -31,13 +31,15 @@ class Celper:
         return await self.client.reject_candidate(candidate, job_position_id=typed.POSITION)
 
 
-Answer = Awaitable[tuple[int, bytes]]
+RawResponse = Awaitable[tuple[int, bytes]]
 
 
-class ByHand:
+class TypedClient:
     error: type[Exception] = typed.NotFoundError
 
-    def __init__(self, get: Callable[[str], Answer], post: Callable[[str, bytes, dict[str, str]], Answer]) -> None:
+    def __init__(
+        self, get: Callable[[str], RawResponse], post: Callable[[str, bytes, dict[str, str]], RawResponse]
+    ) -> None:
         self.get = get
         self.post = post
 
@@ -45,8 +47,8 @@ class ByHand:
         return typed.read_state(*await self.get(typed.path(candidate, "status")))
 
     async def invite(self, candidate: str, email_body: str) -> typed.Invitation:
-        answer = self.post(typed.path(candidate, "invite"), typed.payload(email_body), typed.action_headers())
-        return typed.read_invitation(*await answer)
+        response = self.post(typed.path(candidate, "invite"), typed.payload(email_body), typed.action_headers())
+        return typed.read_invitation(*await response)
 
     async def select(self, candidate: str) -> typed.Decision:
         return await self.decide(candidate, "select")
@@ -55,73 +57,73 @@ class ByHand:
         return await self.decide(candidate, "reject")
 
     async def decide(self, candidate: str, operation: str) -> typed.Decision:
-        answer = self.post(typed.path(candidate, operation), typed.payload(None), typed.action_headers())
-        return typed.read_decision(*await answer)
+        response = self.post(typed.path(candidate, operation), typed.payload(None), typed.action_headers())
+        return typed.read_decision(*await response)
 
 
-def with_aiohttp(base_url: str) -> ByHand:
+def with_aiohttp(base_url: str) -> TypedClient:
     import aiohttp
 
     session = aiohttp.ClientSession(base_url, headers=typed.HEADERS, connector=aiohttp.TCPConnector(limit=0))
 
     async def get(path: str) -> tuple[int, bytes]:
-        async with session.get(path) as answer:
-            return answer.status, await answer.read()
+        async with session.get(path) as response:
+            return response.status, await response.read()
 
     async def post(path: str, body: bytes, headers: dict[str, str]) -> tuple[int, bytes]:
-        async with session.post(path, data=body, headers=headers) as answer:
-            return answer.status, await answer.read()
+        async with session.post(path, data=body, headers=headers) as response:
+            return response.status, await response.read()
 
-    return ByHand(get, post)
+    return TypedClient(get, post)
 
 
-def with_httpx(base_url: str) -> ByHand:
+def with_httpx(base_url: str) -> TypedClient:
     import httpx
 
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
     client = httpx.AsyncClient(base_url=base_url, headers=typed.HEADERS, limits=limits, trust_env=False)
 
     async def get(path: str) -> tuple[int, bytes]:
-        answer = await client.get(path)
-        return answer.status_code, answer.content
+        response = await client.get(path)
+        return response.status_code, response.content
 
     async def post(path: str, body: bytes, headers: dict[str, str]) -> tuple[int, bytes]:
-        answer = await client.post(path, content=body, headers=headers)
-        return answer.status_code, answer.content
+        response = await client.post(path, content=body, headers=headers)
+        return response.status_code, response.content
 
-    return ByHand(get, post)
+    return TypedClient(get, post)
 
 
-def with_niquests(base_url: str) -> ByHand:
+def with_niquests(base_url: str) -> TypedClient:
     import niquests
 
     session = niquests.AsyncSession(pool_maxsize=1_000)
 
     async def get(path: str) -> tuple[int, bytes]:
-        answer = await session.get(base_url + path, headers=typed.HEADERS)
-        return answer.status_code or 0, answer.content or b""
+        response = await session.get(base_url + path, headers=typed.HEADERS)
+        return response.status_code or 0, response.content or b""
 
     async def post(path: str, body: bytes, headers: dict[str, str]) -> tuple[int, bytes]:
-        answer = await session.post(base_url + path, data=body, headers=typed.HEADERS | headers)
-        return answer.status_code or 0, answer.content or b""
+        response = await session.post(base_url + path, data=body, headers=typed.HEADERS | headers)
+        return response.status_code or 0, response.content or b""
 
-    return ByHand(get, post)
+    return TypedClient(get, post)
 
 
-def with_pyreqwest(base_url: str) -> ByHand:
+def with_pyreqwest(base_url: str) -> TypedClient:
     import pyreqwest.client
 
     client = pyreqwest.client.ClientBuilder().base_url(base_url).default_headers(typed.HEADERS).build()
 
     async def get(path: str) -> tuple[int, bytes]:
-        answer = await client.get(path).build().send()
-        return answer.status, bytes(await answer.bytes())
+        response = await client.get(path).build().send()
+        return response.status, bytes(await response.bytes())
 
     async def post(path: str, body: bytes, headers: dict[str, str]) -> tuple[int, bytes]:
-        answer = await client.post(path).headers(headers).body_bytes(body).build().send()
-        return answer.status, bytes(await answer.bytes())
+        response = await client.post(path).headers(headers).body_bytes(body).build().send()
+        return response.status, bytes(await response.bytes())
 
-    return ByHand(get, post)
+    return TypedClient(get, post)
 
 
 CLIENTS: dict[str, Callable[[str], Any]] = {

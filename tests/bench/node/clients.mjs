@@ -1,9 +1,9 @@
-// The clients: celper, and four calls by hand over each HTTP client. None of them limits the calls in flight.
+// The clients: celper, and the same calls over other HTTP clients. None limits the number of concurrent calls.
 
-import { API_KEY, byHand, POSITION } from './typed.mjs';
+import { API_KEY, POSITION, typedClient } from './typed.mjs';
 
 const PACKAGE = new URL('../../../bindings-node/dist/index.mjs', import.meta.url);
-// Clients with the same key share their pacing: the paced one has a key of its own.
+// Clients with the same key share their pacing, so the paced client has another key.
 const OTHER_KEY = 'celp_11111111111111111111111111111111';
 
 async function celper(baseUrl, apiKey, rateLimits) {
@@ -18,7 +18,7 @@ async function celper(baseUrl, apiKey, rateLimits) {
   };
 }
 
-/** A client whose windows never make it wait. */
+/** A client with pacing and limits that are never reached. */
 export const pacedCelper = (baseUrl) =>
   celper(baseUrl, OTHER_KEY, { reads: 100_000_000, actions: 100_000_000, total: 200_000_000 });
 
@@ -27,34 +27,34 @@ export const CLIENTS = {
 
   async undici(baseUrl) {
     const { request } = await import('undici');
-    return byHand(async (method, path, headers, body) => {
-      const answer = await request(baseUrl + path, { method, headers, body });
-      return [answer.statusCode, await answer.body.json()];
+    return typedClient(async (method, path, headers, body) => {
+      const response = await request(baseUrl + path, { method, headers, body });
+      return [response.statusCode, await response.body.json()];
     });
   },
 
   async fetch(baseUrl) {
-    return byHand(async (method, path, headers, body) => {
-      const answer = await fetch(baseUrl + path, { method, headers, body });
-      return [answer.status, await answer.json()];
+    return typedClient(async (method, path, headers, body) => {
+      const response = await fetch(baseUrl + path, { method, headers, body });
+      return [response.status, await response.json()];
     });
   },
 
   async axios(baseUrl) {
     const { default: axios } = await import('axios');
     const client = axios.create({ baseURL: baseUrl, proxy: false, validateStatus: () => true });
-    return byHand(async (method, url, headers, data) => {
-      const answer = await client.request({ method, url, headers, data });
-      return [answer.status, answer.data];
+    return typedClient(async (method, url, headers, data) => {
+      const response = await client.request({ method, url, headers, data });
+      return [response.status, response.data];
     });
   },
 
   async got(baseUrl) {
     const { got } = await import('got');
     const client = got.extend({ prefixUrl: baseUrl, throwHttpErrors: false, responseType: 'json' });
-    return byHand(async (method, path, headers, body) => {
-      const answer = await client(path.slice(1), { method, headers, body });
-      return [answer.statusCode, answer.body];
+    return typedClient(async (method, path, headers, body) => {
+      const response = await client(path.slice(1), { method, headers, body });
+      return [response.statusCode, response.body];
     });
   },
 };

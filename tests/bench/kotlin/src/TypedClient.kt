@@ -7,16 +7,16 @@ const val API_KEY = "celp_0123456789abcdef0123456789abcdef"
 const val OTHER_KEY = "celp_11111111111111111111111111111111"
 const val POSITION = "pos_abc123"
 
-/** An answer's HTTP status and body. */
-class Answer(val status: Int, val body: String)
+/** A response's HTTP status and body. */
+class RawResponse(val status: Int, val body: String)
 
-/** What an HTTP client does; each request carries the API key, and those with a body are JSON. */
+/** An HTTP client. Each request carries the API key; bodies are JSON. */
 interface Sender : AutoCloseable {
-    suspend fun get(path: String): Answer
+    suspend fun get(path: String): RawResponse
 
-    fun getBlocking(path: String): Answer
+    fun getBlocking(path: String): RawResponse
 
-    suspend fun post(path: String, body: String, idempotencyKey: String): Answer
+    suspend fun post(path: String, body: String, idempotencyKey: String): RawResponse
 
     override fun close() = Unit
 }
@@ -42,12 +42,12 @@ private class ActionBody(val jobPositionId: String, val emailBody: String? = nul
 open class ApiException(val status: Int, val code: String, message: String, val requestId: String) :
     Exception("$status $code: $message (request $requestId)")
 
-class MissingException(code: String, message: String, requestId: String) : ApiException(404, code, message, requestId)
+class ApiNotFoundException(code: String, message: String, requestId: String) : ApiException(404, code, message, requestId)
 
 private val json = Json { ignoreUnknownKeys = true }
 
-/** The calls by hand, as somebody writes them who has an HTTP client only: the answer's JSON read into typed values. */
-class ByHand(private val sender: Sender) : Calls {
+/** A typed client over a plain HTTP client: sends the requests and parses the responses into typed values. */
+class TypedClient(private val sender: Sender) : Calls {
     override suspend fun status(candidate: String): State = state(sender.get(statusPath(candidate)))
 
     override fun statusBlocking(candidate: String): State = state(sender.getBlocking(statusPath(candidate)))
@@ -61,31 +61,31 @@ class ByHand(private val sender: Sender) : Calls {
 
     override suspend fun reject(candidate: String): String = act<DecisionData>(candidate, "reject").data.status
 
-    override suspend fun missing(candidate: String): Missing =
+    override suspend fun missing(candidate: String): ErrorFields =
         try {
             error(status(candidate))
-        } catch (e: MissingException) {
-            Missing(e.status, e.code, e.requestId)
+        } catch (e: ApiNotFoundException) {
+            ErrorFields(e.status, e.code, e.requestId)
         }
 
     override fun close() = sender.close()
 
     private fun statusPath(candidate: String) = "/v1/candidates/$candidate/status?jobPositionId=$POSITION"
 
-    private fun state(answer: Answer): State =
-        with(read<StateData>(answer)) { State(data.status, data.analysisViewed, data.interviewScore, requestId) }
+    private fun state(response: RawResponse): State =
+        with(read<StateData>(response)) { State(data.status, data.analysisViewed, data.interviewScore, requestId) }
 
     private suspend inline fun <reified T> act(candidate: String, operation: String, emailBody: String? = null): Envelope<T> {
         val body = json.encodeToString(ActionBody(POSITION, emailBody))
         return read(sender.post("/v1/candidates/$candidate/$operation", body, UUID.randomUUID().toString()))
     }
 
-    private inline fun <reified T> read(answer: Answer): Envelope<T> {
-        if (answer.status != 200) {
-            val body = json.decodeFromString<ErrorBody>(answer.body)
-            if (answer.status == 404) throw MissingException(body.error, body.message, body.requestId)
-            throw ApiException(answer.status, body.error, body.message, body.requestId)
+    private inline fun <reified T> read(response: RawResponse): Envelope<T> {
+        if (response.status != 200) {
+            val body = json.decodeFromString<ErrorBody>(response.body)
+            if (response.status == 404) throw ApiNotFoundException(body.error, body.message, body.requestId)
+            throw ApiException(response.status, body.error, body.message, body.requestId)
         }
-        return json.decodeFromString<Envelope<T>>(answer.body).also { check(it.success) { answer.body } }
+        return json.decodeFromString<Envelope<T>>(response.body).also { check(it.success) { response.body } }
     }
 }

@@ -1,4 +1,4 @@
-//! What every client can be asked for, and the Celper client itself.
+//! The trait of all measured clients, and the Celper client.
 
 use std::error::Error;
 use std::future::Future;
@@ -13,10 +13,10 @@ pub const CANDIDATE: &str = "cand_xyz789";
 /// The candidate's job position.
 pub const POSITION: &str = "pos_abc123";
 
-/// Why a call was not what it should be.
-pub type Failed = String;
+/// Why a call failed or had a wrong result.
+pub type CallError = String;
 
-/// What a call does, in the runner's words.
+/// What a call does, by the runner's names.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Operation {
@@ -25,16 +25,16 @@ pub enum Operation {
     Status,
     /// Invites the candidate with an e-mail body of 1,000 characters.
     Invite,
-    /// Asks for a candidate that is not known, and takes the error for what it is.
+    /// Reads the status of an unknown candidate, and handles the typed error.
     Missing,
-    /// Reads the status of the candidate whose answers the server holds back.
+    /// Reads the status of the candidate for which the server withholds its responses.
     Held,
 }
 
-/// A client that is measured. Every result is compared with what the server sent.
+/// A measured client. Every result is compared with what the server sent.
 pub trait Calls: Clone + Send + Sync + 'static {
-    /// One call.
-    fn call(&self, operation: Operation) -> impl Future<Output = Result<(), Failed>> + Send;
+    /// Makes one call and checks its result.
+    fn call(&self, operation: Operation) -> impl Future<Output = Result<(), CallError>> + Send;
 }
 
 /// The body of the invitation's e-mail.
@@ -42,21 +42,21 @@ pub fn email_body() -> String {
     "x".repeat(1_000)
 }
 
-/// Whether a call gave what it should.
+/// Checks a result.
 ///
 /// # Errors
 ///
-/// When it did not.
-pub fn expect(as_sent: bool) -> Result<(), Failed> {
+/// If it is not what the server sent.
+pub fn ensure(as_sent: bool) -> Result<(), CallError> {
     if as_sent { Ok(()) } else { Err("the result is not what the server sent".to_owned()) }
 }
 
-/// Puts an error into words.
-pub fn words(error: impl Error) -> Failed {
+/// Converts an error to a message.
+pub fn to_message(error: impl Error) -> CallError {
     error.to_string()
 }
 
-/// The client that this is all about.
+/// The Celper client.
 #[derive(Clone)]
 pub struct Celper {
     client: Client,
@@ -64,20 +64,20 @@ pub struct Celper {
 }
 
 impl Celper {
-    /// Without pacing, as the peers have none.
+    /// Creates a client without pacing, because the other clients have none.
     ///
     /// # Errors
     ///
-    /// When the client cannot be set up.
+    /// If the client cannot be created.
     pub fn new(base_url: &str) -> Result<Self, Box<dyn Error>> {
         Celper::with(base_url, None)
     }
 
-    /// With pacing that never has to wait.
+    /// Creates a client with pacing and limits that are never reached.
     ///
     /// # Errors
     ///
-    /// When the client cannot be set up.
+    /// If the client cannot be created.
     pub fn paced(base_url: &str) -> Result<Self, Box<dyn Error>> {
         let (reads, actions, total) = (100_000_000, 100_000_000, 200_000_000);
         Celper::with(base_url, Some(RateLimits { reads, actions, total, ..RateLimits::default() }))
@@ -90,22 +90,22 @@ impl Celper {
 }
 
 impl Calls for Celper {
-    async fn call(&self, operation: Operation) -> Result<(), Failed> {
+    async fn call(&self, operation: Operation) -> Result<(), CallError> {
         let status = |candidate| self.client.get_candidate_status(candidate, JobPositionId(POSITION));
         match operation {
             Operation::Status | Operation::Held => {
                 let candidate = if operation == Operation::Held { crate::server::HELD } else { CANDIDATE };
-                let state = status(candidate).await.map_err(words)?;
-                expect(state.status == CandidateStatus::Interviewed && state.interview_score == Some(85.0))
+                let state = status(candidate).await.map_err(to_message)?;
+                ensure(state.status == CandidateStatus::Interviewed && state.interview_score == Some(85.0))
             }
             Operation::Invite => {
                 let invitation = self.client.invite_candidate(CANDIDATE, JobPositionId(POSITION));
-                let invitation = invitation.email_body(self.email_body.as_str()).await.map_err(words)?;
-                expect(invitation.invited && invitation.session_id == "sess_abc123")
+                let invitation = invitation.email_body(self.email_body.as_str()).await.map_err(to_message)?;
+                ensure(invitation.invited && invitation.session_id == "sess_abc123")
             }
             Operation::Missing => match status(crate::server::UNKNOWN).await {
-                Err(error) => expect(error.kind() == ErrorKind::NotFound && error.code() == Some("NOT_FOUND")),
-                Ok(_) => expect(false),
+                Err(error) => ensure(error.kind() == ErrorKind::NotFound && error.code() == Some("NOT_FOUND")),
+                Ok(_) => ensure(false),
             },
         }
     }

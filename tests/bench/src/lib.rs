@@ -1,9 +1,9 @@
-//! What the benchmarks of all languages share, and the Rust clients that they compare.
+//! The benchmarks' server, and the Rust clients that they compare.
 #![forbid(unsafe_code)]
 
-pub mod by_hyper;
-pub mod by_reqwest;
 pub mod clients;
+pub mod hyper_client;
 pub mod protocol;
+pub mod reqwest_client;
 pub mod server;
 pub mod typed;

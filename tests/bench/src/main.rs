@@ -1,7 +1,7 @@
-//! `celper-bench serve` is the server that all clients of all languages call; `celper-bench client NAME URL` is one of the
-//! Rust clients, in a process of its own, that makes the calls which the runner asks for.
+//! `celper-bench serve` runs the server that the clients of all languages call. `celper-bench client NAME URL` runs one of the
+//! Rust clients, which makes the calls that the runner requests.
 //!
-//! `make bench-rust` runs it. See the README beside it for what is measured.
+//! `make bench-rust` runs it. See this crate's README for what is measured.
 #![forbid(unsafe_code)]
 #![allow(clippy::print_stdout)]
 
@@ -10,15 +10,17 @@ use std::io::{Write, stdin, stdout};
 use std::thread;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use celper_bench::clients::{Calls, Celper, Failed, Operation};
-use celper_bench::protocol::{Request, Spent, forget_peak, resident_bytes, write};
-use celper_bench::{by_hyper, by_reqwest, server};
+use celper_bench::clients::{CallError, Calls, Celper, Operation};
+use celper_bench::hyper_client::HyperClient;
+use celper_bench::protocol::{Request, Usage, reset_peak, resident_bytes, write};
+use celper_bench::reqwest_client::ReqwestClient;
+use celper_bench::server;
 use serde_json::json;
 use tokio::runtime::{Builder, Handle, Runtime};
 
-type Outcome<T> = Result<T, Box<dyn Error>>;
+type BoxResult<T> = Result<T, Box<dyn Error>>;
 
-fn main() -> Outcome<()> {
+fn main() -> BoxResult<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
@@ -28,23 +30,23 @@ fn main() -> Outcome<()> {
             std::future::pending().await
         }),
         ["client", "celper", url] => {
-            Rounds { paced: Some(Celper::paced(url)?), ..Rounds::of(runtime, || Celper::new(url))? }.serve()
+            Worker { paced: Some(Celper::paced(url)?), ..Worker::start(runtime, || Celper::new(url))? }.serve()
         }
-        ["client", "reqwest", url] => Rounds::of(runtime, || by_reqwest::ByReqwest::new(url))?.serve(),
-        ["client", "hyper", url] => Rounds::of(runtime, || by_hyper::ByHyper::new(url))?.serve(),
+        ["client", "reqwest", url] => Worker::start(runtime, || ReqwestClient::new(url))?.serve(),
+        ["client", "hyper", url] => Worker::start(runtime, || HyperClient::new(url))?.serve(),
         _ => Err("usage: celper-bench serve | celper-bench client celper|reqwest|hyper URL".into()),
     }
 }
 
 /// A client that has made its first call.
-struct Rounds<C> {
+struct Worker<C> {
     runtime: Runtime,
     client: C,
     paced: Option<C>,
 }
 
-impl<C: Calls> Rounds<C> {
-    fn of(runtime: Runtime, make: impl FnOnce() -> Outcome<C>) -> Outcome<Self> {
+impl<C: Calls> Worker<C> {
+    fn start(runtime: Runtime, make: impl FnOnce() -> BoxResult<C>) -> BoxResult<Self> {
         let start = Instant::now();
         let client = make()?;
         let load_us = start.elapsed().as_secs_f64() * 1e6;
@@ -52,11 +54,11 @@ impl<C: Calls> Rounds<C> {
         let started: f64 = std::env::var("BENCH_STARTED")?.parse()?;
         let first_us = (SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs_f64() - started) * 1e6;
         write(&json!({"load_us": load_us, "first_us": first_us}));
-        Ok(Rounds { runtime, client, paced: None })
+        Ok(Worker { runtime, client, paced: None })
     }
 
-    fn serve(self) -> Outcome<()> {
-        // No lock on standard input is kept: `held` reads from it too.
+    fn serve(self) -> BoxResult<()> {
+        // Standard input is not locked, because `held` reads from it too.
         let mut line = String::new();
         while stdin().read_line(&mut line)? > 0 {
             let request: Request = serde_json::from_str(&line)?;
@@ -66,24 +68,24 @@ impl<C: Calls> Rounds<C> {
                 self.held(request.calls)?;
                 continue;
             }
-            forget_peak()?;
-            let start = Spent::now();
+            reset_peak()?;
+            let start = Usage::now();
             if request.threads > 1 {
                 on_threads(self.runtime.handle(), client, &request)?;
             } else {
                 self.runtime.block_on(in_flight(client, request.operation, request.calls, request.in_flight))?;
             }
-            write(&start.answer(request.calls)?);
+            write(&start.per_call(request.calls)?);
         }
         Ok(())
     }
 
-    /// Has so many calls in flight that the server leaves unanswered, and says what memory each of them takes.
-    fn held(&self, calls: usize) -> Outcome<()> {
+    /// Measures the memory of each of a number of calls for which the server withholds its responses.
+    fn held(&self, calls: usize) -> BoxResult<()> {
         let before = resident_bytes()?;
         let client = self.client.clone();
         let all = self.runtime.spawn(async move { in_flight(&client, Operation::Held, calls, calls).await });
-        // The runner says when all have arrived, and lets them go later.
+        // The runner writes a line when all calls have arrived, and releases them later.
         stdin().read_line(&mut String::new())?;
         write(&json!({"calls": calls, "bytes": resident_bytes()?.saturating_sub(before) as f64 / calls as f64}));
         self.runtime.block_on(all)??;
@@ -92,7 +94,7 @@ impl<C: Calls> Rounds<C> {
     }
 }
 
-async fn in_flight<C: Calls>(client: &C, operation: Operation, calls: usize, callers: usize) -> Result<(), Failed> {
+async fn in_flight<C: Calls>(client: &C, operation: Operation, calls: usize, callers: usize) -> Result<(), CallError> {
     let callers: Vec<_> = (0..callers)
         .map(|_| {
             let client = client.clone();
@@ -101,7 +103,7 @@ async fn in_flight<C: Calls>(client: &C, operation: Operation, calls: usize, cal
                 for _ in 0..each {
                     client.call(operation).await?;
                 }
-                Ok::<(), Failed>(())
+                Ok::<(), CallError>(())
             })
         })
         .collect();
@@ -111,7 +113,7 @@ async fn in_flight<C: Calls>(client: &C, operation: Operation, calls: usize, cal
     Ok(())
 }
 
-fn on_threads<C: Calls>(runtime: &Handle, client: &C, request: &Request) -> Result<(), Failed> {
+fn on_threads<C: Calls>(runtime: &Handle, client: &C, request: &Request) -> Result<(), CallError> {
     let each = request.calls / request.threads;
     thread::scope(|scope| {
         let caller = move || (0..each).try_for_each(|_| runtime.block_on(client.call(request.operation)));

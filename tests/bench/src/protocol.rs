@@ -1,4 +1,4 @@
-//! Lines from and to the runner, and what a process has spent so far.
+//! The runner's JSON lines, and this process's CPU time and memory.
 
 use std::error::Error;
 use std::fs;
@@ -11,22 +11,22 @@ use serde_json::{Value, json};
 
 use crate::clients::Operation;
 
-/// What the runner asks for.
+/// A request from the runner.
 #[derive(Deserialize)]
 pub struct Request {
     /// What each call does.
     #[serde(default)]
     pub operation: Operation,
-    /// So many calls at once.
+    /// The number of concurrent calls.
     #[serde(default = "one")]
     pub in_flight: usize,
-    /// From so many threads.
+    /// The number of calling threads.
     #[serde(default = "one")]
     pub threads: usize,
-    /// Through the pacer.
+    /// Whether pacing is on.
     #[serde(default)]
     pub paced: bool,
-    /// So many calls in all.
+    /// The total number of calls.
     pub calls: usize,
 }
 
@@ -34,34 +34,34 @@ fn one() -> usize {
     1
 }
 
-/// Answers the runner.
+/// Writes a line to the runner.
 #[allow(clippy::print_stdout)]
-pub fn write(answer: &Value) {
-    println!("{answer}");
-    // The runner is gone when this fails, and so is what to do.
+pub fn write(message: &Value) {
+    println!("{message}");
+    // Fails only if the runner has ended; then there is nothing left to do.
     let _ = stdout().flush();
 }
 
-/// What this process has spent at one moment.
-pub struct Spent {
+/// The process's clock and CPU times at one moment.
+pub struct Usage {
     wall: Instant,
     cpu: Duration,
     main: Duration,
 }
 
-impl Spent {
-    /// At this moment, with the calling thread as the main one.
+impl Usage {
+    /// Reads the current times. The calling thread counts as the main thread.
     pub fn now() -> Self {
-        Spent { wall: Instant::now(), cpu: clock(ClockId::ProcessCPUTime), main: clock(ClockId::ThreadCPUTime) }
+        Usage { wall: Instant::now(), cpu: clock(ClockId::ProcessCPUTime), main: clock(ClockId::ThreadCPUTime) }
     }
 
-    /// What has been spent since, for each of so many calls.
+    /// The times since then, divided by a number of calls.
     ///
     /// # Errors
     ///
-    /// When the system does not tell the process's size.
-    pub fn answer(&self, calls: usize) -> Result<Value, Box<dyn Error>> {
-        let now = Spent::now();
+    /// If the process's peak size cannot be read.
+    pub fn per_call(&self, calls: usize) -> Result<Value, Box<dyn Error>> {
+        let now = Usage::now();
         let each = |time: Duration| time.as_secs_f64() * 1e6 / calls as f64;
         Ok(json!({
             "calls": calls,
@@ -79,20 +79,20 @@ fn clock(id: ClockId) -> Duration {
     seconds + Duration::from_nanos(u64::try_from(now.tv_nsec).unwrap_or_default())
 }
 
-/// Lets the system's record of this process's largest size begin again.
+/// Resets the kernel's record of this process's peak size.
 ///
 /// # Errors
 ///
-/// When it cannot.
-pub fn forget_peak() -> io::Result<()> {
+/// If the kernel does not allow it.
+pub fn reset_peak() -> io::Result<()> {
     fs::write("/proc/self/clear_refs", "5")
 }
 
-/// The process's size in memory.
+/// The process's resident memory.
 ///
 /// # Errors
 ///
-/// When the system does not tell it.
+/// If it cannot be read.
 pub fn resident_bytes() -> Result<u64, Box<dyn Error>> {
     Ok(status("VmRSS")? * 1_024)
 }

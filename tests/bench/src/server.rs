@@ -1,4 +1,4 @@
-//! A loopback server for measuring clients: it looks for the end of each request and sends prepared bytes, no more.
+//! The loopback server of the benchmarks: it finds the end of each request and sends a prepared response.
 
 use std::io;
 use std::net::SocketAddr;
@@ -19,17 +19,17 @@ const NOT_FOUND: &str = r#"{"success":false,"error":"NOT_FOUND","message":"No su
 /// A candidate that the server does not know.
 pub const UNKNOWN: &str = "unknown";
 
-/// A candidate whose answers wait until somebody asks for `/release`; `/waiting` says how many do.
+/// A candidate whose responses wait for a request to `/release`; `/waiting` returns how many are waiting.
 pub const HELD: &str = "held";
 
 static WAITING: AtomicUsize = AtomicUsize::new(0);
 static RELEASED: Notify = Notify::const_new();
 
-/// Serves the four routes on a free port until the listener's runtime ends.
+/// Serves the four routes on a free port until the runtime ends.
 ///
 /// # Errors
 ///
-/// When no port can be listened on.
+/// If no port is available.
 pub async fn start() -> io::Result<SocketAddr> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
     let address = listener.local_addr()?;
@@ -43,13 +43,13 @@ pub async fn start() -> io::Result<SocketAddr> {
 
 async fn serve(mut stream: TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
-    let answers = [(STATE, 200), (INVITATION, 200), (SELECTED, 200), (REJECTED, 200), (NOT_FOUND, 404)]
-        .map(|(body, status)| answer(body, status));
+    let responses = [(STATE, 200), (INVITATION, 200), (SELECTED, 200), (REJECTED, 200), (NOT_FOUND, 404)]
+        .map(|(body, status)| response(body, status));
     let mut read = Vec::with_capacity(16 * 1024);
     loop {
         while let Some(length) = whole_request(&read) {
             let request = read.get(..length).unwrap_or_default();
-            let [state, invitation, selected, rejected, not_found] = &answers;
+            let [state, invitation, selected, rejected, not_found] = &responses;
             let path = request.split(|byte| *byte == b' ').nth(1).unwrap_or_default();
             if contains(path, HELD.as_bytes()) {
                 let released = RELEASED.notified();
@@ -57,11 +57,11 @@ async fn serve(mut stream: TcpStream) -> io::Result<()> {
                 released.await;
                 WAITING.fetch_sub(1, Ordering::Relaxed);
             }
-            let answer = match path {
-                b"/waiting" => &answer(&WAITING.load(Ordering::Relaxed).to_string(), 200),
+            let response = match path {
+                b"/waiting" => &response(&WAITING.load(Ordering::Relaxed).to_string(), 200),
                 b"/release" => {
                     RELEASED.notify_waiters();
-                    &answer("{}", 200)
+                    &response("{}", 200)
                 }
                 path if contains(path, UNKNOWN.as_bytes()) => not_found,
                 path if contains(path, b"/status") => state,
@@ -69,7 +69,7 @@ async fn serve(mut stream: TcpStream) -> io::Result<()> {
                 path if path.ends_with(b"/reject") => rejected,
                 _ => selected,
             };
-            stream.write_all(answer.as_bytes()).await?;
+            stream.write_all(response.as_bytes()).await?;
             read.drain(..length);
         }
         if stream.read_buf(&mut read).await? == 0 {
@@ -78,7 +78,7 @@ async fn serve(mut stream: TcpStream) -> io::Result<()> {
     }
 }
 
-fn answer(body: &str, status: u16) -> String {
+fn response(body: &str, status: u16) -> String {
     format!(
         "HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nX-Request-Id: a1b2c3d4-e5f6-7890-abcd-ef1234567890\r\n\
          Content-Length: {}\r\n\r\n{body}",
@@ -90,7 +90,7 @@ fn contains(text: &[u8], part: &[u8]) -> bool {
     text.windows(part.len()).any(|window| window == part)
 }
 
-/// The length of the first request, once all of it is there.
+/// The length of the first request, once it is complete.
 fn whole_request(read: &[u8]) -> Option<usize> {
     let head = read.windows(4).position(|window| window == b"\r\n\r\n")? + 4;
     let text = std::str::from_utf8(read.get(..head)?).ok()?;
@@ -102,13 +102,13 @@ fn whole_request(read: &[u8]) -> Option<usize> {
     (read.len() >= whole).then_some(whole)
 }
 
-/// Serves from a thread of its own until the process ends, and gives the base URL.
+/// Starts the server in a new thread, where it runs until the process ends, and returns the base URL.
 ///
 /// # Panics
 ///
-/// When there is no port or no thread to be had.
+/// If there is no port or the thread cannot be started.
 #[allow(clippy::unwrap_used)]
-pub fn in_a_thread() -> String {
+pub fn start_in_thread() -> String {
     let (sender, receiver) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

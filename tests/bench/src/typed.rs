@@ -1,15 +1,15 @@
-//! The answers as typed values, for the calls by hand.
+//! The responses as typed values, for the clients that are compared with Celper.
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::clients::{Failed, expect, words};
+use crate::clients::{CallError, ensure, to_message};
 
-/// The answer's envelope.
+/// The envelope of a success.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Envelope<T> {
-    /// Whether it is a success.
+    /// Always true.
     pub success: bool,
     /// The request's id.
     pub request_id: String,
@@ -21,7 +21,7 @@ pub struct Envelope<T> {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct State {
-    /// Where the candidate stands.
+    /// The candidate's status.
     pub status: String,
     /// Whether the analysis was viewed.
     pub analysis_viewed: bool,
@@ -33,20 +33,20 @@ pub struct State {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Invitation {
-    /// Whether it went out.
+    /// Whether the candidate was invited.
     pub invited: bool,
-    /// The session.
+    /// The session's id.
     pub session_id: String,
-    /// What becomes of the e-mail.
+    /// The state of the e-mail's delivery.
     pub email_delivery: String,
-    /// When the session ends, as the server wrote it.
+    /// When the session expires, as the server's text.
     pub expires_at: String,
 }
 
-/// What an answer says that is not a success.
+/// The body of an error.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Refusal {
+pub struct ErrorBody {
     /// The code.
     pub error: String,
     /// The reason.
@@ -55,7 +55,7 @@ pub struct Refusal {
     pub request_id: String,
 }
 
-/// An invitation's request.
+/// The body of an invitation's request.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Invite<'a> {
@@ -65,44 +65,44 @@ pub struct Invite<'a> {
     pub email_body: &'a str,
 }
 
-/// Reads an answer: what was asked for, or why there is none.
+/// Parses a response's body: the result, or the server's error.
 ///
 /// # Errors
 ///
-/// When it is of another shape.
-pub fn read<T: DeserializeOwned>(status: u16, body: &[u8]) -> Result<Result<T, Refusal>, Failed> {
+/// If the body has another shape.
+pub fn read<T: DeserializeOwned>(status: u16, body: &[u8]) -> Result<Result<T, ErrorBody>, CallError> {
     if status == 200 {
-        serde_json::from_slice(body).map(Ok).map_err(words)
+        serde_json::from_slice(body).map(Ok).map_err(to_message)
     } else {
-        serde_json::from_slice(body).map(Err).map_err(words)
+        serde_json::from_slice(body).map(Err).map_err(to_message)
     }
 }
 
-/// Whether it is the state that the server sends.
+/// Checks a status response.
 ///
 /// # Errors
 ///
-/// When it is not.
-pub fn is_state(answer: &Result<Envelope<State>, Refusal>) -> Result<(), Failed> {
-    expect(answer.as_ref().is_ok_and(|answer| {
-        answer.success && answer.data.status == "interviewed" && answer.data.interview_score == Some(85.0)
+/// If it is not the one that the server sends.
+pub fn check_state(response: &Result<Envelope<State>, ErrorBody>) -> Result<(), CallError> {
+    ensure(response.as_ref().is_ok_and(|response| {
+        response.success && response.data.status == "interviewed" && response.data.interview_score == Some(85.0)
     }))
 }
 
-/// Whether it is the invitation that the server sends.
+/// Checks an invitation response.
 ///
 /// # Errors
 ///
-/// When it is not.
-pub fn is_invitation(answer: &Result<Envelope<Invitation>, Refusal>) -> Result<(), Failed> {
-    expect(answer.as_ref().is_ok_and(|answer| answer.data.invited && answer.data.session_id == "sess_abc123"))
+/// If it is not the one that the server sends.
+pub fn check_invitation(response: &Result<Envelope<Invitation>, ErrorBody>) -> Result<(), CallError> {
+    ensure(response.as_ref().is_ok_and(|response| response.data.invited && response.data.session_id == "sess_abc123"))
 }
 
-/// Whether it is the refusal that the server sends.
+/// Checks the error for an unknown candidate.
 ///
 /// # Errors
 ///
-/// When it is not.
-pub fn is_refusal<T>(answer: &Result<T, Refusal>) -> Result<(), Failed> {
-    expect(answer.as_ref().is_err_and(|refusal| refusal.error == "NOT_FOUND"))
+/// If it is not the one that the server sends.
+pub fn check_not_found<T>(response: &Result<T, ErrorBody>) -> Result<(), CallError> {
+    ensure(response.as_ref().is_err_and(|body| body.error == "NOT_FOUND"))
 }

@@ -1,4 +1,4 @@
-//! Leaves the symbols of Node-API to be found in the program that loads the module.
+//! Lets the linker leave the Node-API symbols undefined: the program that loads the module provides them.
 
 fn main() {
     napi_build::setup();

@@ -1,7 +1,7 @@
 /**
- * Checks the types of what a JavaScript caller passes, which TypeScript cannot. What the values may be, the core decides.
+ * Checks the types of arguments at run time, for callers without TypeScript. The core validates the values.
  *
- * No message repeats a value: it may be a secret.
+ * Messages never repeat a string that the caller passed: it may be a secret.
  */
 
 import type { Bridge, NativeOptions, NativeRateLimits } from './binding';
@@ -32,64 +32,64 @@ const CALL_OPTIONS = [
 ];
 const MAX_U32 = 0xffff_ffff;
 
-/** A call's arguments, as `Bridge.start` takes them after its operation. */
+/** A call's arguments, in the order of `Bridge.start`'s parameters after the operation. */
 export interface CallArguments {
   native: Parameters<Bridge['start']> extends [unknown, unknown, unknown, ...infer Rest] ? Rest : never;
   signal: AbortSignal | undefined;
 }
 
-/** The arguments of a call. */
-export function callArguments(operation: OperationName, candidateId: unknown, given: unknown): CallArguments {
-  const check = new Check(operation);
-  const candidate = check.required('candidateId', check.text('candidateId', candidateId));
-  const options = check.options('the second argument', given, CALL_OPTIONS);
+/** Checks the arguments of a call. */
+export function callArguments(operation: OperationName, candidateId: unknown, callOptions: unknown): CallArguments {
+  const check = new Checker(operation);
+  const candidate = check.required('candidateId', check.string('candidateId', candidateId));
+  const options = check.options('the second argument', callOptions, CALL_OPTIONS);
   const position = check.read(options, 'jobPositionId');
-  // Before the others are checked, so that an error over one of them can name it.
-  check.key = check.text('idempotencyKey', check.read(options, 'idempotencyKey'));
+  // First, so that errors about the other options have the key.
+  check.idempotencyKey = check.string('idempotencyKey', check.read(options, 'idempotencyKey'));
   return {
     native: [
       candidate,
-      check.required('jobPositionId', check.text('jobPositionId', position)),
-      check.key,
+      check.required('jobPositionId', check.string('jobPositionId', position)),
+      check.idempotencyKey,
       check.milliseconds('timeout', check.read(options, 'timeout')),
-      check.count('maxRetries', check.read(options, 'maxRetries')),
-      check.text('emailSubject', check.read(options, 'emailSubject')),
-      check.text('emailBody', check.read(options, 'emailBody')),
+      check.integer('maxRetries', check.read(options, 'maxRetries')),
+      check.string('emailSubject', check.read(options, 'emailSubject')),
+      check.string('emailBody', check.read(options, 'emailBody')),
     ],
     signal: check.signal('signal', check.read(options, 'signal')),
   };
 }
 
-/** The options of a client. */
-export function clientOptions(given: unknown): NativeOptions {
-  const check = new Check('client');
-  const options = given === undefined ? {} : check.options('options', given, CLIENT_OPTIONS);
-  const text = (name: string) => check.text(name, check.read(options, name));
+/** Checks the options of a client. */
+export function clientOptions(value: unknown): NativeOptions {
+  const check = new Checker('client');
+  const options = value === undefined ? {} : check.options('options', value, CLIENT_OPTIONS);
+  const string = (name: string) => check.string(name, check.read(options, name));
   const milliseconds = (name: string) => check.milliseconds(name, check.read(options, name));
-  // Read here and not left to the core: `process.env` of a worker, or of another runtime, is not the environment it sees.
+  // Read here and not in the core, which does not see the `process.env` of a worker thread.
   const { CELPER_API_KEY = '', CELPER_BASE_URL } = process.env;
-  return present({
-    apiKey: text('apiKey') ?? CELPER_API_KEY,
-    baseUrl: text('baseUrl') ?? (CELPER_BASE_URL || undefined),
+  return omitUndefined({
+    apiKey: string('apiKey') ?? CELPER_API_KEY,
+    baseUrl: string('baseUrl') ?? (CELPER_BASE_URL || undefined),
     timeout: milliseconds('timeout'),
     attemptTimeout: milliseconds('attemptTimeout'),
-    maxRetries: check.count('maxRetries', check.read(options, 'maxRetries')),
+    maxRetries: check.integer('maxRetries', check.read(options, 'maxRetries')),
     rateLimits: rateLimits(check, check.read(options, 'rateLimits')),
-    proxy: text('proxy'),
+    proxy: string('proxy'),
     caCertificates: certificates(check, check.read(options, 'caCertificates')),
-    appInfo: text('appInfo'),
+    appInfo: string('appInfo'),
     version: process.versions.node,
   });
 }
 
-function rateLimits(check: Check, given: unknown): false | NativeRateLimits | undefined {
-  if (given === undefined || given === false) return given;
-  if (typeof given !== 'object' || given === null || isArray(given)) {
-    throw check.wrong('rateLimits', 'an object or false', given);
+function rateLimits(check: Checker, value: unknown): false | NativeRateLimits | undefined {
+  if (value === undefined || value === false) return value;
+  if (typeof value !== 'object' || value === null || isArray(value)) {
+    throw check.wrongType('rateLimits', 'an object or false', value);
   }
-  const limits = check.options('rateLimits', given, RATE_LIMITS);
-  const count = (name: string) => check.count(`rateLimits.${name}`, check.read(limits, name));
-  return present({
+  const limits = check.options('rateLimits', value, RATE_LIMITS);
+  const count = (name: string) => check.integer(`rateLimits.${name}`, check.read(limits, name));
+  return omitUndefined({
     reads: count('reads'),
     actions: count('actions'),
     total: count('total'),
@@ -97,70 +97,70 @@ function rateLimits(check: Check, given: unknown): false | NativeRateLimits | un
   });
 }
 
-function certificates(check: Check, given: unknown): Uint8Array | undefined {
-  if (given instanceof Uint8Array) return given;
-  if (given !== undefined && typeof given !== 'string') {
-    throw check.wrong('caCertificates', 'a string or a Uint8Array (PEM)', given);
+function certificates(check: Checker, value: unknown): Uint8Array | undefined {
+  if (value instanceof Uint8Array) return value;
+  if (value !== undefined && typeof value !== 'string') {
+    throw check.wrongType('caCertificates', 'a string or a Uint8Array (PEM)', value);
   }
-  return given === undefined ? undefined : new TextEncoder().encode(check.text('caCertificates', given));
+  return value === undefined ? undefined : new TextEncoder().encode(check.string('caCertificates', value));
 }
 
-class Check {
-  /** The caller's, once it has been read. */
-  key: string | undefined;
+class Checker {
+  /** The caller's idempotency key, once it has been checked. Errors have it as a field. */
+  idempotencyKey: string | undefined;
 
   constructor(private readonly operation: OperationName) {}
 
-  /** The object that holds options, none of them unknown. */
-  options(what: string, given: unknown, known: readonly string[]): Options {
-    if (typeof given !== 'object' || given === null || isArray(given)) throw this.wrong(what, 'an object', given);
+  /** Checks that the value is an object without unknown options. */
+  options(what: string, value: unknown, known: readonly string[]): Options {
+    if (typeof value !== 'object' || value === null || isArray(value)) throw this.wrongType(what, 'an object', value);
     let names: string[];
     try {
-      names = Object.keys(given);
+      names = Object.keys(value);
     } catch (cause) {
-      throw this.refused(`${what} cannot be read`, cause);
+      throw this.error(`${what} cannot be read`, cause);
     }
     for (const name of names) {
-      if (!known.includes(name)) throw this.refused(`there is no option ${JSON.stringify(name)} (${known.join(', ')})`);
+      if (!known.includes(name)) throw this.error(`there is no option ${JSON.stringify(name)} (${known.join(', ')})`);
     }
-    return given as Options;
+    return value as Options;
   }
 
   read(options: Options, name: string): unknown {
     try {
       return options[name];
     } catch (cause) {
-      throw this.refused(`${name} cannot be read`, cause);
+      throw this.error(`${name} cannot be read`, cause);
     }
   }
 
   required<T>(name: string, value: T | undefined): T {
-    if (value === undefined) throw this.refused(`${name} is missing`);
+    if (value === undefined) throw this.error(`${name} is missing`);
     return value;
   }
 
-  text(name: string, value: unknown): string | undefined {
+  string(name: string, value: unknown): string | undefined {
     if (value === undefined) return undefined;
-    if (typeof value !== 'string') throw this.wrong(name, 'a string', value);
-    if (!value.isWellFormed()) throw this.refused(`${name} has half of a surrogate pair, which is no character`);
+    if (typeof value !== 'string') throw this.wrongType(name, 'a string', value);
+    if (!value.isWellFormed()) throw this.error(`${name} contains a lone surrogate`);
     return value;
   }
 
   milliseconds(name: string, value: unknown): number | undefined {
     if (value === undefined) return undefined;
-    if (typeof value !== 'number') throw this.wrong(name, 'a number of milliseconds', value);
-    // These are numbers to JavaScript and no times to anybody.
+    if (typeof value !== 'number') throw this.wrongType(name, 'a number of milliseconds', value);
+    // Also rejects NaN.
     if (!(value > 0 && value <= Number.MAX_SAFE_INTEGER)) {
-      throw this.refused(`${name} must be a number of milliseconds greater than 0, not ${value}`);
+      throw this.error(`${name} must be a number of milliseconds greater than 0, not ${value}`);
     }
     return value;
   }
 
-  count(name: string, value: unknown): number | undefined {
+  integer(name: string, value: unknown): number | undefined {
     if (value === undefined) return undefined;
-    if (typeof value !== 'number') throw this.wrong(name, 'a whole number', value);
+    if (typeof value !== 'number') throw this.wrongType(name, 'a whole number', value);
     if (!Number.isInteger(value) || value < 0 || value > MAX_U32) {
-      throw this.refused(`${name} must be a whole number from 0 to ${MAX_U32}, not ${value}`);
+      throw this.error(`${name} must be a whole number from 0 to ${MAX_U32}, not ${value}`);
     }
     return value;
   }
@@ -168,7 +168,7 @@ class Check {
   signal(name: string, value: unknown): AbortSignal | undefined {
     if (value === undefined) return undefined;
     const signal = value as Options | null;
-    // By its shape, for a signal from another realm or a polyfill is as good.
+    // Not `instanceof`: signals from another realm and polyfills are accepted.
     if (
       typeof signal !== 'object' ||
       signal === null ||
@@ -176,16 +176,16 @@ class Check {
       typeof this.read(signal, 'addEventListener') !== 'function' ||
       typeof this.read(signal, 'removeEventListener') !== 'function'
     ) {
-      throw this.wrong(name, 'an AbortSignal', value);
+      throw this.wrongType(name, 'an AbortSignal', value);
     }
     return value as AbortSignal;
   }
 
-  wrong(name: string, wanted: string, value: unknown): InvalidArgumentError {
-    return this.refused(`${name} must be ${wanted}, not ${typeName(value)}`);
+  wrongType(name: string, expected: string, value: unknown): InvalidArgumentError {
+    return this.error(`${name} must be ${expected}, not ${typeName(value)}`);
   }
 
-  refused(message: string, ...cause: [] | [unknown]): InvalidArgumentError {
+  error(message: string, ...cause: [] | [unknown]): InvalidArgumentError {
     const action = this.operation !== 'client' && this.operation !== 'status';
     return new InvalidArgumentError({
       kind: 'invalid_argument',
@@ -193,14 +193,14 @@ class Check {
       detail: message,
       operation: this.operation,
       ...(action && { outcomeUnknown: false }),
-      ...(this.key !== undefined && { idempotencyKey: this.key }),
+      ...(this.idempotencyKey !== undefined && { idempotencyKey: this.idempotencyKey }),
       ...(cause.length > 0 && { cause: cause[0] }),
     });
   }
 }
 
-/** Without what is undefined: the native half takes what is there and nothing else. */
-function present<T extends object>(fields: { [Name in keyof T]: T[Name] | undefined }): T {
+/** Removes undefined fields, which the native half does not accept. */
+function omitUndefined<T extends object>(fields: { [Name in keyof T]: T[Name] | undefined }): T {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as T;
 }
 

@@ -1,34 +1,34 @@
 /**
- * Calls under way in this environment (the main thread or a worker): what waits for each, and the one bridge to the native
- * half. A call keeps the environment alive, an idle client does not.
+ * The calls in progress in this environment (the main thread or a worker), and its bridge to the native half. A call keeps the
+ * event loop alive, an idle client does not.
  */
 
 import type { CallArguments } from './arguments';
 import type { Bridge, NativeClient } from './binding';
-import { type ErrorFields, errorOf, type Trace } from './errors';
+import { type CallerStack, type ErrorFields, errorOf } from './errors';
 import { native } from './native';
 import { onAbort } from './signals';
 
-/** The native half's operations, by their place in its table. */
+/** The operations, by their index in the native half's table. */
 export const OPERATIONS = ['status', 'invite', 'select', 'reject'] as const;
 
 interface Call {
   resolve(result: unknown): void;
   reject(reason: unknown): void;
-  /** Filled in once the call was started. */
-  trace: Trace;
-  /** Stops listening to the call's signal. */
-  ignoreSignal: (() => void) | undefined;
+  /** Filled in once the call has started. */
+  caller: CallerStack;
+  /** Removes the call's abort listener. */
+  removeAbortListener: (() => void) | undefined;
 }
 
-interface Failure extends ErrorFields {
+interface NativeError extends ErrorFields {
   cause?: { message: string; code?: string };
 }
 
-type Outcome = { id: number; ok: Raw } | { id: number; error: Failure };
+type Outcome = { id: number; ok: RawResult } | { id: number; error: NativeError };
 
-/** A result before its times are made of their milliseconds. */
-interface Raw {
+/** A result with times in milliseconds, before they become `Date` objects. */
+interface RawResult {
   expiresAt?: unknown;
   rateLimit: { resetAt: unknown } | null;
 }
@@ -37,63 +37,63 @@ const calls = new Map<number, Call>();
 let bridge: Bridge | undefined;
 let lastId = 0;
 
-/** Makes a call and gives its result, or rejects with its error or with its signal's reason. */
+/** Starts a call. The promise rejects with the call's error, or with the signal's reason when that aborts. */
 export function send<T>(
   client: NativeClient,
   operation: (typeof OPERATIONS)[number],
-  { native: given, signal }: CallArguments,
-  trace: Trace,
+  { native: args, signal }: CallArguments,
+  caller: CallerStack,
 ): Promise<T> {
   return new Promise((resolve, reject) => {
     if (signal?.aborted) return reject(signal.reason);
     bridge ??= new native.Bridge(wake);
     lastId = (lastId + 1) >>> 0;
     const id = lastId;
-    const ignoreSignal = signal && onAbort(signal, () => abort(id, signal));
-    bridge.start(id, client, OPERATIONS.indexOf(operation), ...given);
-    // No outcome can come before this turn of the event loop ends, so the rest is done while the request is on its way.
-    if (calls.size === 0) bridge.hold();
-    calls.set(id, { resolve: resolve as Call['resolve'], reject, trace, ignoreSignal });
+    const removeAbortListener = signal && onAbort(signal, () => abort(id, signal));
+    bridge.start(id, client, OPERATIONS.indexOf(operation), ...args);
+    // No outcome arrives before this turn of the event loop ends, so the rest overlaps with the request.
+    if (calls.size === 0) bridge.refEventLoop();
+    calls.set(id, { resolve: resolve as Call['resolve'], reject, caller, removeAbortListener });
   });
 }
 
-/** Outcomes are waiting. */
+/** Settles the calls whose outcomes have arrived. */
 function wake(): void {
   if (bridge === undefined) return;
   for (const outcome of JSON.parse(bridge.drain()) as Outcome[]) {
-    const call = finish(outcome.id);
-    // Without one it was aborted when its outcome was on its way already.
+    const call = takeCall(outcome.id);
+    // There is none if the call was aborted while its outcome was in the queue.
     if (call !== undefined) settle(call, outcome);
   }
 }
 
 function settle(call: Call, outcome: Outcome): void {
   try {
-    if ('ok' in outcome) call.resolve(revived(outcome.ok));
-    else call.reject(failed(outcome.error, call.trace));
+    if ('ok' in outcome) call.resolve(toResult(outcome.ok));
+    else call.reject(toError(outcome.error, call.caller));
   } catch (error) {
-    // A stack is formatted by the program's `Error.prepareStackTrace`. If that throws, the other outcomes still have to arrive.
+    // The program's `Error.prepareStackTrace` formats stacks. If it throws, the other outcomes must still be delivered.
     call.reject(error);
   }
 }
 
 function abort(id: number, signal: AbortSignal): void {
-  const call = finish(id);
+  const call = takeCall(id);
   bridge?.cancel(id);
   call?.reject(signal.reason);
 }
 
-/** Takes the call from those under way, and leaves nothing of it behind. */
-function finish(id: number): Call | undefined {
+/** Removes a call from the calls in progress, with its abort listener. */
+function takeCall(id: number): Call | undefined {
   const call = calls.get(id);
   if (call === undefined) return undefined;
   calls.delete(id);
-  call.ignoreSignal?.();
-  if (calls.size === 0) bridge?.release();
+  call.removeAbortListener?.();
+  if (calls.size === 0) bridge?.unrefEventLoop();
   return call;
 }
 
-function revived(result: Raw): unknown {
+function toResult(result: RawResult): unknown {
   if (typeof result.expiresAt === 'number') result.expiresAt = new Date(result.expiresAt);
   const { rateLimit } = result;
   if (rateLimit !== null) {
@@ -103,12 +103,12 @@ function revived(result: Raw): unknown {
   return Object.freeze(result);
 }
 
-/** The error that the native half describes. */
-export function failed({ cause, ...fields }: Failure, trace: Trace): Error {
-  if (cause === undefined) return errorOf(fields, trace);
+/** Creates the error object for an error from the native half. */
+export function toError({ cause, ...fields }: NativeError, caller: CallerStack): Error {
+  if (cause === undefined) return errorOf(fields, caller);
   const { message, ...rest } = cause;
   const error = Object.assign(new Error(message), rest);
-  // Where it was made says nothing about where it came from.
+  // Frames of this function would mislead: the error happened in the native half.
   Object.defineProperty(error, 'stack', { value: `Error: ${message}`, configurable: true, writable: true });
-  return errorOf({ ...fields, cause: error }, trace);
+  return errorOf({ ...fields, cause: error }, caller);
 }

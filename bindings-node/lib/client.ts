@@ -1,83 +1,89 @@
-/** The client: four operations, each checked here, carried out by the core, and given its result or error here. */
+/** The client: checks the arguments of the four operations and passes them to the core. */
 
 import { type CallArguments, callArguments, clientOptions } from './arguments';
 import type { NativeClient } from './binding';
-import { failed, type OPERATIONS, send } from './calls';
-import { atCaller, CelperError, type Trace } from './errors';
+import { type OPERATIONS, send, toError } from './calls';
+import { type CallerStack, CelperError, withCallerStack } from './errors';
 import type { CandidateState, Decision, Invitation } from './models';
 import { native } from './native';
 
-/** The rate windows to keep to. What is left out keeps its default, the service's documented limit. */
+/**
+ * The client's own rate limits, for pacing. Fields left out keep their defaults, the limits that the service documents.
+ *
+ * ```ts
+ * new Celper({ rateLimits: { reads: 20 } }); // leaves half of the reads to other programs
+ * ```
+ */
 export interface RateLimits {
-  /** Reads (status) in one window: 40. */
+  /** Reads (status) per window; 40 by default. */
   reads?: number | undefined;
-  /** Actions (invite, select, reject) in one window: 30. */
+  /** Actions (invite, select, reject) per window; 30 by default. */
   actions?: number | undefined;
-  /** Requests of all kinds in one window: 60. */
+  /** Requests of all kinds per window; 60 by default. */
   total?: number | undefined;
-  /** The windows' length in milliseconds: 60 000. */
+  /** The length of the windows in milliseconds; 60 000 by default. */
   window?: number | undefined;
 }
 
-/** How a client is set up. All of it is optional; times are in milliseconds. */
+/** The options of a client, all optional. Times are in milliseconds. */
 export interface CelperOptions {
-  /** The API key; without it the environment variable `CELPER_API_KEY`. */
+  /** The API key; by default the environment variable `CELPER_API_KEY`. */
   apiKey?: string | undefined;
   /**
-   * Where the API is; without it the environment variable `CELPER_BASE_URL`, else `https://api.celper.ai`. A path in front of
-   * the API's own is kept. `http` is for loopback hosts only.
+   * The API's base URL; by default the environment variable `CELPER_BASE_URL`, else `https://api.celper.ai`. May have a path,
+   * which is put before the API's own. `http` is accepted for loopback hosts only.
    */
   baseUrl?: string | undefined;
-  /** The time for a whole call, waits and retries included: 120 000. */
+  /** The timeout of a whole call in milliseconds, waits and retries included; 120 000 by default. */
   timeout?: number | undefined;
-  /** The time for one HTTP attempt, connecting included: 30 000. */
+  /** The timeout of one HTTP attempt in milliseconds, connecting included; 30 000 by default. */
   attemptTimeout?: number | undefined;
-  /** How many more attempts may follow a failed one: 2. With 0 a call is exactly one request. */
+  /** How many times a failed attempt is retried; 2 by default. With 0 a call sends exactly one request. */
   maxRetries?: number | undefined;
-  /** The rate windows to keep to; `false` turns pacing off. */
+  /** The client's own rate limits; `false` turns pacing off. */
   rateLimits?: RateLimits | false | undefined;
   /**
-   * The proxy for all requests, `http://` or `https://`, with `user:password@` where it asks for that; without it the
-   * environment's (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`).
+   * The proxy for all requests, for example `http://user:password@proxy.example:3128`; by default the environment's
+   * (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`). `http://` and `https://` proxies are supported.
    */
   proxy?: string | undefined;
-  /** Certificates to trust beside the system's: the content of a PEM file. */
+  /** Certificates to trust in addition to the system's: the content of a PEM file. */
   caCertificates?: string | Uint8Array | undefined;
-  /** What your program is called, `name/version`, appended to the User-Agent. */
+  /** Your program's name, `name/version`, which is appended to the User-Agent. */
   appInfo?: string | undefined;
 }
 
-/** What every call takes. */
+/** The options of every call. */
 export interface CallOptions {
-  /** The id of the job position that the candidate stands for. */
+  /** The id of the job position. */
   jobPositionId: string;
-  /** Milliseconds for the whole call, waits and retries included, in place of the client's `timeout`. */
+  /** The timeout of the whole call in milliseconds, waits and retries included; overrides the client's `timeout`. */
   timeout?: number | undefined;
-  /** How many more attempts may follow a failed one, in place of the client's `maxRetries`. */
+  /** How many times a failed attempt is retried; overrides the client's `maxRetries`. */
   maxRetries?: number | undefined;
   /**
-   * Aborts the call: it is rejected at once with the signal's reason, its connection is closed and no retry follows. An action
-   * that had gone out already may have taken place all the same.
+   * Aborts the call: it rejects at once with the signal's reason, its connection is closed and no retry follows. An action
+   * whose request was already sent may still take place.
    */
   signal?: AbortSignal | undefined;
 }
 
-/** What a call takes that changes something. */
+/** The options of an action: a call that changes something. */
 export interface ActionOptions extends CallOptions {
   /**
-   * The key under which the service does the action only once within 24 hours: at most 255 printable ASCII characters. Without
-   * it a UUID v4 is made for the call, and is the same in all of its attempts.
+   * The service performs the action only once per key within 24 hours. At most 255 printable ASCII characters; by default a
+   * UUID v4 that is the same in all attempts of the call.
    */
   idempotencyKey?: string | undefined;
 }
 
-/** What an invitation takes. */
+/** The options of `inviteCandidate`. */
 export interface InviteOptions extends ActionOptions {
-  /** The e-mail's subject, at most 200 characters, in place of the service's own. */
+  /** The e-mail's subject, at most 200 characters; by default the service's own. */
   emailSubject?: string | undefined;
   /**
-   * The e-mail's body, at most 5 000 characters, in place of the service's own. `{interviewLink}` in it becomes the interview's
-   * URL.
+   * The e-mail's body, at most 5 000 characters; by default the service's own. `{interviewLink}` is replaced with the
+   * interview's URL.
    */
   emailBody?: string | undefined;
 }
@@ -91,21 +97,21 @@ export interface InviteOptions extends ActionOptions {
  * client.close(); // or: using client = new Celper();
  * ```
  *
- * One client serves a whole program: calls share its connections, are paced to the service's rate limits, and are retried when
- * that is safe. It never keeps a program alive; a call under way does.
+ * Use one client for the whole program: its calls share connections, are paced to the service's rate limits, and are retried
+ * when that is safe. A call in progress keeps the process alive, an idle client does not.
  *
- * @throws {@link InvalidArgumentError} when an option cannot be used or there is no API key.
+ * @throws {@link InvalidArgumentError} for an invalid option or a missing API key.
  */
 export class Celper {
   readonly #client: NativeClient;
 
   constructor(options: CelperOptions = {}) {
     try {
-      const opened = native.open(clientOptions(options));
-      if (typeof opened === 'string') throw failed(JSON.parse(opened).error, {});
-      this.#client = opened;
+      const created = native.createClient(clientOptions(options));
+      if (typeof created === 'string') throw toError(JSON.parse(created).error, {});
+      this.#client = created;
     } catch (error) {
-      throw located(error, new.target);
+      throw withStackBelow(new.target, error);
     }
   }
 
@@ -122,14 +128,14 @@ export class Celper {
    * Rejects with {@link NotFoundError} for an unknown candidate or position.
    *
    * @param candidateId The candidate's id.
-   * @param options The job position's id, and what else the call takes.
+   * @param options The job position's id, and the call's options.
    */
   getCandidateStatus(candidateId: string, options: CallOptions): Promise<CandidateState> {
     return this.#call('status', candidateId, options, Celper.prototype.getCandidateStatus);
   }
 
   /**
-   * Invites a `new` candidate: opens a 7-day interview session, and queues the e-mail.
+   * Invites a `new` candidate: opens an interview session for 7 days and queues the e-mail.
    *
    * ```ts
    * const invitation = await client.inviteCandidate('cand_xyz789', {
@@ -145,14 +151,14 @@ export class Celper {
    * candidate or position.
    *
    * @param candidateId The candidate's id.
-   * @param options The job position's id, and what else the call takes.
+   * @param options The job position's id, and the call's options.
    */
   inviteCandidate(candidateId: string, options: InviteOptions): Promise<Invitation> {
     return this.#call('invite', candidateId, options, Celper.prototype.inviteCandidate);
   }
 
   /**
-   * Selects an interviewed candidate whose analysis was viewed.
+   * Selects an interviewed candidate whose analysis has been viewed.
    *
    * ```ts
    * await client.selectCandidate('cand_xyz789', { jobPositionId: 'pos_abc123' });
@@ -163,14 +169,14 @@ export class Celper {
    * Rejects with {@link AnalysisNotViewedError} or {@link InvalidStatusError}.
    *
    * @param candidateId The candidate's id.
-   * @param options The job position's id, and what else the call takes.
+   * @param options The job position's id, and the call's options.
    */
   selectCandidate(candidateId: string, options: ActionOptions): Promise<Decision> {
     return this.#call('select', candidateId, options, Celper.prototype.selectCandidate);
   }
 
   /**
-   * Rejects an interviewed candidate whose analysis was viewed.
+   * Rejects an interviewed candidate whose analysis has been viewed.
    *
    * ```ts
    * await client.rejectCandidate('cand_xyz789', { jobPositionId: 'pos_abc123' });
@@ -181,7 +187,7 @@ export class Celper {
    * Rejects with {@link AnalysisNotViewedError} or {@link InvalidStatusError}.
    *
    * @param candidateId The candidate's id.
-   * @param options The job position's id, and what else the call takes.
+   * @param options The job position's id, and the call's options.
    */
   rejectCandidate(candidateId: string, options: ActionOptions): Promise<Decision> {
     return this.#call('reject', candidateId, options, Celper.prototype.rejectCandidate);
@@ -193,61 +199,61 @@ export class Celper {
     options: unknown,
     method: Function,
   ): Promise<T> {
-    let given: CallArguments;
+    let args: CallArguments;
     try {
-      given = callArguments(operation, candidateId, options);
+      args = callArguments(operation, candidateId, options);
     } catch (error) {
-      return Promise.reject(located(error, method));
+      return Promise.reject(withStackBelow(method, error));
     }
-    const trace: Trace = {};
-    const result = send<T>(this.#client, operation, given, trace);
-    // Only now, with the request on its way: walking the stack takes longer than the rest of this thread's work for a call.
-    capture(trace, method);
+    const caller: CallerStack = {};
+    const result = send<T>(this.#client, operation, args, caller);
+    // After the call has started: capturing the stack takes longer than the rest of this thread's work for a call.
+    captureCaller(caller, method);
     return result;
   }
 
-  /** Where the API is. */
+  /** The API's base URL. */
   get baseUrl(): string {
     return this.#client.baseUrl;
   }
 
-  /** Closes the client: calls under way are finished, and further ones are rejected with {@link InvalidArgumentError}. */
+  /** Closes the client: calls in progress complete, new calls reject with {@link InvalidArgumentError}. */
   close(): void {
     this.#client.close();
   }
 
-  /** `using client = new Celper()` closes it at the end of the block. */
+  /** `using client = new Celper()` closes the client at the end of the block. */
   [Symbol.dispose](): void {
     this.close();
   }
 
-  /** `await using client = new Celper()` closes it at the end of the block. */
+  /** `await using client = new Celper()` closes the client at the end of the block. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.close();
   }
 
-  /** How `console.log` shows it: where it points, and never its key. */
+  /** What `console.log` prints: the base URL, never the key. */
   [Symbol.for('nodejs.util.inspect.custom')](): string {
-    // It is also called on objects that merely have a client as their prototype.
+    // Also called on objects that have a client as their prototype.
     return #client in this ? `Celper { baseUrl: '${this.baseUrl}' }` : 'Celper {}';
   }
 }
 
-/** The error with the stack of `method`'s caller, if it is one of ours. */
-function located(error: unknown, method: Function): unknown {
+/** Gives an error of this package the stack of `method`'s caller. */
+function withStackBelow(method: Function, error: unknown): unknown {
   if (!(error instanceof CelperError)) return error;
-  const trace: Trace = {};
-  capture(trace, method);
-  return atCaller(error, trace);
+  const caller: CallerStack = {};
+  captureCaller(caller, method);
+  return withCallerStack(error, caller);
 }
 
-/** Takes the stack, from `method`'s caller on. */
-function capture(trace: Trace, method: Function): void {
+/** Captures the stack from `method`'s caller down. */
+function captureCaller(caller: CallerStack, method: Function): void {
   try {
-    // Bun gives no frames at all when `method` is not the function that asks.
-    if (process.versions.bun) Error.captureStackTrace(trace);
-    else Error.captureStackTrace(trace, method);
+    // Bun captures no frames when `method` is not the calling function.
+    if (process.versions.bun) Error.captureStackTrace(caller);
+    else Error.captureStackTrace(caller, method);
   } catch {
-    // A program's `Error.prepareStackTrace` that throws: the request is on its way, and its outcome matters more.
+    // The program's `Error.prepareStackTrace` threw. The call has started, so its outcome matters more than the stack.
   }
 }

@@ -1,10 +1,10 @@
 /**
- * Why a call did not give a result.
+ * The errors of this package.
  *
  * ```text
  * CelperError
- * ├── InvalidArgumentError          refused on our side, nothing was sent
- * ├── ApiError                      the server refused
+ * ├── InvalidArgumentError          rejected by the client, nothing was sent
+ * ├── ApiError                      the server rejected the request
  * │   ├── InvalidRequestError       400, and any other 4xx
  * │   ├── AuthenticationError       401
  * │   ├── PermissionDeniedError     403
@@ -13,18 +13,18 @@
  * │   │   ├── InvalidStatusError
  * │   │   ├── AnalysisNotViewedError
  * │   │   └── IdempotencyConflictError
- * │   ├── RateLimitError            429, or no slot within the timeout
+ * │   ├── RateLimitError            429, or no free slot within the timeout
  * │   └── ServerError               5xx
- * ├── TransportError                no usable answer
+ * ├── TransportError                no usable response
  * │   ├── ConnectionFailedError     DNS, refused, reset, TLS
- * │   └── RequestTimeoutError       an attempt's or the whole call's time ran out
- * └── UnexpectedResponseError       an answer that this API does not give
+ * │   └── RequestTimeoutError       an attempt or the whole call timed out
+ * └── UnexpectedResponseError       a response that the API does not document
  * ```
  *
- * A call that its `signal` aborted is rejected with the signal's reason, which is none of these.
+ * When its `signal` aborts, a call rejects with the signal's reason, which is not one of these classes.
  */
 
-/** What went wrong, as a stable value, the same in every language. */
+/** What went wrong: a stable value that is the same in every language. */
 export type ErrorKind =
   | 'invalid_argument'
   | 'invalid_request'
@@ -41,10 +41,10 @@ export type ErrorKind =
   | 'timeout'
   | 'unexpected_response';
 
-/** Which call failed; `client` when a client could not be made. */
+/** The operation that failed; `client` when creating a client failed. */
 export type OperationName = 'status' | 'invite' | 'select' | 'reject' | 'client';
 
-/** What an error is made of; the fields are those of {@link CelperError}. */
+/** The fields for the constructor of {@link CelperError}. */
 export interface ErrorFields {
   kind: ErrorKind;
   message: string;
@@ -63,43 +63,43 @@ export interface ErrorFields {
 const CLASS = Symbol.for('celper.error.class');
 
 /**
- * The class above all errors of this package.
+ * The base class of all errors of this package.
  *
  * ```ts
  * try {
  *   await client.selectCandidate('cand_xyz789', { jobPositionId: 'pos_abc123' });
  * } catch (error) {
- *   if (error instanceof AnalysisNotViewedError) return remindSomebodyToViewIt();
- *   if (error instanceof CelperError && error.outcomeUnknown) return askForTheStatus();
+ *   if (error instanceof AnalysisNotViewedError) return remindReviewer();
+ *   if (error instanceof CelperError && error.outcomeUnknown) return readStatusLater();
  *   throw error;
  * }
  * ```
  *
- * Fields that an error does not have are `undefined`. `message` is one readable line with the most useful of them; neither it
- * nor any other form of the error shows the API key, an e-mail's subject or its body.
+ * Fields without a value are `undefined`. `message` is one readable line with the most useful fields. No form of the error
+ * contains the API key, an e-mail's subject or its body.
  */
 export class CelperError extends Error {
-  /** What went wrong, as a stable value. */
+  /** What went wrong: a stable value. */
   readonly kind: ErrorKind;
-  /** The server's own description, or the client's where the server gave none; `message` has the rest around it. */
+  /** The server's description of the error, or the client's if the server sent none; part of `message`. */
   readonly detail: string;
-  /** Which call failed. */
+  /** The operation that failed. */
   readonly operation: OperationName;
-  /** The HTTP status, where there was an answer. */
+  /** The HTTP status, if there was a response. */
   declare readonly status?: number;
-  /** The server's own code, also when it is not a documented one. */
+  /** The server's error code, documented or not. */
   declare readonly code?: string;
-  /** The server's id of the request, to name in a question to its support. */
+  /** The server's id of the request; name it when you contact support. */
   declare readonly requestId?: string;
-  /** Seconds to wait before it makes sense to call again: from the server, or from our own pacing. */
+  /** Seconds to wait before calling again, from the server or from the client's own pacing. */
   declare readonly retryAfter?: number;
-  /** How many HTTP requests were made for the call. */
+  /** How many HTTP requests the call has sent. */
   readonly attempts: number;
-  /** The key that an action's requests carried: call again with it, and the action is not done twice. */
+  /** The idempotency key of an action's requests. Calling again with it does not repeat the action. */
   declare readonly idempotencyKey?: string;
   /**
-   * Of an action: whether it may have taken place although this error came of it. Read the candidate's status, or call again
-   * with the same `idempotencyKey`.
+   * For an action: whether it may have taken place despite this error. If true, read the candidate's status, or call again with
+   * the same `idempotencyKey`. `undefined` for `getCandidateStatus` and for errors of the constructor.
    */
   declare readonly outcomeUnknown?: boolean;
 
@@ -120,7 +120,7 @@ export class CelperError extends Error {
     if (fields.outcomeUnknown !== undefined) this.outcomeUnknown = fields.outcomeUnknown;
   }
 
-  /** Plain data, for logs. */
+  /** The error as plain data, for logs and `JSON.stringify`. */
   toJSON(): Record<string, unknown> {
     const fields: Record<string, unknown> = { name: this.name, message: this.message };
     Object.assign(fields, this);
@@ -128,10 +128,10 @@ export class CelperError extends Error {
     return fields;
   }
 
-  /** True for errors of another copy of this package as well: a test runner or a package manager may load several. */
+  /** Also true for errors from another copy of this package: test runners and package managers may load several. */
   static override [Symbol.hasInstance](value: unknown): boolean {
     if (Function.prototype[Symbol.hasInstance].call(this, value)) return true;
-    // A subclass that is not ours has no mark of its own, and no other copies.
+    // A program's own subclass has no name of its own here, and exists only once.
     if (!Object.hasOwn(this, CLASS) || !(value instanceof Error)) return false;
     let prototype = Object.getPrototypeOf(value);
     for (; prototype !== null; prototype = Object.getPrototypeOf(prototype)) {
@@ -142,19 +142,19 @@ export class CelperError extends Error {
   }
 }
 
-/** Refused on our side before anything was sent. */
+/** The client rejected an argument or option; nothing was sent. */
 export class InvalidArgumentError extends CelperError {
   /** @internal */
   static override readonly [CLASS]: string = 'InvalidArgumentError';
 }
 
-/** The server refused the request, or our own pacing did so in its place. */
+/** The server rejected the request, or the client's own pacing did before it was sent. */
 export class ApiError extends CelperError {
   /** @internal */
   static override readonly [CLASS]: string = 'ApiError';
 }
 
-/** HTTP 400, or another 4xx that has no class of its own. */
+/** HTTP 400, or another 4xx without a class of its own. */
 export class InvalidRequestError extends ApiError {
   /** @internal */
   static override readonly [CLASS]: string = 'InvalidRequestError';
@@ -166,19 +166,19 @@ export class AuthenticationError extends ApiError {
   static override readonly [CLASS]: string = 'AuthenticationError';
 }
 
-/** HTTP 403: `code` says whether the key's scope, its allowlist or the company's account is the reason. */
+/** HTTP 403: `code` says whether the reason is the key's scope, its allowlist or the company's account. */
 export class PermissionDeniedError extends ApiError {
   /** @internal */
   static override readonly [CLASS]: string = 'PermissionDeniedError';
 }
 
-/** HTTP 404: no such candidate or job position. */
+/** HTTP 404: the candidate or the job position does not exist. */
 export class NotFoundError extends ApiError {
   /** @internal */
   static override readonly [CLASS]: string = 'NotFoundError';
 }
 
-/** HTTP 409; a code that has no class of its own, when it is none of the three below. Never retried. */
+/** HTTP 409, with one of the three subclasses for the codes that have one. Never retried. */
 export class ConflictError extends ApiError {
   /** @internal */
   static override readonly [CLASS]: string = 'ConflictError';
@@ -190,19 +190,19 @@ export class InvalidStatusError extends ConflictError {
   static override readonly [CLASS]: string = 'InvalidStatusError';
 }
 
-/** Somebody has to view the interview's analysis before the decision. */
+/** The interview's analysis must be viewed before the decision. */
 export class AnalysisNotViewedError extends ConflictError {
   /** @internal */
   static override readonly [CLASS]: string = 'AnalysisNotViewedError';
 }
 
-/** The idempotency key was used before with another request. */
+/** The idempotency key was already used for a different request. */
 export class IdempotencyConflictError extends ConflictError {
   /** @internal */
   static override readonly [CLASS]: string = 'IdempotencyConflictError';
 }
 
-/** HTTP 429, or the rate limit has no room within the call's timeout: `retryAfter` says when it has. */
+/** HTTP 429, or the rate limit has no free slot within the call's timeout; `retryAfter` says when to call again, in seconds. */
 export class RateLimitError extends ApiError {
   /** @internal */
   static override readonly [CLASS]: string = 'RateLimitError';
@@ -214,25 +214,25 @@ export class ServerError extends ApiError {
   static override readonly [CLASS]: string = 'ServerError';
 }
 
-/** No usable answer came, after all retries. */
+/** There was no usable response after all retries. */
 export class TransportError extends CelperError {
   /** @internal */
   static override readonly [CLASS]: string = 'TransportError';
 }
 
-/** DNS, a refused or broken connection, TLS: `cause` says which. */
+/** DNS or TLS failed, or the connection was refused or broken; `cause` says which. */
 export class ConnectionFailedError extends TransportError {
   /** @internal */
   static override readonly [CLASS]: string = 'ConnectionFailedError';
 }
 
-/** An attempt's or the whole call's time ran out. */
+/** An attempt or the whole call timed out. */
 export class RequestTimeoutError extends TransportError {
   /** @internal */
   static override readonly [CLASS]: string = 'RequestTimeoutError';
 }
 
-/** An answer that this API does not give: not JSON, the wrong shape, a redirect, over 1 MiB. */
+/** A response that the API does not document: not JSON, the wrong shape, a redirect, or over 1 MiB. */
 export class UnexpectedResponseError extends CelperError {
   /** @internal */
   static override readonly [CLASS]: string = 'UnexpectedResponseError';
@@ -256,25 +256,25 @@ const CLASSES: Record<ErrorKind, new (fields: ErrorFields) => CelperError> = {
 };
 
 for (const type of [CelperError, ApiError, TransportError, ...Object.values(CLASSES)] as (typeof CelperError)[]) {
-  // On the prototype, where the names of the language's own errors are, so that it is not listed among an error's fields.
+  // On the prototype, like the names of JavaScript's own errors, so that it is not listed among an error's fields.
   Object.defineProperty(type.prototype, 'name', { value: type[CLASS], configurable: true, writable: true });
 }
 
-/** What holds the stack of the caller, taken when the call was made: by the time of an error it is gone. */
-export interface Trace {
+/** Holds the caller's stack, captured when the call starts: when an error arrives, that stack no longer exists. */
+export interface CallerStack {
   stack?: unknown;
 }
 
-/** An error of the class that goes with its kind, as if it was thrown where `trace` was taken. */
-export function errorOf(fields: ErrorFields, trace: Trace): CelperError {
+/** Creates an error of the class for its kind, with the caller's stack. */
+export function errorOf(fields: ErrorFields, caller: CallerStack): CelperError {
   const error = new CLASSES[fields.kind](fields);
-  return atCaller(error, trace);
+  return withCallerStack(error, caller);
 }
 
-/** Gives the error the caller's stack in place of its own. */
-export function atCaller<E extends Error>(error: E, trace: Trace): E {
-  // A program's `Error.prepareStackTrace` may give anything in its place.
-  const frames = typeof trace.stack === 'string' ? trace.stack : '';
+/** Replaces the error's stack with the caller's. */
+export function withCallerStack<E extends Error>(error: E, caller: CallerStack): E {
+  // Not a string if the program's `Error.prepareStackTrace` returns something else.
+  const frames = typeof caller.stack === 'string' ? caller.stack : '';
   const first = frames.indexOf('\n');
   const value = `${error.name}: ${error.message}${first < 0 ? '' : frames.slice(first)}`;
   Object.defineProperty(error, 'stack', { value, configurable: true, writable: true });

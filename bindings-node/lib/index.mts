@@ -1,2 +1,2 @@
-// One implementation for both module systems, so that an error made in one is `instanceof` the class seen in the other.
+// ES modules re-export the CommonJS build, so that both module systems share one set of classes and `instanceof` works.
 export * from './index.js';

@@ -1,18 +1,24 @@
-/** What the operations give back: frozen objects. */
+/** The results of the operations: frozen objects. */
 
-/** The statuses that this version knows, as the API spells them. */
+/**
+ * The statuses that this version knows, as the API spells them.
+ *
+ * ```ts
+ * if (state.status === CandidateStatus.Interviewed) …
+ * ```
+ */
 export const CandidateStatus = Object.freeze({
-  /** Known to the position; not invited yet. */
+  /** Not invited yet. */
   New: 'new',
   /** Invited to an interview. */
   Invited: 'invited',
-  /** The interview took place. */
+  /** Has taken the interview. */
   Interviewed: 'interviewed',
   /** Selected. */
   Selected: 'selected',
   /** Rejected. */
   Rejected: 'rejected',
-  /** The invitation ran out. */
+  /** The invitation has expired. */
   Expired: 'expired',
   /** The interview failed. */
   Failed: 'failed',
@@ -24,66 +30,72 @@ export const CandidateStatus = Object.freeze({
 export type KnownCandidateStatus = (typeof CandidateStatus)[keyof typeof CandidateStatus];
 
 /**
- * Where a candidate stands in one job position's process.
+ * A candidate's status for one job position.
  *
  * ```ts
- * if (state.status === 'interviewed') …          // editors offer the known values
+ * if (state.status === 'interviewed') …          // editors complete the known values
  * if (isKnownStatus(state.status)) …             // narrows, so that a switch can be exhaustive
  * ```
  *
- * The set is open: a status that this version does not know comes through unchanged.
+ * The set is open: a status that this version does not know is returned unchanged.
  */
 export type CandidateStatus = KnownCandidateStatus | (string & {});
 
 const KNOWN: ReadonlySet<string> = new Set(Object.values(CandidateStatus));
 
-/** Whether this version knows the status. */
+/**
+ * Whether this version knows the status.
+ *
+ * ```ts
+ * if (!isKnownStatus(state.status)) console.warn(`new status ${state.status}`);
+ * ```
+ */
 export function isKnownStatus(status: string): status is KnownCandidateStatus {
   return KNOWN.has(status);
 }
 
-/** What the server said of its rate limit in one answer: the tightest of the windows that the request counted in. */
+/** The rate limit headers of one response: the tightest of the windows that the request counted in. */
 export interface RateLimit {
   /** Requests allowed in the window (`X-RateLimit-Limit`). */
   readonly limit: number | null;
   /** Requests left in the window (`X-RateLimit-Remaining`). */
   readonly remaining: number | null;
-  /** When there is room again, on the server's clock (`X-RateLimit-Reset`). */
+  /** When a slot becomes free, on the server's clock (`X-RateLimit-Reset`). */
   readonly resetAt: Date | null;
 }
 
-/** What every result has. */
+/** The fields that every result has. */
 export interface Answered {
-  /** The server's id of the request, to name in a question to its support; `null` where it sent none. */
+  /** The server's id of the request, to name when you contact support; `null` if it sent none. */
   readonly requestId: string | null;
-  /** The server's rate limit headers; `null` where it sent none. */
+  /** The server's rate limit headers; `null` if it sent none. */
   readonly rateLimit: RateLimit | null;
 }
 
 /** A candidate's state, from `getCandidateStatus`. */
 export interface CandidateState extends Answered {
-  /** Where the candidate stands. */
+  /** The candidate's status. */
   readonly status: CandidateStatus;
-  /** Whether somebody has viewed the interview's analysis; a decision needs that. */
+  /** Whether the interview's analysis has been viewed, which a decision requires. */
   readonly analysisViewed: boolean;
-  /** The interview's score; `null` before there is one. */
+  /** The interview's score; `null` if there is none yet. */
   readonly interviewScore: number | null;
 }
 
-/** An invitation that went out, from `inviteCandidate`. */
+/** An invitation, from `inviteCandidate`. */
 export interface Invitation extends Answered {
   /** Whether the candidate was invited. */
   readonly invited: boolean;
   /** The interview session's id. */
   readonly sessionId: string;
-  /** How the e-mail stands: `pending` when it is queued. */
+  /** The e-mail's delivery state: `pending` when it is queued. */
   readonly emailDelivery: string;
   /** When the interview session closes: 7 days after the invitation. */
   readonly expiresAt: Date;
 }
 
-/** A decision that was taken, from `selectCandidate` and `rejectCandidate`. */
+/** A decision, from `selectCandidate` and `rejectCandidate`. */
 export interface Decision extends Answered {
-  /** The candidate's status now: `selected` or `rejected`. */
+  /** The candidate's new status: `selected` or `rejected`. */
   readonly status: CandidateStatus;
 }

@@ -1,4 +1,4 @@
-/** Finds and loads the native half: this platform's package, or the file of a build in the tree. */
+/** Finds and loads the native module: this platform's package, or the file of a local build. */
 
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
@@ -6,7 +6,7 @@ import type * as Binding from './binding';
 
 const { version } = require('../package.json') as { version: string };
 
-/** The platforms that have a package, as napi-rs names them: system, processor, C library. */
+/** The platforms that have a package, as napi-rs names them: operating system, CPU architecture, C library. */
 const PLATFORMS = [
   'darwin-arm64',
   'darwin-x64',
@@ -18,42 +18,42 @@ const PLATFORMS = [
   'win32-x64-msvc',
 ];
 
-/** The native half. */
+/** The native module. */
 export const native: typeof Binding = load();
 
 function load(): typeof Binding {
-  const here = `${process.platform}-${process.arch}`;
-  // Which C library this is would take longer to find out than to try: npm installs only the package that fits.
-  const candidates = PLATFORMS.filter((platform) => platform === here || platform.startsWith(`${here}-`));
-  // Made at run time, so that a bundler leaves these calls alone and the packages are found beside the bundle.
+  const platform = `${process.platform}-${process.arch}`;
+  // Trying both C libraries is faster than finding out which one this is: npm installs only the package that fits.
+  const candidates = PLATFORMS.filter((name) => name === platform || name.startsWith(`${platform}-`));
+  // Created at run time, so that bundlers do not resolve these calls, and packages next to a bundle are found.
   const require = createRequire(typeof __filename === 'string' ? __filename : join(process.cwd(), 'index.js'));
-  const problems: string[] = [];
-  for (const platform of candidates) {
-    for (const place of [`../celper.${platform}.node`, `celper-${platform}`]) {
+  const failures: string[] = [];
+  for (const candidate of candidates) {
+    for (const path of [`../celper.${candidate}.node`, `celper-${candidate}`]) {
       try {
-        return require(place) as typeof Binding;
+        return require(path) as typeof Binding;
       } catch (error) {
         const found = (error as NodeJS.ErrnoException).code !== 'MODULE_NOT_FOUND';
-        if (found || !place.startsWith('.')) problems.push(`${place}: ${firstLine(error)}`);
+        if (found || !path.startsWith('.')) failures.push(`${path}: ${firstLine(error)}`);
       }
     }
   }
-  throw Object.assign(new Error(explanation(here, candidates, problems)), { code: 'CELPER_NATIVE_MISSING' });
+  throw Object.assign(new Error(loadErrorMessage(platform, candidates, failures)), { code: 'CELPER_NATIVE_MISSING' });
 }
 
-function explanation(here: string, candidates: string[], problems: string[]): string {
+function loadErrorMessage(platform: string, candidates: string[], failures: string[]): string {
   const libc = process.platform === 'linux' ? `, ${cLibrary()}` : '';
-  const where = `${process.platform}, ${process.arch}${libc}, Node ${process.versions.node}`;
+  const system = `${process.platform}, ${process.arch}${libc}, Node ${process.versions.node}`;
   if (candidates.length === 0) {
-    return `celper has no native module for this platform (${where}). There are packages for ${PLATFORMS.join(', ')}.`;
+    return `celper has no native module for this platform (${system}). There are packages for ${PLATFORMS.join(', ')}.`;
   }
-  const wanted = candidates.length === 1 ? candidates[0] : `${here}-${libc.includes('glibc') ? 'gnu' : 'musl'}`;
+  const needed = candidates.length === 1 ? candidates[0] : `${platform}-${libc.includes('glibc') ? 'gnu' : 'musl'}`;
   return [
-    `celper cannot load its native module (${where}): the package celper-${wanted} is missing or does not work.`,
-    ...problems.map((problem) => `  tried ${problem}`),
-    `What helps: install it beside celper (npm install celper-${wanted}@${version}). It is an optional dependency, which is`,
-    'left out by --omit=optional, by a node_modules folder copied from another platform, and by a package-lock.json made',
-    'there: delete both and install again. In a bundle, mark celper as external, so that it is loaded from node_modules.',
+    `celper cannot load its native module (${system}): the package celper-${needed} is missing or cannot be loaded.`,
+    ...failures.map((failure) => `  tried ${failure}`),
+    `Install it: npm install celper-${needed}@${version}`,
+    'It is an optional dependency, which is missing after npm install --omit=optional, or when node_modules or',
+    'package-lock.json was created on another platform: delete both and install again. In a bundle, mark celper as external.',
   ].join('\n');
 }
 

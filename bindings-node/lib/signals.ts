@@ -1,41 +1,43 @@
 /**
- * One listener per signal, however many calls share it: Node warns of a leak at the eleventh, and a signal for a whole batch of
- * calls is ordinary use.
+ * One abort listener per signal, shared by all calls that use the signal: Node warns of a memory leak from the eleventh listener
+ * on, and one signal for many calls is ordinary use.
  */
 
-interface Watch {
+interface Subscription {
   callbacks: Set<() => void>;
   listener: () => void;
 }
 
-const watched = new WeakMap<AbortSignal, Watch>();
+const subscriptions = new WeakMap<AbortSignal, Subscription>();
 
-/** Calls `callback` when the signal aborts, until the function that this returns is called. */
+/** Calls `callback` when the signal aborts. The returned function removes the callback. */
 export function onAbort(signal: AbortSignal, callback: () => void): () => void {
-  const watch = watched.get(signal) ?? begin(signal);
-  watch.callbacks.add(callback);
+  const subscription = subscriptions.get(signal) ?? subscribe(signal);
+  subscription.callbacks.add(callback);
   return () => {
-    watch.callbacks.delete(callback);
-    if (watch.callbacks.size === 0 && watched.get(signal) === watch) end(signal, watch);
+    subscription.callbacks.delete(callback);
+    if (subscription.callbacks.size === 0 && subscriptions.get(signal) === subscription) {
+      unsubscribe(signal, subscription);
+    }
   };
 }
 
-function begin(signal: AbortSignal): Watch {
+function subscribe(signal: AbortSignal): Subscription {
   const callbacks = new Set<() => void>();
   const listener = () => {
     for (const callback of callbacks) callback();
   };
-  const watch = { callbacks, listener };
-  signal.addEventListener('abort', watch.listener);
-  watched.set(signal, watch);
-  return watch;
+  const subscription = { callbacks, listener };
+  signal.addEventListener('abort', listener);
+  subscriptions.set(signal, subscription);
+  return subscription;
 }
 
-function end(signal: AbortSignal, watch: Watch): void {
-  watched.delete(signal);
+function unsubscribe(signal: AbortSignal, { listener }: Subscription): void {
+  subscriptions.delete(signal);
   try {
-    signal.removeEventListener('abort', watch.listener);
+    signal.removeEventListener('abort', listener);
   } catch {
-    // A signal of somebody's own make must not keep the outcomes of other calls from arriving.
+    // A custom signal that throws must not prevent the delivery of other calls' outcomes.
   }
 }

@@ -1,12 +1,13 @@
-// Packs what is published: `celper`, and a package for each platform whose native file is here.
+// Packs the published packages: `celper`, and one package for each platform whose native file exists.
 //
 //   node scripts/pack.mjs [FOLDER] [--native FOLDER] [--licenses FILE]
 //
-// It prints the tarballs, one a line. FOLDER is `packed` if not said; the native files are here if not said, and `--licenses` goes
-// along with each as THIRD-PARTY-LICENSES.txt.
+// Prints the paths of the tarballs, one per line. They are written to FOLDER, by default `packed`. Native files are read from
+// `--native`, by default this package's folder. The file of `--licenses` is added to each platform's package as
+// THIRD-PARTY-LICENSES.txt.
 //
-// `celper` lists the platforms' packages as optional dependencies only from here on: before they are published, no registry
-// has them, and `npm ci` in the tree would look for them in vain.
+// This script adds the platforms' packages to `celper` as optional dependencies. The manifest in the repository does not list
+// them, because `npm ci` would fail until they are published.
 
 import { execFileSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';

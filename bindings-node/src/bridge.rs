@@ -1,11 +1,12 @@
-//! Carries calls out on the core's runtime and brings their outcomes to one JavaScript environment (the main thread or a
-//! worker), which has exactly one bridge.
+//! Runs calls on the core's runtime and delivers their outcomes to one JavaScript environment (the main thread or a worker).
+//! Each environment has one bridge.
 //!
-//! What holds:
-//! - Outcomes wait in one queue, and JavaScript is woken only when that was empty: many calls that end together cost one
-//!   wake-up. They are made into text on the runtime's thread, so that JavaScript's own has little to do.
-//! - The environment is kept alive while JavaScript says so with [`Bridge::hold`], and never by an idle bridge.
-//! - When the environment ends, whenever and however, its calls are dropped and nothing of it is touched again.
+//! Invariants:
+//! - Outcomes wait in one queue, and JavaScript is woken only when the queue was empty: many calls that end together cost one
+//!   wake-up. They are serialized on the runtime's thread, to keep JavaScript's thread free.
+//! - The event loop stays alive between [`Bridge::ref_event_loop`] and [`Bridge::unref_event_loop`]. An idle bridge never
+//!   keeps it alive.
+//! - When the environment ends, its calls are aborted and nothing touches the environment again.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,27 +22,27 @@ use tokio::task::AbortHandle;
 use crate::client::{NativeClient, milliseconds};
 use crate::outcome;
 
-/// JavaScript's function that fetches the waiting outcomes; weak, for an environment that has nothing else to do may end.
+/// The JavaScript callback that drains the queue. It is weak, so that it does not keep the event loop alive.
 type Wake = ThreadsafeFunction<(), (), (), napi::Status, false, true>;
 
 struct Shared {
     wake: Wake,
     /// Set when the environment ends.
     closed: AtomicBool,
-    waiting: Mutex<Waiting>,
-    /// The calls under way and those whose outcome waits, by their number. Only the environment's own thread touches it.
+    queue: Mutex<OutcomeQueue>,
+    /// Calls in progress and calls whose outcome is in the queue, by id. Only the environment's thread uses it.
     calls: Mutex<HashMap<u32, AbortHandle>>,
 }
 
-/// Outcomes that JavaScript has not fetched yet.
+/// Outcomes that JavaScript has not drained yet.
 #[derive(Default)]
-struct Waiting {
+struct OutcomeQueue {
     ids: Vec<u32>,
-    /// JSON objects with commas between them.
+    /// JSON objects, separated by commas.
     json: String,
 }
 
-/// A lock that a panic cannot spoil: what it guards is whole between any two statements.
+/// Ignores poisoning: the guarded data is consistent between any two statements.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -49,16 +50,16 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Shared {
     fn deliver(&self, id: u32, outcome: &str) {
         let first = {
-            let mut waiting = lock(&self.waiting);
-            let first = waiting.ids.is_empty();
+            let mut queue = lock(&self.queue);
+            let first = queue.ids.is_empty();
             if !first {
-                waiting.json.push(',');
+                queue.json.push(',');
             }
-            waiting.json.push_str(outcome);
-            waiting.ids.push(id);
+            queue.json.push_str(outcome);
+            queue.ids.push(id);
             first
         };
-        // Not under the lock: JavaScript's thread comes for it at once.
+        // After the lock is released: JavaScript's thread drains the queue at once.
         if first && !self.closed.load(Ordering::Acquire) {
             self.wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
         }
@@ -70,7 +71,7 @@ impl Shared {
     }
 }
 
-/// One environment's way to the core and back.
+/// Connects one JavaScript environment to the core.
 #[napi]
 pub struct Bridge {
     shared: Arc<Shared>,
@@ -78,24 +79,23 @@ pub struct Bridge {
 
 #[napi]
 impl Bridge {
-    /// `wake` is called, with nothing, when there are outcomes to `drain`.
+    /// Calls `wake`, without arguments, when there are outcomes to `drain`.
     #[napi(constructor, catch_unwind)]
     pub fn new(env: Env, wake: Function<'_, (), ()>) -> napi::Result<Self> {
         let wake = wake.build_threadsafe_function().callee_handled::<false>().weak::<true>().build()?;
-        let shared = Arc::new(Shared {
-            wake,
-            closed: AtomicBool::new(false),
-            waiting: Mutex::default(),
-            calls: Mutex::default(),
-        });
-        // Hooks run last added first, so this one runs before Node closes `wake`.
+        let shared =
+            Arc::new(Shared { wake, closed: AtomicBool::new(false), queue: Mutex::default(), calls: Mutex::default() });
+        // Cleanup hooks run in reverse order of registration, so this one runs before Node closes `wake`.
         env.add_env_cleanup_hook(Arc::clone(&shared), |shared| shared.close())?;
         Ok(Bridge { shared })
     }
 
-    /// Starts a call. Its outcome comes under `id`, unless it is cancelled before.
+    /// Starts a call. Its outcome is queued with `id`, unless the call is cancelled first.
     #[napi(catch_unwind)]
-    #[allow(clippy::too_many_arguments, reason = "an object would cost as much again to take apart as the whole call")]
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "reading the fields of an object would double this thread's work for a call"
+    )]
     pub fn start(
         &self,
         id: u32,
@@ -111,7 +111,7 @@ impl Bridge {
     ) {
         let prepare = || -> Result<_, Error> {
             let operation = usize::try_from(operation).ok().and_then(|index| Operation::ALL.get(index)).copied();
-            let operation = operation.ok_or_else(|| Error::invalid_argument("there is no such operation"))?;
+            let operation = operation.ok_or_else(|| Error::invalid_argument("unknown operation"))?;
             let mut input = OperationInput::new(operation, candidate_id, job_position_id);
             input.idempotency_key = idempotency_key;
             input.timeout = timeout.map(milliseconds);
@@ -122,22 +122,22 @@ impl Bridge {
         };
         let (runtime, input) = match prepare() {
             Ok(prepared) => prepared,
-            Err(error) => return self.shared.deliver(id, &outcome::failure(id, &error)),
+            Err(error) => return self.shared.deliver(id, &outcome::error_json(id, &error)),
         };
         let client = client.0.clone();
         let shared = Arc::clone(&self.shared);
         let call = runtime.spawn(async move {
-            // Boxed, so that what JavaScript's thread has to make and move is small.
+            // Boxed, to keep the future that JavaScript's thread creates and moves small.
             let outcome = match Box::pin(bindings::send(client, input)).await {
-                Ok(output) => outcome::success(id, &output),
-                Err(error) => outcome::failure(id, &error),
+                Ok(output) => outcome::result_json(id, &output),
+                Err(error) => outcome::error_json(id, &error),
             };
             shared.deliver(id, &outcome);
         });
         lock(&self.shared.calls).insert(id, call.abort_handle());
     }
 
-    /// Drops a call: its connection is closed and nothing more is sent. Its outcome may be on its way all the same.
+    /// Aborts a call: its connection closes and nothing more is sent. Its outcome may already be in the queue.
     #[napi(catch_unwind)]
     pub fn cancel(&self, id: u32) {
         if let Some(call) = lock(&self.shared.calls).remove(&id) {
@@ -145,28 +145,28 @@ impl Bridge {
         }
     }
 
-    /// The outcomes that are waiting, as JSON: a list.
+    /// Takes all queued outcomes, as a JSON array.
     #[napi(catch_unwind)]
     pub fn drain(&self) -> String {
-        let waiting = std::mem::take(&mut *lock(&self.shared.waiting));
+        let queue = std::mem::take(&mut *lock(&self.shared.queue));
         let mut calls = lock(&self.shared.calls);
-        for id in &waiting.ids {
+        for id in &queue.ids {
             calls.remove(id);
         }
-        format!("[{}]", waiting.json)
+        format!("[{}]", queue.json)
     }
 
-    /// Keeps the environment alive until `release`: a call is under way.
+    /// Keeps the event loop alive while calls are in progress.
     #[napi(catch_unwind)]
-    pub fn hold(&self, env: Env) {
-        // SAFETY: `wake` belongs to `env`, on whose thread this is, and lives until after the last JavaScript ran there.
+    pub fn ref_event_loop(&self, env: Env) {
+        // SAFETY: this runs on the thread of `env`, which owns `wake`; `wake` outlives all JavaScript of that environment.
         unsafe { sys::napi_ref_threadsafe_function(env.raw(), self.shared.wake.raw()) };
     }
 
-    /// Lets the environment end when it has nothing else to do.
+    /// Lets the event loop end when it has nothing else to do.
     #[napi(catch_unwind)]
-    pub fn release(&self, env: Env) {
-        // SAFETY: as for `hold`.
+    pub fn unref_event_loop(&self, env: Env) {
+        // SAFETY: as in `ref_event_loop`.
         unsafe { sys::napi_unref_threadsafe_function(env.raw(), self.shared.wake.raw()) };
     }
 }

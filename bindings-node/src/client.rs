@@ -1,4 +1,4 @@
-//! A client made of JavaScript's options.
+//! Creates a client from JavaScript's options.
 
 use std::time::Duration;
 
@@ -8,11 +8,11 @@ use napi_derive::napi;
 
 use crate::outcome;
 
-/// The core's client, held by JavaScript's.
+/// The core's client.
 #[napi]
 pub struct NativeClient(pub(crate) Client);
 
-/// The options, their types checked. Times are in milliseconds.
+/// Client options, already type-checked. Times are in milliseconds.
 #[napi(object, object_to_js = false)]
 pub struct NativeOptions {
     pub api_key: Option<String>,
@@ -25,11 +25,11 @@ pub struct NativeOptions {
     pub proxy: Option<String>,
     pub ca_certificates: Option<Uint8Array>,
     pub app_info: Option<String>,
-    /// The version of Node, for the User-Agent.
+    /// Node's version, for the User-Agent.
     pub version: String,
 }
 
-/// The rate windows; what is left out keeps its default.
+/// The rate limits; fields left out keep their defaults.
 #[napi(object, object_to_js = false)]
 pub struct NativeRateLimits {
     pub reads: Option<u32>,
@@ -38,24 +38,24 @@ pub struct NativeRateLimits {
     pub window: Option<f64>,
 }
 
-/// A client, or an error as JSON.
+/// Creates a client, or returns the error as JSON.
 #[napi(catch_unwind)]
-pub fn open(options: NativeOptions) -> Either<NativeClient, String> {
+pub fn create_client(options: NativeOptions) -> Either<NativeClient, String> {
     match build(options) {
         Ok(client) => Either::A(NativeClient(client)),
-        Err(error) => Either::B(outcome::failure(0, &error)),
+        Err(error) => Either::B(outcome::error_json(0, &error)),
     }
 }
 
 #[napi]
 impl NativeClient {
-    /// Lets calls under way end, and begins no more.
+    /// Closes the client: calls in progress complete, new calls fail.
     #[napi(catch_unwind)]
     pub fn close(&self) {
         self.0.close();
     }
 
-    /// Where the API is.
+    /// The API's base URL.
     #[napi(getter, catch_unwind)]
     pub fn base_url(&self) -> String {
         self.0.base_url().to_owned()
@@ -96,17 +96,17 @@ fn build(options: NativeOptions) -> Result<Client, Error> {
     builder.build()
 }
 
-fn rate_limits(given: NativeRateLimits) -> RateLimits {
+fn rate_limits(limits: NativeRateLimits) -> RateLimits {
     let default = RateLimits::default();
     RateLimits {
-        reads: given.reads.unwrap_or(default.reads),
-        actions: given.actions.unwrap_or(default.actions),
-        total: given.total.unwrap_or(default.total),
-        window: given.window.map_or(default.window, milliseconds),
+        reads: limits.reads.unwrap_or(default.reads),
+        actions: limits.actions.unwrap_or(default.actions),
+        total: limits.total.unwrap_or(default.total),
+        window: limits.window.map_or(default.window, milliseconds),
     }
 }
 
-/// A duration of JavaScript's milliseconds. What is none becomes zero, which the core refuses.
+/// Converts JavaScript's milliseconds. A number that is not a valid duration becomes zero, which the core rejects.
 pub(crate) fn milliseconds(value: f64) -> Duration {
     Duration::try_from_secs_f64(value / 1_000.0).unwrap_or_default()
 }

@@ -1,15 +1,15 @@
-//! The native half of the npm package `celper`: hands calls to the core, and hands outcomes back as data. The TypeScript half
-//! in `lib/` checks types and owns the classes.
+//! The native half of the npm package `celper`: it passes calls to the core and returns outcomes as JSON. The TypeScript half
+//! in `lib/` checks argument types and defines the classes.
 //!
-//! Nothing here throws what a caller sees. A thrown native error would carry neither the error's fields nor the caller's
-//! stack, so outcomes, good and bad, travel as JSON and become results and errors on the other side.
+//! Functions here do not throw errors that callers see: a thrown native error has neither the error's fields nor the caller's
+//! stack. Results and errors are returned as JSON, and TypeScript builds the objects.
 
-// What the macros export is reached from JavaScript, which rustc cannot see.
+// JavaScript uses the items that the macros export; rustc does not see that.
 #![allow(unreachable_pub)]
-// The macros leave the border out of a test build, which clippy looks at with the others.
+// In test builds, which clippy also checks, the macros generate no exports.
 #![cfg_attr(test, allow(dead_code))]
 
-#[allow(unsafe_code, reason = "asks Node for what napi has no safe call for")]
+#[allow(unsafe_code, reason = "napi has no safe functions to reference and unreference a threadsafe function")]
 mod bridge;
 mod client;
 mod outcome;

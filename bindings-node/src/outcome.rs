@@ -1,4 +1,4 @@
-//! What became of a call, as JSON for the TypeScript half.
+//! Serializes the result or error of a call as JSON for the TypeScript half.
 
 use std::error::Error as StdError;
 use std::io;
@@ -11,23 +11,23 @@ use serde::Serialize;
 struct Outcome<T> {
     id: u32,
     #[serde(flatten)]
-    result: T,
+    value: T,
 }
 
 #[derive(Serialize)]
-struct Good<'a> {
-    ok: Output<'a>,
+struct Success<'a> {
+    ok: ResultFields<'a>,
 }
 
 #[derive(Serialize)]
 #[serde(untagged, rename_all_fields = "camelCase")]
-enum Output<'a> {
+enum ResultFields<'a> {
     CandidateState {
         status: &'a str,
         analysis_viewed: bool,
         interview_score: Option<f64>,
         request_id: Option<&'a str>,
-        rate_limit: Option<Limit>,
+        rate_limit: Option<RateLimitFields>,
     },
     Invitation {
         invited: bool,
@@ -35,32 +35,32 @@ enum Output<'a> {
         email_delivery: &'a str,
         expires_at: f64,
         request_id: Option<&'a str>,
-        rate_limit: Option<Limit>,
+        rate_limit: Option<RateLimitFields>,
     },
     Decision {
         status: &'a str,
         request_id: Option<&'a str>,
-        rate_limit: Option<Limit>,
+        rate_limit: Option<RateLimitFields>,
     },
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Limit {
+struct RateLimitFields {
     limit: Option<u64>,
     remaining: Option<u64>,
     reset_at: Option<f64>,
 }
 
 #[derive(Serialize)]
-struct Bad<'a> {
-    error: Failure<'a>,
+struct Failure<'a> {
+    error: ErrorFields<'a>,
 }
 
-/// An error's fields; those that it does not have are left out.
+/// An error's fields. Fields without a value are left out.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Failure<'a> {
+struct ErrorFields<'a> {
     kind: &'static str,
     message: String,
     detail: String,
@@ -82,7 +82,7 @@ struct Failure<'a> {
     cause: Option<Cause>,
 }
 
-/// The whole chain of causes in one, as the errors of Node's own network calls are.
+/// The whole chain of causes in one error, in the form of Node's own network errors.
 #[derive(Serialize)]
 struct Cause {
     message: String,
@@ -90,44 +90,44 @@ struct Cause {
     code: Option<&'static str>,
 }
 
-/// A call's result.
-pub(crate) fn success(id: u32, output: &OperationOutput) -> String {
+/// The JSON of a call's result.
+pub(crate) fn result_json(id: u32, output: &OperationOutput) -> String {
     let ok = match output {
-        OperationOutput::CandidateState(state) => Output::CandidateState {
+        OperationOutput::CandidateState(state) => ResultFields::CandidateState {
             status: state.status.as_str(),
             analysis_viewed: state.analysis_viewed,
             interview_score: state.interview_score,
             request_id: state.request_id.as_deref(),
-            rate_limit: limit(state.rate_limit.as_ref()),
+            rate_limit: rate_limit_fields(state.rate_limit.as_ref()),
         },
-        OperationOutput::Invitation(invitation) => Output::Invitation {
+        OperationOutput::Invitation(invitation) => ResultFields::Invitation {
             invited: invitation.invited,
             session_id: &invitation.session_id,
             email_delivery: &invitation.email_delivery,
             expires_at: unix_milliseconds(invitation.expires_at),
             request_id: invitation.request_id.as_deref(),
-            rate_limit: limit(invitation.rate_limit.as_ref()),
+            rate_limit: rate_limit_fields(invitation.rate_limit.as_ref()),
         },
-        OperationOutput::Decision(decision) => Output::Decision {
+        OperationOutput::Decision(decision) => ResultFields::Decision {
             status: decision.status.as_str(),
             request_id: decision.request_id.as_deref(),
-            rate_limit: limit(decision.rate_limit.as_ref()),
+            rate_limit: rate_limit_fields(decision.rate_limit.as_ref()),
         },
-        _ => return failure(id, &Error::invalid_argument("the native module is older than its core")),
+        _ => return error_json(id, &Error::invalid_argument("unknown result type")),
     };
-    json(&Outcome { id, result: Good { ok } })
+    json(&Outcome { id, value: Success { ok } })
 }
 
-/// Why a call has no result, or why there is no client.
-pub(crate) fn failure(id: u32, error: &Error) -> String {
+/// The JSON of an error, of a call or of creating a client.
+pub(crate) fn error_json(id: u32, error: &Error) -> String {
     let action = Operation::ALL.iter().any(|operation| operation.is_action() && operation.name() == error.operation());
     json(&Outcome {
         id,
-        result: Bad {
-            error: Failure {
+        value: Failure {
+            error: ErrorFields {
                 kind: error.kind().name(),
-                message: in_javascript(error.kind(), error.to_string()),
-                detail: in_javascript(error.kind(), error.message().to_owned()),
+                message: with_javascript_names(error.kind(), error.to_string()),
+                detail: with_javascript_names(error.kind(), error.message().to_owned()),
                 operation: error.operation(),
                 status: error.status(),
                 code: error.code(),
@@ -143,19 +143,19 @@ pub(crate) fn failure(id: u32, error: &Error) -> String {
 }
 
 fn json(outcome: &impl Serialize) -> String {
-    // Nothing in an outcome can fail to be written: it has no maps with odd keys and no types of foreign code.
+    // Serializing cannot fail: there are no maps with non-string keys and no custom `Serialize` implementations.
     serde_json::to_string(outcome).unwrap_or_default()
 }
 
-fn limit(limit: Option<&RateLimit>) -> Option<Limit> {
-    limit.map(|limit| Limit {
+fn rate_limit_fields(limit: Option<&RateLimit>) -> Option<RateLimitFields> {
+    limit.map(|limit| RateLimitFields {
         limit: limit.limit,
         remaining: limit.remaining,
         reset_at: limit.reset_at.map(unix_milliseconds),
     })
 }
 
-/// What `Date` is made of. The core gives no time beyond the years that it holds.
+/// The milliseconds since the Unix epoch that `Date` takes. The core only returns times within the range of `Date`.
 fn unix_milliseconds(time: SystemTime) -> f64 {
     let milliseconds = match time.duration_since(UNIX_EPOCH) {
         Ok(after) => after.as_secs_f64() * 1_000.0,
@@ -164,8 +164,8 @@ fn unix_milliseconds(time: SystemTime) -> f64 {
     milliseconds.round()
 }
 
-/// A sentence of an error's, with arguments and options called what JavaScript calls them.
-fn in_javascript(kind: ErrorKind, text: String) -> String {
+/// Replaces the core's names of arguments and options in a message with JavaScript's names.
+fn with_javascript_names(kind: ErrorKind, text: String) -> String {
     const NAMES: [(&str, &str); 12] = [
         ("candidate_id", "candidateId"),
         ("job_position_id", "jobPositionId"),
@@ -181,9 +181,9 @@ fn in_javascript(kind: ErrorKind, text: String) -> String {
         ("app_info", "appInfo"),
     ];
     match kind {
-        // These sentences are the core's own; others may hold the server's, which stay as they came.
+        // The core writes these messages. Messages of other kinds may quote the server, whose text must not change.
         ErrorKind::InvalidArgument | ErrorKind::Timeout | ErrorKind::UnexpectedResponse => {
-            NAMES.iter().fold(text, |text, (core, ours)| text.replace(core, ours))
+            NAMES.iter().fold(text, |text, (core, javascript)| text.replace(core, javascript))
         }
         _ => text,
     }
@@ -192,21 +192,21 @@ fn in_javascript(kind: ErrorKind, text: String) -> String {
 fn cause(error: &Error) -> Option<Cause> {
     let mut next = Some(error.source()?);
     let mut cause = Cause { message: String::new(), code: None };
-    while let Some(link) = next {
-        let text = link.to_string();
-        // Some links repeat the one below them.
+    while let Some(source) = next {
+        let text = source.to_string();
+        // Some errors repeat the text of their source.
         if !cause.message.ends_with(&text) {
             let separator = if cause.message.is_empty() { "" } else { ": " };
             cause.message.push_str(separator);
             cause.message.push_str(&text);
         }
-        cause.code = link.downcast_ref::<io::Error>().and_then(|error| system_code(error.kind())).or(cause.code);
-        next = link.source();
+        cause.code = source.downcast_ref::<io::Error>().and_then(|error| system_code(error.kind())).or(cause.code);
+        next = source.source();
     }
     Some(cause)
 }
 
-/// The code by which Node's own errors go.
+/// The `code` of Node's own error for this kind.
 fn system_code(kind: io::ErrorKind) -> Option<&'static str> {
     Some(match kind {
         io::ErrorKind::ConnectionRefused => "ECONNREFUSED",

@@ -1,5 +1,4 @@
-// AbortSignal: the call is rejected at once with the signal's reason, its socket is closed, no retry follows, and no
-// listener stays behind.
+// AbortSignal: the call rejects at once with the signal's reason, its socket closes, no retry follows, and no listener is left.
 
 import assert from 'node:assert/strict';
 import { getEventListeners, once } from 'node:events';
@@ -16,33 +15,33 @@ const client = new Celper(sandbox.clientOptions);
 const jobPositionId = 'pos_1';
 const listeners = (signal) => getEventListeners(signal, 'abort').length;
 
-/** A server that notes its sockets and what came over them, and answers with `answer`, which may be nothing. */
-async function silentServer(answer = '') {
+/** A server that records its connections and the bytes received, and replies with `response`, by default nothing. */
+async function silentServer(response = '') {
   const server = net.createServer((socket) => {
-    const seen = { socket, received: '', closed: false };
-    server.seen.push(seen);
+    const connection = { socket, received: '', closed: false };
+    server.connections.push(connection);
     socket.on('error', () => {});
     socket.on('close', () => {
-      seen.closed = true;
+      connection.closed = true;
     });
     socket.on('data', (data) => {
-      if (seen.received === '') socket.write(answer);
-      seen.received += data.toString('latin1');
+      if (connection.received === '') socket.write(response);
+      connection.received += data.toString('latin1');
     });
   });
-  server.seen = [];
+  server.connections = [];
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   after(() => {
-    for (const { socket } of server.seen) socket.destroy();
+    for (const { socket } of server.connections) socket.destroy();
     server.close();
   });
   return server;
 }
 
-/** Rejects within a time in which no timeout and no retry of the client could have ended the call. */
+/** Rejects with the reason, in less time than the client's timeouts and retries take. */
 async function rejectsAtOnce(call, reason) {
-  const late = new Promise((resolve) => setTimeout(resolve, 20_000, 'late').unref());
+  const late = new Promise((resolve) => setTimeout(resolve, 20_000, 'is still pending').unref());
   const outcome = await Promise.race([
     call.then(
       () => 'resolved',
@@ -54,24 +53,24 @@ async function rejectsAtOnce(call, reason) {
   assert.equal(outcome.error, reason);
 }
 
-/** Aborts a call that `server` holds up, and checks that its socket closes and that nothing follows. */
+/** Aborts a call that waits for `server`, and checks that its socket closes and that no retry follows. */
 async function abortsAtServer(server, baseUrl) {
   const controller = new AbortController();
   const { signal } = controller;
   const caller = new Celper({ apiKey: 'celp_0123456789', baseUrl, rateLimits: false, maxRetries: 5 });
   const call = caller.inviteCandidate('c', { jobPositionId, signal });
-  await until(() => server.seen[0]?.received, 'a request');
+  await until(() => server.connections[0]?.received, 'a request');
   assert.equal(listeners(signal), 1);
   const reason = new Error('changed my mind');
   controller.abort(reason);
   assert.equal(listeners(signal), 0);
   await rejectsAtOnce(call, reason);
-  await until(() => server.seen[0].closed, 'the closing of the socket');
-  await new Promise((resolve) => setTimeout(resolve, 700)); // beyond the longest first wait before a retry
-  assert.equal(server.seen.length, 1);
+  await until(() => server.connections[0].closed, 'the socket to close');
+  await new Promise((resolve) => setTimeout(resolve, 700)); // longer than the longest backoff before the first retry
+  assert.equal(server.connections.length, 1);
 }
 
-test('already aborted: nothing is sent', async () => {
+test('a signal that is already aborted: nothing is sent', async () => {
   const { id: candidateId } = await sandbox.createCandidate();
   const reason = { any: 'value' };
   const signal = AbortSignal.abort(reason);
@@ -83,7 +82,7 @@ test('already aborted: nothing is sent', async () => {
   assert.equal(listeners(signal), 0);
 });
 
-test('while it waits for the rate limit: its place goes to the next', async () => {
+test('aborting while a call waits for the rate limit frees its place in the queue', async () => {
   const { id: candidateId } = await sandbox.createCandidate();
   const own = await startSandbox();
   await own.createCandidate({ candidateId });
@@ -99,30 +98,30 @@ test('while it waits for the rate limit: its place goes to the next', async () =
   assert.equal((await own.requests(candidateId)).length, 2);
 });
 
-test('while it connects', async () => {
-  // It takes the connection and never answers the TLS handshake.
+test('aborting while a call connects', async () => {
+  // The server accepts the connection and does not respond to the TLS handshake.
   const server = await silentServer();
   await abortsAtServer(server, `https://127.0.0.1:${server.address().port}`);
-  assert.doesNotMatch(server.seen[0].received, /HTTP/);
+  assert.doesNotMatch(server.connections[0].received, /HTTP/);
 });
 
-test('while it waits for an answer', async () => {
+test('aborting while a call waits for the response', async () => {
   const server = await silentServer();
   await abortsAtServer(server, `http://127.0.0.1:${server.address().port}`);
-  assert.match(server.seen[0].received, /^POST \/v1\/candidates\/c\/invite /);
+  assert.match(server.connections[0].received, /^POST \/v1\/candidates\/c\/invite /);
 });
 
-test('while it reads an answer', async () => {
+test('aborting while a call reads the response body', async () => {
   const server = await silentServer('HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{"success":true,');
   await abortsAtServer(server, `http://127.0.0.1:${server.address().port}`);
 });
 
-test('while it waits before a retry', async () => {
+test('aborting while a call waits before a retry', async () => {
   const { id: candidateId } = await sandbox.createCandidate();
   await sandbox.queueFault(candidateId, 'status', { status: 503, headers: { 'Retry-After': 1 }, times: null });
   const controller = new AbortController();
   const call = client.getCandidateStatus(candidateId, { jobPositionId, signal: controller.signal });
-  await until(async () => (await sandbox.requests(candidateId)).some(({ answered }) => answered), 'an answer');
+  await until(async () => (await sandbox.requests(candidateId)).some(({ answered }) => answered), 'a response');
   await new Promise((resolve) => setTimeout(resolve, 50));
   controller.abort('enough');
   await rejectsAtOnce(call, 'enough');
@@ -130,7 +129,7 @@ test('while it waits before a retry', async () => {
   assert.equal((await sandbox.requests(candidateId)).length, 1);
 });
 
-test('AbortSignal.timeout and AbortSignal.any', async () => {
+test('AbortSignal.timeout and AbortSignal.any abort calls', async () => {
   const { id: candidateId } = await sandbox.createCandidate();
   await sandbox.queueFault(candidateId, 'delay', { seconds: 20, times: null });
   const timeout = AbortSignal.timeout(30);
@@ -142,16 +141,17 @@ test('AbortSignal.timeout and AbortSignal.any', async () => {
   setTimeout(() => controller.abort('one of them'), 30);
   await rejectsAtOnce(call, 'one of them');
   assert.equal(listeners(timeout) + listeners(any), 0);
-  assert.ok(
-    (await until(() => sandbox.requests(candidateId).then((all) => all.every((one) => one.clientClosed) && all)))
-      .length <= 2,
-  );
+  const closed = async () => {
+    const requests = await sandbox.requests(candidateId);
+    return requests.every(({ clientClosed }) => clientClosed) && requests;
+  };
+  assert.ok((await until(closed, 'the connections to close')).length <= 2);
 });
 
-test('no listener stays, whatever the outcome, and many calls may share a signal', async () => {
+test('no listener is left after any outcome, and many calls share one listener', async () => {
   const warnings = [];
-  const note = (warning) => warnings.push(warning);
-  process.on('warning', note);
+  const record = (warning) => warnings.push(warning);
+  process.on('warning', record);
   const { id: candidateId } = await sandbox.createCandidate();
   const { signal } = new AbortController();
   const options = { jobPositionId, signal };
@@ -166,23 +166,23 @@ test('no listener stays, whatever the outcome, and many calls may share a signal
   await Promise.all(calls);
   assert.equal(listeners(signal), 0);
   await new Promise((resolve) => setTimeout(resolve, 20));
-  process.off('warning', note);
+  process.off('warning', record);
   assert.deepEqual(warnings, []);
 });
 
-test('a signal that many calls share aborts them all', async () => {
+test('a shared signal aborts all of its calls', async () => {
   const { id: candidateId } = await sandbox.createCandidate();
   await sandbox.queueFault(candidateId, 'delay', { seconds: 20, times: null });
   const controller = new AbortController();
   const options = { jobPositionId, signal: controller.signal };
   const calls = Array.from({ length: 20 }, () => client.getCandidateStatus(candidateId, options));
   await new Promise((resolve) => setTimeout(resolve, 30));
-  controller.abort('all of you');
-  for (const call of calls) await rejectsAtOnce(call, 'all of you');
+  controller.abort('all');
+  for (const call of calls) await rejectsAtOnce(call, 'all');
   assert.equal(listeners(controller.signal), 0);
 });
 
-test('a signal that aborts after the end does nothing, and other calls go on', async () => {
+test('other calls continue after an abort, and aborting a completed call does nothing', async () => {
   const { id: candidateId } = await sandbox.createCandidate();
   await sandbox.queueFault(candidateId, 'delay', { seconds: 0.3, times: 2 });
   const controller = new AbortController();

@@ -1,4 +1,4 @@
-// Nonsense from plain JavaScript: a clear InvalidArgumentError that names the argument, and nothing is sent.
+// Wrong arguments from plain JavaScript: an InvalidArgumentError names the argument, and nothing is sent.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -9,29 +9,29 @@ import { startSandbox } from './support/sandbox.mjs';
 
 const sandbox = await startSandbox();
 const client = new Celper(sandbox.clientOptions);
-const ours = { apiKey: 'celp_0123456789', baseUrl: 'https://api.celper.ai' };
+const valid = { apiKey: 'celp_0123456789', baseUrl: 'https://api.celper.ai' };
 
 const throwing = {
   get value() {
     throw new RangeError('thrown by a getter');
   },
 };
-const NO_TEXT = [null, 5, 5n, true, Symbol('s'), {}, [], () => 'x', new String('x'), 'a\ud800b', '\udc00'];
-const NO_TIME = [null, '5', Number.NaN, Number.POSITIVE_INFINITY, 0, -1, -0, 5n, {}, new Date(), Symbol('s')];
-const NO_COUNT = [null, '5', Number.NaN, Number.POSITIVE_INFINITY, -1, 1.5, 2 ** 32, 5n, {}, true];
-const NO_OBJECT = [null, 5, 'x', true, [], () => {}, Symbol('s')];
-const NO_SIGNAL = [null, 5, 'x', {}, new AbortController(), new EventTarget(), { aborted: false }];
+const NOT_STRINGS = [null, 5, 5n, true, Symbol('s'), {}, [], () => 'x', new String('x'), 'a\ud800b', '\udc00'];
+const NOT_TIMES = [null, '5', Number.NaN, Number.POSITIVE_INFINITY, 0, -1, -0, 5n, {}, new Date(), Symbol('s')];
+const NOT_INTEGERS = [null, '5', Number.NaN, Number.POSITIVE_INFINITY, -1, 1.5, 2 ** 32, 5n, {}, true];
+const NOT_OBJECTS = [null, 5, 'x', true, [], () => {}, Symbol('s')];
+const NOT_SIGNALS = [null, 5, 'x', {}, new AbortController(), new EventTarget(), { aborted: false }];
 
 const METHODS = ['getCandidateStatus', 'inviteCandidate', 'selectCandidate', 'rejectCandidate'];
 const OPERATIONS = ['status', 'invite', 'select', 'reject'];
 
-async function refuses(method, args, name) {
+async function rejects(method, args, name) {
   let promise;
   assert.doesNotThrow(() => {
     promise = client[method](...args);
   }, `${method} must reject, not throw`);
   const error = await promise.then(
-    () => assert.fail('it was accepted'),
+    () => assert.fail('the argument was accepted'),
     (error) => error,
   );
   assert.ok(error instanceof InvalidArgumentError, `${error}`);
@@ -43,57 +43,57 @@ async function refuses(method, args, name) {
   return error;
 }
 
-test('arguments of calls', async () => {
+test('wrong arguments of calls are rejected', async () => {
   const good = { jobPositionId: 'pos' };
   for (const method of METHODS) {
-    for (const bad of [undefined, '', '.', 'a\0b', ...NO_TEXT]) {
-      await refuses(method, [bad, good], 'candidateId');
-      await refuses(method, ['c', { jobPositionId: bad }], 'jobPositionId');
+    for (const bad of [undefined, '', '.', 'a\0b', ...NOT_STRINGS]) {
+      await rejects(method, [bad, good], 'candidateId');
+      await rejects(method, ['c', { jobPositionId: bad }], 'jobPositionId');
     }
-    await refuses(method, [], 'candidateId');
-    await refuses(method, ['c'], 'second argument');
-    for (const bad of NO_OBJECT) await refuses(method, ['c', bad], 'second argument');
-    for (const bad of NO_TIME) await refuses(method, ['c', { ...good, timeout: bad }], 'timeout');
-    for (const bad of NO_COUNT) await refuses(method, ['c', { ...good, maxRetries: bad }], 'maxRetries');
-    for (const bad of NO_SIGNAL) await refuses(method, ['c', { ...good, signal: bad }], 'signal');
-    await refuses(method, ['c', { ...good, jobPositionID: 'x' }], 'jobPositionID');
-    await refuses(method, ['c', { ...good, timeuot: 5 }], 'timeuot');
+    await rejects(method, [], 'candidateId');
+    await rejects(method, ['c'], 'second argument');
+    for (const bad of NOT_OBJECTS) await rejects(method, ['c', bad], 'second argument');
+    for (const bad of NOT_TIMES) await rejects(method, ['c', { ...good, timeout: bad }], 'timeout');
+    for (const bad of NOT_INTEGERS) await rejects(method, ['c', { ...good, maxRetries: bad }], 'maxRetries');
+    for (const bad of NOT_SIGNALS) await rejects(method, ['c', { ...good, signal: bad }], 'signal');
+    await rejects(method, ['c', { ...good, jobPositionID: 'x' }], 'jobPositionID');
+    await rejects(method, ['c', { ...good, timeuot: 5 }], 'timeuot');
   }
   for (const method of METHODS.slice(1)) {
-    for (const bad of ['', ' k', 'ä', 'x'.repeat(256), ...NO_TEXT]) {
-      await refuses(method, ['c', { ...good, idempotencyKey: bad }], 'idempotencyKey');
+    for (const bad of ['', ' k', 'ä', 'x'.repeat(256), ...NOT_STRINGS]) {
+      await rejects(method, ['c', { ...good, idempotencyKey: bad }], 'idempotencyKey');
     }
   }
-  for (const bad of ['x'.repeat(201), ...NO_TEXT]) {
-    await refuses('inviteCandidate', ['c', { ...good, emailSubject: bad }], 'emailSubject');
+  for (const bad of ['x'.repeat(201), ...NOT_STRINGS]) {
+    await rejects('inviteCandidate', ['c', { ...good, emailSubject: bad }], 'emailSubject');
   }
-  for (const bad of ['x'.repeat(5_001), ...NO_TEXT]) {
-    await refuses('inviteCandidate', ['c', { ...good, emailBody: bad }], 'emailBody');
+  for (const bad of ['x'.repeat(5_001), ...NOT_STRINGS]) {
+    await rejects('inviteCandidate', ['c', { ...good, emailBody: bad }], 'emailBody');
   }
-  await refuses('getCandidateStatus', ['c', { ...good, idempotencyKey: 'k' }], 'idempotencyKey');
-  await refuses('selectCandidate', ['c', { ...good, emailSubject: 's' }], 'emailSubject');
+  await rejects('getCandidateStatus', ['c', { ...good, idempotencyKey: 'k' }], 'idempotencyKey');
+  await rejects('selectCandidate', ['c', { ...good, emailSubject: 's' }], 'emailSubject');
 });
 
-test('options that throw when they are read', async () => {
+test('options whose getters throw are rejected with the cause', async () => {
   for (const name of ['jobPositionId', 'timeout', 'signal', 'emailBody']) {
     const options = { jobPositionId: 'pos' };
     Object.defineProperty(options, name, { enumerable: true, get: () => throwing.value });
-    const error = await refuses('inviteCandidate', ['c', options], name);
+    const error = await rejects('inviteCandidate', ['c', options], name);
     assert.ok(error.cause instanceof RangeError);
   }
   const trap = () => throwing.value;
-  await refuses('selectCandidate', ['c', new Proxy({}, { ownKeys: trap })], 'second argument');
-  await refuses('selectCandidate', ['c', new Proxy({}, { get: trap })], 'jobPositionId');
+  await rejects('selectCandidate', ['c', new Proxy({}, { ownKeys: trap })], 'second argument');
+  await rejects('selectCandidate', ['c', new Proxy({}, { get: trap })], 'jobPositionId');
   const signal = {
     get aborted() {
       return throwing.value;
     },
   };
-  await refuses('rejectCandidate', ['c', { jobPositionId: 'p', signal }], 'aborted');
+  await rejects('rejectCandidate', ['c', { jobPositionId: 'p', signal }], 'aborted');
 });
 
-test('options of clients', () => {
-  const refused = (options, name) =>
+test('wrong options of clients are rejected', () => {
+  const throws = (options, name) =>
     assert.throws(
       () => new Celper(options),
       (error) => {
@@ -103,34 +103,35 @@ test('options of clients', () => {
         return true;
       },
     );
-  for (const bad of NO_OBJECT) refused(bad, 'options');
-  for (const bad of [' k', 'k\n']) refused({ ...ours, apiKey: bad }, 'API key');
-  for (const bad of NO_TEXT) refused({ ...ours, apiKey: bad }, 'apiKey');
-  for (const bad of ['', 'x', 'http://example.com', 'https://u:p@h', ...NO_TEXT])
-    refused({ ...ours, baseUrl: bad }, 'baseUrl');
-  for (const bad of ['x', 'socks5://h', ...NO_TEXT]) refused({ ...ours, proxy: bad }, 'proxy');
-  for (const bad of ['', 'a\nb', ...NO_TEXT]) refused({ ...ours, appInfo: bad }, 'appInfo');
-  for (const bad of ['x', new Uint8Array(3), ...NO_TEXT]) refused({ ...ours, caCertificates: bad }, 'caCertificates');
+  for (const bad of NOT_OBJECTS) throws(bad, 'options');
+  for (const bad of [' k', 'k\n']) throws({ ...valid, apiKey: bad }, 'API key');
+  for (const bad of NOT_STRINGS) throws({ ...valid, apiKey: bad }, 'apiKey');
+  for (const bad of ['', 'x', 'http://example.com', 'https://u:p@h', ...NOT_STRINGS])
+    throws({ ...valid, baseUrl: bad }, 'baseUrl');
+  for (const bad of ['x', 'socks5://h', ...NOT_STRINGS]) throws({ ...valid, proxy: bad }, 'proxy');
+  for (const bad of ['', 'a\nb', ...NOT_STRINGS]) throws({ ...valid, appInfo: bad }, 'appInfo');
+  for (const bad of ['x', new Uint8Array(3), ...NOT_STRINGS])
+    throws({ ...valid, caCertificates: bad }, 'caCertificates');
   for (const name of ['timeout', 'attemptTimeout']) {
-    for (const bad of NO_TIME) refused({ ...ours, [name]: bad }, name);
+    for (const bad of NOT_TIMES) throws({ ...valid, [name]: bad }, name);
   }
-  for (const bad of NO_COUNT) refused({ ...ours, maxRetries: bad }, 'maxRetries');
-  for (const bad of [null, true, 5, 'off', []]) refused({ ...ours, rateLimits: bad }, 'rateLimits');
+  for (const bad of NOT_INTEGERS) throws({ ...valid, maxRetries: bad }, 'maxRetries');
+  for (const bad of [null, true, 5, 'off', []]) throws({ ...valid, rateLimits: bad }, 'rateLimits');
   for (const name of ['reads', 'actions', 'total']) {
-    for (const bad of [0, ...NO_COUNT]) refused({ ...ours, rateLimits: { [name]: bad } }, 'rateLimits');
+    for (const bad of [0, ...NOT_INTEGERS]) throws({ ...valid, rateLimits: { [name]: bad } }, 'rateLimits');
   }
-  for (const bad of NO_TIME) refused({ ...ours, rateLimits: { window: bad } }, 'rateLimits.window');
-  refused({ ...ours, rateLimits: { read: 5 } }, 'read');
-  refused({ ...ours, apikey: 'x' }, 'apikey');
-  refused(Object.defineProperty({ ...ours }, 'proxy', { get: () => throwing.value }), 'proxy');
-  assert.throws(() => Celper(ours), TypeError);
+  for (const bad of NOT_TIMES) throws({ ...valid, rateLimits: { window: bad } }, 'rateLimits.window');
+  throws({ ...valid, rateLimits: { read: 5 } }, 'read');
+  throws({ ...valid, apikey: 'x' }, 'apikey');
+  throws(Object.defineProperty({ ...valid }, 'proxy', { get: () => throwing.value }), 'proxy');
+  assert.throws(() => Celper(valid), TypeError);
 });
 
-test('none of it was sent', async () => {
+test('rejected calls sent nothing', async () => {
   assert.deepEqual(await sandbox.requests(), []);
 });
 
-test('what cannot be passed wrong by accident is taken as it is', async () => {
+test('options may be class instances, frozen, or without a prototype', async () => {
   class Options {
     get jobPositionId() {
       return 'pos';

@@ -1,4 +1,4 @@
-// Errors: real classes with the core's table, the caller's stack, readable forms and no secret in any of them.
+// Errors: the classes of the core's table, the caller's stack, and readable text without secrets.
 
 import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
@@ -19,19 +19,19 @@ const jobPositionId = 'pos_1';
 
 const caught = (promise) =>
   promise.then(
-    () => assert.fail('it did not fail'),
+    () => assert.fail('the call resolved'),
     (error) => error,
   );
 
-/** What a call fails with when the server answers like this. */
-async function answered(status, code, more = {}) {
+/** The error of a call that gets this response. */
+async function errorFor(status, code, more = {}) {
   const { id: candidateId } = await sandbox.createCandidate();
-  const json = { success: false, error: code, message: `Said by the server (${code}).`, requestId: 'req_1' };
+  const json = { success: false, error: code, message: `Message from the server (${code}).`, requestId: 'req_1' };
   await sandbox.queueFault(candidateId, 'status', { status, json, ...more });
   return caught(client.selectCandidate(candidateId, { jobPositionId, idempotencyKey: 'k' }));
 }
 
-test("there is a class for every kind of the core's table, and no other", () => {
+test("the error classes are those of the core's table", () => {
   const rows = native.errorKinds();
   for (const { kind, class: name, parent } of rows) {
     const type = celper[name];
@@ -42,11 +42,11 @@ test("there is a class for every kind of the core's table, and no other", () => 
     assert.deepEqual([type.name, error.name, error.kind], [name, name, kind]);
   }
   const exported = Object.keys(celper).filter((name) => name.endsWith('Error'));
-  const tabled = new Set(rows.flatMap(({ class: name, parent }) => [name, parent]));
-  assert.deepEqual(exported.sort(), [...tabled].sort());
+  const expected = new Set(rows.flatMap(({ class: name, parent }) => [name, parent]));
+  assert.deepEqual(exported.sort(), [...expected].sort());
 });
 
-test("answers become the class of their kind, with the server's fields", async () => {
+test("error responses become the class of their kind, with the server's fields", async () => {
   for (const [status, code, kind] of [
     [400, 'VALIDATION_ERROR', 'invalid_request'],
     [401, 'UNAUTHORIZED', 'authentication'],
@@ -59,22 +59,22 @@ test("answers become the class of their kind, with the server's fields", async (
     [418, 'TEAPOT', 'invalid_request'],
     [503, 'DOWN', 'server'],
   ]) {
-    const error = await answered(status, code);
+    const error = await errorFor(status, code);
     const row = native.errorKinds().find((row) => row.kind === kind);
     assert.ok(error instanceof celper[row.class] && error.constructor === celper[row.class], `${code}: ${error}`);
-    assert.ok(error.message.includes(`Said by the server (${code})`), error.message);
+    assert.ok(error.message.includes(`Message from the server (${code})`), error.message);
     const { operation, attempts, idempotencyKey, outcomeUnknown, requestId } = error;
     assert.deepEqual([error.kind, error.status, error.code], [kind, status, code]);
     assert.deepEqual([operation, attempts, idempotencyKey, requestId], ['select', 1, 'k', 'req_1']);
     assert.equal(outcomeUnknown, status >= 500, code);
     assert.equal(error.cause, undefined);
   }
-  const limited = await answered(429, 'RATE_LIMITED', { headers: { 'Retry-After': 7 } });
+  const limited = await errorFor(429, 'RATE_LIMITED', { headers: { 'Retry-After': 7 } });
   assert.ok(limited instanceof celper.RateLimitError);
   assert.ok(limited.retryAfter >= 7 && limited.retryAfter < 8, `${limited.retryAfter} seconds`);
 });
 
-test('what is no usable answer', async () => {
+test('responses and connections that fail', async () => {
   const { id: candidateId } = await sandbox.createCandidate();
   const invite = () => caught(client.inviteCandidate(candidateId, { jobPositionId }));
   await sandbox.queueFault(candidateId, 'close');
@@ -98,29 +98,29 @@ test('what is no usable answer', async () => {
   await new Promise((resolve) => listener.once('listening', resolve));
   const { port } = listener.address();
   await new Promise((resolve) => listener.close(resolve));
-  const nobody = new Celper({ apiKey: 'celp_nobody', baseUrl: `http://127.0.0.1:${port}`, maxRetries: 0 });
-  const refused = await caught(nobody.inviteCandidate('c', { jobPositionId }));
+  const unreachable = new Celper({ apiKey: 'celp_x', baseUrl: `http://127.0.0.1:${port}`, maxRetries: 0 });
+  const refused = await caught(unreachable.inviteCandidate('c', { jobPositionId }));
   assert.equal(refused.kind, 'connection');
   assert.equal(refused.outcomeUnknown, false);
   assert.equal(refused.cause.code, 'ECONNREFUSED');
   const proxy = `http://user:hunter2@127.0.0.1:${port}`;
-  const behind = new Celper({ apiKey: 'celp_nobody', baseUrl: 'https://api.celper.example', proxy, maxRetries: 0 });
-  const dead = await caught(behind.inviteCandidate('c', { jobPositionId }));
-  assert.match(dead.message, new RegExp(`by the proxy at 127\\.0\\.0\\.1:${port}: Connection refused`));
-  assert.equal(dead.cause.code, 'ECONNREFUSED');
-  assert.doesNotMatch(`${dead.stack} ${dead.cause.stack}`, /hunter2/);
+  const proxied = new Celper({ apiKey: 'celp_x', baseUrl: 'https://api.celper.example', proxy, maxRetries: 0 });
+  const proxyRefused = await caught(proxied.inviteCandidate('c', { jobPositionId }));
+  assert.match(proxyRefused.message, new RegExp(`by the proxy at 127\\.0\\.0\\.1:${port}: Connection refused`));
+  assert.equal(proxyRefused.cause.code, 'ECONNREFUSED');
+  assert.doesNotMatch(`${proxyRefused.stack} ${proxyRefused.cause.stack}`, /hunter2/);
 });
 
-test('instanceof across ESM, CommonJS and a second copy in one process', async () => {
+test('instanceof works across ESM, CommonJS and a second copy in one process', async () => {
   const cjs = require('celper');
   assert.equal(cjs.NotFoundError, celper.NotFoundError);
   for (const name of Object.keys(cjs)) assert.equal(celper[name], cjs[name], name);
 
   const files = Object.keys(require.cache).filter((file) => /[\\/]dist[\\/]\w+\.js$/.test(file));
-  const kept = files.map((file) => [file, require.cache[file]]);
+  const original = files.map((file) => [file, require.cache[file]]);
   for (const file of files) delete require.cache[file];
   const copy = require('celper');
-  for (const [file, module] of kept) require.cache[file] = module;
+  for (const [file, module] of original) require.cache[file] = module;
   assert.notEqual(copy.CelperError, CelperError);
 
   const other = new copy.Celper(sandbox.clientOptions);
@@ -135,8 +135,8 @@ test('instanceof across ESM, CommonJS and a second copy in one process', async (
   for (const value of [null, undefined, 1, 'x', {}, new Error('x')]) assert.ok(!(value instanceof CelperError));
 });
 
-test("the stack begins at the caller's own frame", async () => {
-  // Bun cannot leave out our own frames, and has none of a function that returns a call as its last act.
+test("the stack begins at the caller's frame", async () => {
+  // Bun cannot leave out this package's frames, and has no frame for a function that returns a call in tail position.
   const { bun } = process.versions;
   const frame = (error) => {
     const frames = error.stack.split('\n').filter((line) => line.startsWith('    at '));
@@ -175,15 +175,15 @@ test("the stack begins at the caller's own frame", async () => {
   );
 });
 
-test('every printed form is readable and shows no secret', async () => {
+test('printed forms are readable and contain no secret', async () => {
   const secrets = [sandbox.apiKey, 'SUBJECT', 'BODY', 'hunter2'];
   const clean = (text) => assert.ok(!secrets.some((secret) => text.includes(secret)), text);
   const forms = (value) => [`${value}`, inspect(value, { depth: 9, showHidden: true }), JSON.stringify(value) ?? ''];
 
-  const shown = new Celper({ ...sandbox.clientOptions, proxy: 'http://user:hunter2@127.0.0.1:1', maxRetries: 0 });
-  forms(shown).forEach(clean);
-  assert.equal(inspect(shown), `Celper { baseUrl: '${sandbox.baseUrl}' }`);
-  assert.match(inspect({ client: shown }), /client: Celper \{ baseUrl/);
+  const printed = new Celper({ ...sandbox.clientOptions, proxy: 'http://user:hunter2@127.0.0.1:1', maxRetries: 0 });
+  forms(printed).forEach(clean);
+  assert.equal(inspect(printed), `Celper { baseUrl: '${sandbox.baseUrl}' }`);
+  assert.match(inspect({ client: printed }), /client: Celper \{ baseUrl/);
 
   const { id: candidateId } = await sandbox.createCandidate();
   const json = { success: false, error: 'ECHO', message: `your key is ${sandbox.apiKey}`, requestId: 'req_9' };
@@ -202,7 +202,7 @@ test('every printed form is readable and shows no secret', async () => {
   assert.match(inspect(echoed), /status: 400,\n\s+code: 'ECHO'/);
   assert.doesNotMatch(inspect(echoed), /undefined/);
 
-  const unreachable = await caught(shown.inviteCandidate(candidateId, options));
+  const unreachable = await caught(printed.inviteCandidate(candidateId, options));
   assert.equal(unreachable.kind, 'connection');
   forms(unreachable).forEach(clean);
   assert.equal(JSON.parse(JSON.stringify(unreachable)).cause, unreachable.cause.message);

@@ -1,4 +1,4 @@
-// Tens of thousands of calls leave nothing behind, however they end.
+// Tens of thousands of calls leak nothing, whatever their outcome.
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
@@ -12,7 +12,7 @@ const PROGRAM = fileURLToPath(new URL('programs/leaks.mjs', import.meta.url));
 const CALLS_OF_EACH_KIND = 16_000;
 const MB = 1024 * 1024;
 
-test('good, failing and aborted calls leave heap, memory, handles and listeners flat', async (t) => {
+test('successful, failed and aborted calls leak no memory, handles or listeners', async (t) => {
   const sandbox = await startSandbox();
   const { id: quick } = await sandbox.createCandidate();
   const { id: slow } = await sandbox.createCandidate();
@@ -28,7 +28,7 @@ test('good, failing and aborted calls leave heap, memory, handles and listeners 
   const { before, after } = JSON.parse(stdout);
   t.diagnostic(`after ${CALLS_OF_EACH_KIND / 2} of each kind: ${JSON.stringify(before)}`);
   t.diagnostic(`after ${CALLS_OF_EACH_KIND} more:      ${JSON.stringify(after)}`);
-  // 100 bytes kept of each of the calls would be 5 MB.
+  // A leak of 100 bytes per call would be 5 MB.
   assert.ok(after.heap - before.heap < 1.5 * MB, 'heap');
   assert.ok(after.external - before.external < 1.5 * MB, 'memory outside the heap');
   assert.ok(after.rss - before.rss < 16 * MB, 'resident memory');

@@ -1,4 +1,4 @@
-// When a program ends, and how: idle clients, calls in flight, exits and terminations in the middle of calls, workers, cluster.
+// How processes end: with idle clients, with calls in progress, with an exit or a termination during calls; workers and cluster.
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { startSandbox } from './support/sandbox.mjs';
 
 const PROGRAM = fileURLToPath(new URL('programs/program.mjs', import.meta.url));
-// Longer than any of them takes on a busy machine; shorter than every timeout that could end a call by itself.
+// Longer than any program takes on a busy machine, shorter than every timeout that could end a call.
 const HANGS_AFTER = 25_000;
 
 const sandbox = await startSandbox();
@@ -19,14 +19,14 @@ const { id: verySlow } = await sandbox.createCandidate();
 await sandbox.queueFault(slow, 'delay', { seconds: 1, times: null });
 await sandbox.queueFault(verySlow, 'delay', { seconds: 60, times: null });
 
-async function run(what, { slowCandidate = slow } = {}) {
+async function run(program, { slowCandidate = slow } = {}) {
   const env = {
     ...process.env,
     ...sandbox.environment,
     QUICK_CANDIDATE: quick,
     SLOW_CANDIDATE: slowCandidate,
   };
-  const child = spawn(process.execPath, [PROGRAM, what], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [PROGRAM, program], { env, stdio: ['ignore', 'pipe', 'pipe'] });
   const started = performance.now();
   const hung = setTimeout(() => child.kill('SIGKILL'), HANGS_AFTER);
   const ended = new Promise((resolve) => child.once('exit', (code, signal) => resolve(signal ?? code)));
@@ -35,16 +35,16 @@ async function run(what, { slowCandidate = slow } = {}) {
   return { code, out: out.trim(), err, took: performance.now() - started };
 }
 
-for (const what of ['idle', 'unused']) {
-  test(`a client that is ${what} does not keep the process alive`, async () => {
-    const { code, out, err } = await run(what);
+for (const program of ['idle', 'unused']) {
+  test(`a client that is ${program} does not keep the process alive`, async () => {
+    const { code, out, err } = await run(program);
     assert.deepEqual([code, out, err], [0, 'done', '']);
   });
 }
 
-for (const what of ['inFlight', 'topLevel']) {
-  test(`a call in flight keeps the process alive (${what})`, async () => {
-    const { code, out, err } = await run(what);
+for (const program of ['inProgress', 'topLevel']) {
+  test(`a call in progress keeps the process alive (${program})`, async () => {
+    const { code, out, err } = await run(program);
     assert.deepEqual([code, out, err], [0, 'new', '']);
   });
 }
@@ -55,13 +55,13 @@ test('an aborted call does not keep the process alive', async () => {
 });
 
 for (let round = 1; round <= 5; round++) {
-  test(`exit in the middle of calls (${round})`, async () => {
+  test(`the process exits during calls (${round})`, async () => {
     const { code, out, err } = await run('exit', { slowCandidate: verySlow });
     assert.deepEqual([code, out, err], [7, 'exiting', '']);
   });
 }
 
-test('an uncaught exception in the middle of calls', async () => {
+test('an uncaught exception during calls', async () => {
   const { code, out, err } = await run('throws', { slowCandidate: verySlow });
   assert.deepEqual([code, out], [1, 'throwing']);
   assert.match(err, /[Ee]rror: on purpose/);
@@ -72,18 +72,18 @@ test('a client in each of many workers', async () => {
   assert.deepEqual([code, JSON.parse(out), err], [0, new Array(16).fill(0), '']);
 });
 
-test('clients in several workers share their pacing', async () => {
+test('clients in several workers share the rate limit', async () => {
   const { code, out, err } = await run('paced');
   assert.deepEqual([code, JSON.parse(out), err], [0, [0, ...new Array(15).fill(3)], '']);
 });
 
-test('workers terminated in the middle of calls', async () => {
+test('workers are terminated during calls', async () => {
   const { code, out, err } = await run('terminated', { slowCandidate: verySlow });
   assert.deepEqual([code, out, err], [0, 'new', '']);
 });
 
 for (let round = 1; round <= 3; round++) {
-  test(`exit while workers are in the middle of calls (${round})`, async () => {
+  test(`the process exits during calls of workers (${round})`, async () => {
     const { code, out, err } = await run('exitWithWorkers', { slowCandidate: verySlow });
     assert.deepEqual([code, out, err], [7, 'exiting', '']);
   });

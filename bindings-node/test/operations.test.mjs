@@ -1,4 +1,4 @@
-// The four operations, what they take and what they give.
+// The four operations: their arguments, options and results.
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
@@ -42,7 +42,7 @@ test('status, invite, select, reject', async () => {
   assert.equal(decision.status, 'rejected');
 });
 
-test('results are frozen plain data', async () => {
+test('results are frozen plain objects', async () => {
   const client = new Celper(limited.clientOptions);
   const { id: candidateId } = await limited.createCandidate();
   const state = await client.getCandidateStatus(candidateId, { jobPositionId });
@@ -54,16 +54,16 @@ test('results are frozen plain data', async () => {
   }, TypeError);
 });
 
-test("the rate limit is the server's headers, and null where it sent none", async () => {
+test('rateLimit has the rate limit headers, and is null without them', async () => {
   const { id: candidateId } = await limited.createCandidate();
-  const ofLimited = new Celper(limited.clientOptions);
-  const { rateLimit } = await ofLimited.getCandidateStatus(candidateId, { jobPositionId });
+  const limitedClient = new Celper(limited.clientOptions);
+  const { rateLimit } = await limitedClient.getCandidateStatus(candidateId, { jobPositionId });
   assert.equal(rateLimit.limit, 40);
   assert.ok(rateLimit.remaining < 40 && rateLimit.resetAt instanceof Date);
   assert.ok(Math.abs(rateLimit.resetAt.getTime() - Date.now()) < 120_000);
 
-  const { id: odd } = await sandbox.createCandidate();
-  await sandbox.queueFault(odd, 'status', {
+  const { id: partial } = await sandbox.createCandidate();
+  await sandbox.queueFault(partial, 'status', {
     status: 200,
     json: { success: true, data: { status: 'new', analysisViewed: false } },
     headers: {
@@ -73,23 +73,23 @@ test("the rate limit is the server's headers, and null where it sent none", asyn
       'X-Request-Id': null,
     },
   });
-  const answer = await client.getCandidateStatus(odd, { jobPositionId });
-  // A time that no Date can hold is none.
-  assert.deepEqual(answer.rateLimit, { limit: null, remaining: 7, resetAt: null });
-  assert.equal(answer.requestId, null);
+  const state = await client.getCandidateStatus(partial, { jobPositionId });
+  // A reset time outside the range of Date is left out.
+  assert.deepEqual(state.rateLimit, { limit: null, remaining: 7, resetAt: null });
+  assert.equal(state.requestId, null);
 
   const { id: plain } = await sandbox.createCandidate();
   assert.equal((await client.getCandidateStatus(plain, { jobPositionId })).rateLimit, null);
 });
 
-test('what a call takes reaches the wire', async () => {
+test('arguments and options are sent', async () => {
   const id = 'cand ü/../?#%🦀';
   await sandbox.createCandidate({ candidateId: id, jobPositionId: 'p ö&=' });
-  const agent = new Celper({ ...sandbox.clientOptions, appInfo: 'acme/2.1' });
+  const named = new Celper({ ...sandbox.clientOptions, appInfo: 'acme/2.1' });
   const emailSubject = 'Hällo "you" 🦀';
   const emailBody = 'line one\nline two {interviewLink}\u2028';
-  await agent.getCandidateStatus(id, { jobPositionId: 'p ö&=' });
-  await agent.inviteCandidate(id, { jobPositionId: 'p ö&=', emailSubject, emailBody, idempotencyKey: 'invite 17' });
+  await named.getCandidateStatus(id, { jobPositionId: 'p ö&=' });
+  await named.inviteCandidate(id, { jobPositionId: 'p ö&=', emailSubject, emailBody, idempotencyKey: 'invite 17' });
   const [read, post] = await sandbox.requests(id);
   assert.equal(read.method, 'GET');
   assert.equal(new URLSearchParams(read.query).get('jobPositionId'), 'p ö&=');
@@ -104,7 +104,7 @@ test('what a call takes reaches the wire', async () => {
   assert.deepEqual(JSON.parse(post.body), { jobPositionId: 'p ö&=', emailSubject, emailBody });
 });
 
-test('an action carries one idempotency key in all of its attempts', async () => {
+test('an action has the same idempotency key in all attempts', async () => {
   const { id: candidateId } = await sandbox.createInterviewedCandidate();
   await sandbox.queueFault(candidateId, 'status', { status: 503, headers: { 'Retry-After': 0 } });
   await client.selectCandidate(candidateId, { jobPositionId });
@@ -113,7 +113,7 @@ test('an action carries one idempotency key in all of its attempts', async () =>
   assert.equal(second.headers['idempotency-key'], first.headers['idempotency-key']);
 });
 
-test('maxRetries of a call, and of a client', async () => {
+test('maxRetries of a call overrides that of the client', async () => {
   const { id: candidateId } = await sandbox.createCandidate();
   await sandbox.queueFault(candidateId, 'status', { status: 503, headers: { 'Retry-After': 0 }, times: null });
   const attempts = (c, options) =>
@@ -137,14 +137,14 @@ test('timeouts are in milliseconds', async () => {
   }
 });
 
-test("calls are paced, in this process's own windows", async () => {
+test('calls are paced by rateLimits', async () => {
   const { id: candidateId } = await sandbox.createCandidate();
   const paced = new Celper({ ...sandbox.clientOptions, rateLimits: { reads: 2, window: 300 }, appInfo: 'paced' });
   const started = performance.now();
   await Promise.all(Array.from({ length: 6 }, () => paced.getCandidateStatus(candidateId, { jobPositionId })));
-  assert.ok(performance.now() - started >= 600, 'six reads at two per window take more than two windows');
+  assert.ok(performance.now() - started >= 600, 'six reads at two per window take at least two windows');
 
-  // Clients of one base URL and key share their windows, so this one needs a sandbox of its own.
+  // Clients with the same base URL and key share their windows, so this client uses another sandbox.
   const other = await startSandbox();
   const { id: otherId } = await other.createCandidate();
   const full = new Celper({ ...other.clientOptions, rateLimits: { reads: 1, window: 600_000 } });
@@ -153,7 +153,7 @@ test("calls are paced, in this process's own windows", async () => {
   await assert.rejects(late, (error) => error.kind === 'rate_limited' && error.retryAfter > 0 && error.attempts === 0);
 });
 
-test("an unknown status comes through, and the known ones are the core's", async () => {
+test("an unknown status is returned unchanged, and the known ones are the core's", async () => {
   const { id: candidateId } = await sandbox.createCandidate({ status: 'on_hold' });
   const { status } = await client.getCandidateStatus(candidateId, { jobPositionId });
   assert.equal(status, 'on_hold');
@@ -162,7 +162,7 @@ test("an unknown status comes through, and the known ones are the core's", async
   assert.ok(Object.values(CandidateStatus).every(isKnownStatus));
 });
 
-test("TLS with a CA of one's own, as text and as bytes", async () => {
+test('TLS with caCertificates as a string and as bytes', async () => {
   const { id: candidateId } = await tls.createCandidate();
   for (const caCertificates of [tls.caCertificate, Buffer.from(tls.caCertificate)]) {
     const secure = new Celper({ ...tls.clientOptions, caCertificates });
@@ -212,13 +212,13 @@ test('options from the environment', async () => {
   assert.throws(() => new Celper(), { name: 'InvalidArgumentError', message: /apiKey.*CELPER_API_KEY/ });
 });
 
-test('a closed client begins nothing and lets calls under way end', async () => {
+test('a closed client rejects new calls and completes those in progress', async () => {
   const { id: candidateId } = await sandbox.createCandidate();
   await sandbox.queueFault(candidateId, 'delay', { seconds: 0.2 });
   let last;
   {
     const closing = new Celper(sandbox.clientOptions);
-    const underWay = closing.getCandidateStatus(candidateId, { jobPositionId });
+    const inProgress = closing.getCandidateStatus(candidateId, { jobPositionId });
     await new Promise((resolve) => setTimeout(resolve, 50));
     closing.close();
     closing.close();
@@ -226,7 +226,7 @@ test('a closed client begins nothing and lets calls under way end', async () => 
       kind: 'invalid_argument',
       message: /closed/,
     });
-    assert.equal((await underWay).status, 'new');
+    assert.equal((await inProgress).status, 'new');
     last = closing;
   }
   assert.equal(last.baseUrl, sandbox.baseUrl);

@@ -1,5 +1,5 @@
-// What is published: packed, looked over by the tools of the trade, installed by npm into an empty project, and used from
-// there as ES modules and CommonJS, in a bundle, and without its native half.
+// The published packages: packed, checked with publint and attw, installed by npm into an empty project, and used there as
+// ES module and CommonJS, in a bundle, and without the native module.
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
@@ -29,7 +29,7 @@ const CALL = `
 const ESM = `import { Celper } from 'celper';${CALL}`;
 const CJS = `const { Celper } = require('celper');${CALL}`;
 
-/** Runs a program; gives what it printed and how it ended. */
+/** Runs a program; returns its output and exit code. */
 async function run(file, args, cwd) {
   const ended = await promisify(execFile)(file, args, { cwd, env }).catch((error) => error);
   return { code: ended.code ?? 0, out: ended.stdout.trim(), err: ended.stderr };
@@ -41,7 +41,7 @@ async function emptyFolder() {
   return folder;
 }
 
-/** An empty project into which npm has installed the package, from the registry alone. */
+/** Creates an empty project and installs the package from the registry. */
 async function project(...options) {
   const folder = await emptyFolder();
   await writeFile(join(folder, 'package.json'), '{"private":true}');
@@ -55,12 +55,12 @@ async function project(...options) {
 
 const node = (folder, file) => run(process.execPath, [file], folder);
 
-test('the packages are laid out by platform', () => {
+test('there is one package per platform', () => {
   const main = registry.manifests.get('celper');
   assert.equal(Object.keys(main.optionalDependencies).length, napi.targets.length);
   for (const [name, wanted] of Object.entries(main.optionalDependencies)) {
     assert.match(name, /^celper-(darwin|linux|win32)-(x64|arm64)(-(gnu|musl|msvc))?$/);
-    assert.equal(wanted, version, 'exactly the version that it was made with');
+    assert.equal(wanted, version, 'the exact version');
   }
   const [here] = [...registry.manifests.keys()].filter((name) => name !== 'celper');
   const { os, cpu, main: file, engines } = registry.manifests.get(here);
@@ -70,7 +70,7 @@ test('the packages are laid out by platform', () => {
   assert.deepEqual([main.scripts, main.devDependencies, main.napi], [undefined, undefined, undefined]);
 });
 
-test('publint and attw find nothing wrong', async () => {
+test('publint and attw report nothing', async () => {
   const tarball = registry.tarballs.find((path) => path.endsWith(`/celper-${version}.tgz`));
   const publint = await run(process.execPath, [bin('publint/src/cli.js'), tarball, '--strict']);
   assert.equal(publint.code, 0, publint.out + publint.err);
@@ -91,32 +91,32 @@ test('installed into an empty project, it works as an ES module and as CommonJS'
   assert.equal(checked.code, 0, checked.out);
 });
 
-function explains(err) {
+function explainsMissingModule(err) {
   const libc = process.platform === 'linux' ? /(glibc \d+\.\d+|musl)/ : /./;
   assert.match(err, libc);
-  const [wanted] = [...registry.manifests.keys()].filter((name) => name !== 'celper');
+  const [needed] = [...registry.manifests.keys()].filter((name) => name !== 'celper');
   for (const text of [
     process.platform,
     process.arch,
-    wanted,
-    `npm install ${wanted}@${version}`,
+    needed,
+    `npm install ${needed}@${version}`,
     'mark celper as external',
   ]) {
-    assert.ok(err.includes(text), `${err}\ndoes not name ${text}`);
+    assert.ok(err.includes(text), `${err}\ndoes not contain ${text}`);
   }
   assert.match(err, /code: 'CELPER_NATIVE_MISSING'/);
 }
 
-test("without the platform's package, one error says what is missing and what to do", async () => {
+test("without the platform's package, the error names it and the command that installs it", async () => {
   const folder = await project('--omit=optional');
   for (const file of ['esm.mjs', 'cjs.cjs']) {
     const { code, out, err } = await node(folder, file);
     assert.deepEqual([code, out], [1, '']);
-    explains(err);
+    explainsMissingModule(err);
   }
 });
 
-test("a bundle explains itself, and works with celper external or beside the platform's package", async () => {
+test("a bundle works with celper external or next to the platform's package, and reports a missing one", async () => {
   const folder = await project();
   const away = await emptyFolder();
   for (const [format, entry, file] of [
@@ -140,7 +140,7 @@ test("a bundle explains itself, and works with celper external or beside the pla
     await make(join(away, file), format === 'esm' ? { banner } : {});
     const { code, err } = await node(away, file);
     assert.equal(code, 1);
-    explains(err);
+    explainsMissingModule(err);
     await make(join(folder, file), format === 'esm' ? { banner } : {});
     assert.deepEqual(await node(folder, file), { code: 0, out: 'new', err: '' });
     await make(join(folder, `external-${file}`), { external: ['celper'] });

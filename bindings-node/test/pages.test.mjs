@@ -1,5 +1,4 @@
-// The TypeScript examples of the project's pages: compiled as a strict program would be, and run as printed against the
-// sandbox.
+// The TypeScript examples in the documentation: compiled with --strict, and run unchanged against the sandbox.
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
@@ -12,7 +11,7 @@ import { startSandbox } from './support/sandbox.mjs';
 
 const ROOT = new URL('../../', import.meta.url);
 const read = (path) => readFile(new URL(path, ROOT), 'utf8');
-// An example may have a line above it that says why it is not run; `tests/docs/README.md`.
+// A `not run` comment above an example excludes it; see `tests/docs/README.md`.
 const EXAMPLE = /(?<notRun>^<!-- not run:.*-->\n+)?^```ts\n(?<code>[\s\S]*?)^```$/gm;
 
 const examples = [];
@@ -27,7 +26,7 @@ for (const page of (await read('tests/docs/pages.txt')).split('\n').filter(Boole
 const quickstart = examples.findIndex(({ page }) => page === 'README.md');
 const stage = JSON.parse(await read('tests/docs/stage.json'));
 
-// Inside the package, so that its own name leads to it.
+// Inside the package's folder, so that `import 'celper'` resolves to it.
 const folder = new URL('examples/', import.meta.url);
 const path = (name) => fileURLToPath(new URL(name, folder));
 await rm(folder, { recursive: true, force: true });
@@ -42,23 +41,23 @@ async function run(program, args, env = process.env) {
   return { out, err, code };
 }
 
-test('there are examples, and they are well typed', async () => {
+test('the examples compile', async () => {
   assert.ok(examples.length >= 9, `${examples.length}`);
   const options = ['--strict', '--module', 'nodenext', '--target', 'es2022', '--types', 'node', '--ignoreConfig'];
   const files = examples.map((_, number) => path(`example${number}.mts`));
   const tsc = fileURLToPath(new URL('../node_modules/typescript/bin/tsc', import.meta.url));
   const { out, code } = await run(tsc, [...options, ...files]);
-  const named = out.replaceAll(/\S*example(\d+)\.mts/g, (_, number) => examples[number].name);
-  assert.deepEqual([named, code], ['', 0]);
+  const errors = out.replaceAll(/\S*example(\d+)\.mts/g, (_, number) => examples[number].name);
+  assert.deepEqual([errors, code], ['', 0]);
 });
 
 for (const [number, { name }] of examples.entries()) {
-  test(`${name} runs as printed`, async () => {
+  test(`${name} runs`, async () => {
     const sandbox = await startSandbox();
     for (const call of stage) await sandbox.control(call.path, call.body);
     const env = { ...process.env, ...sandbox.environment };
     const { out, err, code } = await run(path(`example${number}.mjs`), [], env);
-    // Workers' failures are seen on standard error alone.
+    // Failures in workers only show on standard error.
     assert.deepEqual([err, code], ['', 0]);
     if (number === quickstart) assert.match(out, /^new null\nopen until \d{4}-.*Z\nview the analysis first\n$/);
   });

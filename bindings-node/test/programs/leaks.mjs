@@ -1,4 +1,4 @@
-// Tens of thousands of good, failing and aborted calls; prints, as JSON, what the process holds before and after.
+// Makes tens of thousands of successful, failed and aborted calls; prints the process's resources before and after as JSON.
 // Run with --expose-gc.
 
 import { getEventListeners } from 'node:events';
@@ -6,15 +6,15 @@ import { readdirSync } from 'node:fs';
 import { Celper } from 'celper';
 
 const client = new Celper({ rateLimits: false, maxRetries: 0 });
-const good = process.env.QUICK_CANDIDATE;
+const quick = process.env.QUICK_CANDIDATE;
 const slow = process.env.SLOW_CANDIDATE;
 const shared = new AbortController();
 const options = { jobPositionId: 'pos_1', signal: shared.signal };
 
-/** `count` calls of each kind, 32 at a time. */
+/** Makes `count` calls of each kind, 32 at a time. */
 async function calls(count) {
-  const one = async () => {
-    await client.getCandidateStatus(good, options);
+  const oneOfEach = async () => {
+    await client.getCandidateStatus(quick, options);
     await client.getCandidateStatus('nobody', options).catch(({ kind }) => kind === 'not_found' || process.exit(3));
     const controller = new AbortController();
     const { signal } = controller;
@@ -24,22 +24,22 @@ async function calls(count) {
   };
   await Promise.all(
     Array.from({ length: 32 }, async () => {
-      for (let i = 0; i < count / 32; i++) await one();
+      for (let i = 0; i < count / 32; i++) await oneOfEach();
     }),
   );
 }
 
-/** Clients that come and go, some of them closed. */
+/** Creates and uses `count` clients, and closes half of them. */
 async function clients(count) {
   for (let i = 0; i < count; i++) {
-    const one = new Celper({ rateLimits: false });
-    await one.getCandidateStatus(good, options);
-    if (i % 2) one.close();
+    const client = new Celper({ rateLimits: false });
+    await client.getCandidateStatus(quick, options);
+    if (i % 2) client.close();
   }
 }
 
-async function holds() {
-  // Sockets of aborted calls close a moment later.
+async function resources() {
+  // Sockets of aborted calls close with a short delay.
   for (let i = 0; i < 10; i++) {
     globalThis.gc();
     await new Promise((resolve) => setTimeout(resolve, 50));
@@ -59,7 +59,7 @@ async function holds() {
 const count = Number(process.argv[2]);
 await calls(count / 2);
 await clients(100);
-const before = await holds();
+const before = await resources();
 await calls(count);
 await clients(300);
-console.log(JSON.stringify({ before, after: await holds() }));
+console.log(JSON.stringify({ before, after: await resources() }));

@@ -1,4 +1,4 @@
-/** A package registry on loopback that has this package and its platforms' packages, as if they had been published. */
+/** A package registry on loopback that serves this package and its platforms' packages as if they were published. */
 
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -14,17 +14,17 @@ import { promisify } from 'node:util';
 const run = promisify(execFile);
 const PACK = fileURLToPath(new URL('../../scripts/pack.mjs', import.meta.url));
 
-/** Packs, and serves the tarballs, and more of them, until the test file ends. */
-export async function startRegistry(more = []) {
+/** Packs this package and serves the tarballs, and those in `extraTarballs`, until the test file ends. */
+export async function startRegistry(extraTarballs = []) {
   const folder = await mkdtemp(join(tmpdir(), 'celper-registry-'));
   after(() => rm(folder, { recursive: true, force: true }));
   const { stdout } = await run(process.execPath, [PACK, folder]);
-  const tarballs = [...stdout.trim().split('\n'), ...more];
+  const tarballs = [...stdout.trim().split('\n'), ...extraTarballs];
 
   const server = http.createServer((request, response) => {
     const path = decodeURIComponent(request.url);
-    const found = path.endsWith('.tgz') ? files.get(basename(path)) : documents.get(path.slice(1));
-    response.writeHead(found ? 200 : 404, { 'Content-Type': 'application/json' }).end(found ?? '{"error":"not found"}');
+    const body = path.endsWith('.tgz') ? files.get(basename(path)) : documents.get(path.slice(1));
+    response.writeHead(body ? 200 : 404, { 'Content-Type': 'application/json' }).end(body ?? '{"error":"not found"}');
   });
   server.listen(0, '127.0.0.1');
   after(() => server.close());

@@ -1,4 +1,4 @@
-/** The tables of the native half, past the facade. */
+/** The native half's tables, imported directly because the package does not export them. */
 
 import { createRequire } from 'node:module';
 

@@ -1,4 +1,4 @@
-// What the types allow and what they refuse: compiled with --strict, never run.
+// Correct and wrong usage of the types: compiled with --strict, never run.
 
 import {
   type ApiError,
@@ -31,11 +31,11 @@ new Celper();
 new Celper({ rateLimits: false, apiKey: undefined });
 // @ts-expect-error: times are numbers
 new Celper({ timeout: '5s' });
-// @ts-expect-error: there is no such option
+// @ts-expect-error: unknown option
 new Celper({ apikey: 'x' });
-// @ts-expect-error: pacing is limits or off
+// @ts-expect-error: rateLimits is an object or false
 new Celper({ rateLimits: true });
-// @ts-expect-error: there is no such window
+// @ts-expect-error: unknown rate limit
 new Celper({ rateLimits: { writes: 5 } });
 
 export async function calls(signal: AbortSignal): Promise<void> {
@@ -55,7 +55,7 @@ export async function calls(signal: AbortSignal): Promise<void> {
   await client.rejectCandidate('c', { jobPositionId, signal: undefined });
   // @ts-expect-error: the job position is required
   await client.getCandidateStatus('c');
-  // @ts-expect-error: the job position is named
+  // @ts-expect-error: the job position is passed by name
   await client.getCandidateStatus('c', 'pos');
   // @ts-expect-error: ids are strings
   await client.selectCandidate(5, { jobPositionId });
@@ -64,18 +64,18 @@ export async function calls(signal: AbortSignal): Promise<void> {
   // @ts-expect-error: only an invitation has an e-mail
   await client.rejectCandidate('c', { jobPositionId, emailSubject: 's' });
 
-  // The status narrows to what is known, and takes any string.
+  // The status narrows to the known values, and accepts any string.
   if (state.status === 'interviewed') console.log(state.status.length);
   if (state.status === CandidateStatus.New) console.log('new');
   if (isKnownStatus(state.status)) {
     const known: KnownCandidateStatus = state.status;
     console.log(exhaustive(known));
   }
-  const any: CandidateStatus = 'a status of tomorrow';
+  const any: CandidateStatus = 'a new status';
   const text: string = decision.status;
-  // @ts-expect-error: not every status is a known one
+  // @ts-expect-error: a status may be unknown
   const known: KnownCandidateStatus = state.status;
-  // @ts-expect-error: no such status is known
+  // @ts-expect-error: not a known status
   const typo: KnownCandidateStatus = 'interveiwed';
   console.log(any, text, known, typo);
 
@@ -83,13 +83,13 @@ export async function calls(signal: AbortSignal): Promise<void> {
   const until: number = invitation.expiresAt.getTime();
   const remaining: number | null | undefined = state.rateLimit?.remaining;
   console.log(score, until, remaining);
-  // @ts-expect-error: there may be no score
-  const sure: number = state.interviewScore;
+  // @ts-expect-error: the score may be null
+  const score2: number = state.interviewScore;
   // @ts-expect-error: results are read-only
   state.status = 'new';
   // @ts-expect-error: results are read-only
   invitation.expiresAt = new Date();
-  console.log(sure);
+  console.log(score2);
   client.close();
   client[Symbol.dispose]();
   await client[Symbol.asyncDispose]();
@@ -116,18 +116,18 @@ function exhaustive(status: KnownCandidateStatus): number {
 export function errors(error: unknown): string {
   if (error instanceof RateLimitError) {
     const seconds: number | undefined = error.retryAfter;
-    const above: ApiError = error;
-    return `${seconds} ${above.status}`;
+    const parent: ApiError = error;
+    return `${seconds} ${parent.status}`;
   }
   if (error instanceof CelperError) {
     const kind: ErrorKind = error.kind;
-    // @ts-expect-error: no such kind
+    // @ts-expect-error: unknown kind
     if (error.kind === 'rate_limit') return '';
     // @ts-expect-error: an error's fields are read-only
     error.kind = 'server';
     const unknown: boolean | undefined = error.outcomeUnknown;
     return `${kind} ${error.code?.length} ${unknown} ${error.attempts.toFixed()}`;
   }
-  // @ts-expect-error: it could be anything
+  // @ts-expect-error: the error is unknown
   return error.kind;
 }

@@ -17,9 +17,10 @@ import Testing
     init() throws {
         let path = Self.package.appending(path: "../../tests/conformance/api-surface.json").standardized
         table = try #require(JSONSerialization.jsonObject(with: Data(contentsOf: path)) as? [String: Any])
-        let sources = Self.package.appending(path: "Sources/Celper").path
-        let names = try FileManager.default.contentsOfDirectory(atPath: sources).filter { $0.hasSuffix(".swift") }
-        let text = try names.map { try String(contentsOfFile: "\(sources)/\($0)", encoding: .utf8) }.joined(separator: "\n")
+        let sources = Self.package.appending(path: "Sources/Celper")
+        let files = try FileManager.default.contentsOfDirectory(at: sources, includingPropertiesForKeys: nil)
+        let swift = files.filter { $0.pathExtension == "swift" }
+        let text = try swift.map { try String(contentsOf: $0, encoding: .utf8) }.joined(separator: "\n")
         // A declaration ends where the next thing at the beginning of a line starts.
         let pattern = #"^public (?:[a-z]+ )+(\w+)(.*?)(?=^(?:/|@|\w)|\z)"#
         declarations = try Dictionary(uniqueKeysWithValues: find(pattern, text).map { ($0[0], $0[1]) })
@@ -41,8 +42,7 @@ import Testing
             "nothing": "Void",
         ]
         let parts = try #require(find(#"^(\w+)(.*?): (\w+)(.*)$"#, line).first)
-        let words = parts[1].split(separator: "_")
-        let path = words.dropFirst().reduce(words.first.map(String.init) ?? "") { $0 + $1.prefix(1).uppercased() + $1.dropFirst() }
+        let path = parts[1].replacing(/_(.)/) { $0.output.1.uppercased() }
         return "\(parts[0])\(path.replacing("baseUrl", with: "baseURL")): \(types[parts[2]] ?? parts[2])\(parts[3])"
     }
 

@@ -1,18 +1,18 @@
-//! The core's errors as Python's exceptions, whose classes are Python's own.
+//! Converts the core's errors to Python exceptions. The exception classes are defined in `celper._errors`.
 
 use celper::Error;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 
-/// `celper._errors.from_native`, looked up once.
+/// `celper._errors.from_native`, imported on first use.
 static FROM_NATIVE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 
-pub(crate) fn to_python(py: Python<'_>, error: &Error) -> PyErr {
-    value(py, error).map_or_else(|failure| failure, PyErr::from_value)
+pub(crate) fn to_py_err(py: Python<'_>, error: &Error) -> PyErr {
+    to_exception(py, error).map_or_else(|failure| failure, PyErr::from_value)
 }
 
-/// The exception's instance.
-pub(crate) fn value<'py>(py: Python<'py>, error: &Error) -> PyResult<Bound<'py, PyAny>> {
+/// Creates the exception instance.
+pub(crate) fn to_exception<'py>(py: Python<'py>, error: &Error) -> PyResult<Bound<'py, PyAny>> {
     let from_native = FROM_NATIVE
         .get_or_try_init(py, || py.import("celper._errors")?.getattr("from_native").map(Bound::unbind))?
         .bind(py);

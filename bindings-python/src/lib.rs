@@ -1,9 +1,9 @@
-//! The native half of the Python package `celper`: hands calls over to the core, and results back.
+//! The native module of the Python package `celper`: passes calls to the core and returns their results.
 //!
-//! The other half, `python/celper`, has the public classes. Two rules hold everything here together:
-//! - The runtime's threads do not touch Python. They leave what they have in a queue, and a thread that Python owns collects
-//!   it: the caller's in a synchronous call ([`wait`]), the event loop's in an asynchronous one ([`bridge`]).
-//! - A thread that is in native code is counted, so that the interpreter does not end under it ([`lifetime`]).
+//! The public classes are in `python/celper`. Two rules apply to all code here:
+//! - The runtime's worker thread never calls Python. It puts log records and outcomes into a queue, which a Python thread
+//!   empties: the caller's in a synchronous call ([`wait`]), the event loop's in an asynchronous one ([`bridge`]).
+//! - Threads in native code are counted, so that the interpreter waits for them before it shuts down ([`lifetime`]).
 
 mod arguments;
 mod bridge;
@@ -32,9 +32,9 @@ mod _celper {
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         let py = module.py();
-        crate::lifetime::refuse_subinterpreters()?;
+        crate::lifetime::reject_subinterpreters()?;
         module.add("VERSION", env!("CARGO_PKG_VERSION"))?;
-        // The core's tables, which the tests compare the Python half with.
+        // The core's tables: tests compare the Python code with them.
         let errors = ErrorKind::TABLE.iter().map(|row| (row.name, row.class, row.parent));
         module.add("ERRORS", PyTuple::new(py, errors)?)?;
         let statuses = CandidateStatus::KNOWN;
@@ -45,6 +45,6 @@ mod _celper {
             [ClientBuilder::DEFAULT_TIMEOUT, ClientBuilder::DEFAULT_ATTEMPT_TIMEOUT].map(|time| time.as_secs_f64());
         module.add("DEFAULTS", (seconds, ClientBuilder::DEFAULT_MAX_RETRIES))?;
         crate::logs::install();
-        crate::lifetime::watch(py)
+        crate::lifetime::register_hooks(py)
     }
 }

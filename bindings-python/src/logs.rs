@@ -1,7 +1,7 @@
-//! The core's log events as records of Python's logger `celper`.
+//! Passes the core's log events to Python's logger `celper`.
 //!
-//! An event happens on a thread that does not touch Python. Whoever polls a call says where the call's events go, and
-//! brings them to Python when it comes by; a call that nobody listens to costs one look at the logger.
+//! Events occur on threads that do not call Python. Each call has a [`Sink`] for its records, and a Python thread emits them
+//! later. While the logger is not enabled for DEBUG, a call only pays for that check.
 
 use std::cell::RefCell;
 use std::fmt::{self, Write as _};
@@ -24,7 +24,7 @@ use crate::bridge::lock;
 /// The target of the core's events.
 const TARGET: &str = "celper";
 
-/// One log record, until Python has it.
+/// A log record that Python has not received yet.
 pub(crate) struct Record {
     level: u8,
     created: Duration,
@@ -34,36 +34,36 @@ pub(crate) struct Record {
 
 enum Value {
     Text(String),
-    Whole(i64),
-    Real(f64),
-    Truth(bool),
+    Integer(i64),
+    Float(f64),
+    Boolean(bool),
 }
 
 /// Where a call's records go.
 pub(crate) type Sink = Arc<dyn Fn(Record) + Send + Sync>;
 
 thread_local! {
-    /// The sink of what this thread does at the moment.
+    /// The sink for the call that this thread currently polls.
     static SINK: RefCell<Option<Sink>> = const { RefCell::new(None) };
 }
 
-/// Sets the sink until it is dropped, and the one before again then.
-struct During(Option<Sink>);
+/// Sets this thread's sink, and restores the previous one when dropped.
+struct SinkScope(Option<Sink>);
 
-impl During {
+impl SinkScope {
     fn new(sink: Sink) -> Self {
-        During(SINK.with_borrow_mut(|current| current.replace(sink)))
+        SinkScope(SINK.with_borrow_mut(|current| current.replace(sink)))
     }
 }
 
-impl Drop for During {
+impl Drop for SinkScope {
     fn drop(&mut self) {
-        let before = self.0.take();
-        SINK.with_borrow_mut(|current| *current = before);
+        let previous = self.0.take();
+        SINK.with_borrow_mut(|current| *current = previous);
     }
 }
 
-/// A call whose events go to a sink.
+/// A call whose log records go to a sink.
 pub(crate) struct Recorded<F> {
     sink: Option<Sink>,
     call: Pin<Box<F>>,
@@ -79,19 +79,19 @@ impl<F: Future> Future for Recorded<F> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
-        let _during = self.sink.clone().map(During::new);
+        let _scope = self.sink.clone().map(SinkScope::new);
         self.call.as_mut().poll(context)
     }
 }
 
-/// A sink that keeps the records until they are taken.
+/// A sink that buffers records until they are taken.
 #[derive(Clone, Default)]
-pub(crate) struct Kept(Arc<Mutex<Vec<Record>>>);
+pub(crate) struct BufferedSink(Arc<Mutex<Vec<Record>>>);
 
-impl Kept {
+impl BufferedSink {
     pub(crate) fn sink(&self) -> Sink {
-        let kept = Arc::clone(&self.0);
-        Arc::new(move |record| lock(&kept).push(record))
+        let buffer = Arc::clone(&self.0);
+        Arc::new(move |record| lock(&buffer).push(record))
     }
 
     pub(crate) fn take(&self) -> Vec<Record> {
@@ -99,33 +99,33 @@ impl Kept {
     }
 }
 
-/// Does `work`, and keeps what it logs.
-pub(crate) fn recorded<T>(py: Python<'_>, work: impl FnOnce() -> T) -> PyResult<(T, Vec<Record>)> {
-    let kept = Kept::default();
-    let _during = wanted(py)?.then(|| During::new(kept.sink()));
-    Ok((work(), kept.take()))
+/// Runs `work` and returns its result with its log records.
+pub(crate) fn record<T>(py: Python<'_>, work: impl FnOnce() -> T) -> PyResult<(T, Vec<Record>)> {
+    let buffer = BufferedSink::default();
+    let _scope = is_enabled(py)?.then(|| SinkScope::new(buffer.sink()));
+    Ok((work(), buffer.take()))
 }
 
-/// Whether somebody listens to the logger. What that raises is the caller's: it may be a signal handler's.
-pub(crate) fn wanted(py: Python<'_>) -> PyResult<bool> {
+/// Whether the logger is enabled for DEBUG. An exception goes to the caller: it may be a signal handler's.
+pub(crate) fn is_enabled(py: Python<'_>) -> PyResult<bool> {
     static MODULES: PyOnceLock<Py<PyDict>> = PyOnceLock::new();
     static IS_ENABLED_FOR: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     let is_enabled_for = match IS_ENABLED_FOR.get(py) {
-        Some(known) => known,
+        Some(method) => method,
         None => {
             let modules = MODULES.import(py, "sys", "modules")?;
-            // A program that has not imported `logging` has not set it up either, and need not wait for it.
+            // A program that has not imported `logging` has not configured it, and is spared the import.
             let Some(logging) = modules.get_item("logging")? else { return Ok(false) };
             IS_ENABLED_FOR.get_or_try_init(py, || {
                 logging.call_method1("getLogger", (TARGET,))?.getattr("isEnabledFor").map(Bound::unbind)
             })?
         }
     };
-    is_enabled_for.bind(py).call1((number(Level::DEBUG),))?.is_truthy()
+    is_enabled_for.bind(py).call1((python_level(Level::DEBUG),))?.is_truthy()
 }
 
-/// The level as Python counts.
-fn number(level: Level) -> u8 {
+/// The number of a level in Python's `logging`.
+fn python_level(level: Level) -> u8 {
     match level {
         Level::ERROR => 40,
         Level::WARN => 30,
@@ -136,10 +136,10 @@ fn number(level: Level) -> u8 {
 }
 
 impl Record {
-    /// Hands the record to the logger, on a thread of Python's.
+    /// Passes the record to the logger, on a Python thread.
     ///
-    /// What a filter or handler raises goes on to the caller, as from any library that logs: it may be a signal handler's
-    /// exception that happened to come here, Ctrl-C or a worker's time limit, and must not get lost.
+    /// What a filter or handler raises goes to the caller, as in any library that logs. It may be the exception of a signal
+    /// handler that ran in the filter (Ctrl-C, or a worker's time limit) and must not be lost.
     pub(crate) fn emit(self, py: Python<'_>) -> PyResult<()> {
         static EMIT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
         let emit = EMIT.import(py, "celper._logs", "emit")?;
@@ -150,9 +150,9 @@ impl Record {
             let _ = write!(text, " {name}={value}");
             match value {
                 Value::Text(value) => fields.set_item(name, value),
-                Value::Whole(value) => fields.set_item(name, value),
-                Value::Real(value) => fields.set_item(name, value),
-                Value::Truth(value) => fields.set_item(name, value),
+                Value::Integer(value) => fields.set_item(name, value),
+                Value::Float(value) => fields.set_item(name, value),
+                Value::Boolean(value) => fields.set_item(name, value),
             }?;
         }
         emit.call1((self.level, text, self.created.as_secs_f64(), fields)).map(drop)
@@ -163,9 +163,9 @@ impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Value::Text(value) => f.write_str(value),
-            Value::Whole(value) => write!(f, "{value}"),
-            Value::Real(value) => write!(f, "{value}"),
-            Value::Truth(value) => write!(f, "{value}"),
+            Value::Integer(value) => write!(f, "{value}"),
+            Value::Float(value) => write!(f, "{value}"),
+            Value::Boolean(value) => write!(f, "{value}"),
         }
     }
 }
@@ -180,34 +180,34 @@ impl Visit for Record {
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        // An empty text stands for what there is not.
+        // The core logs a missing value as an empty string.
         if !value.is_empty() {
             self.fields.push((field.name(), Value::Text(value.to_owned())));
         }
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.fields.push((field.name(), Value::Whole(value)));
+        self.fields.push((field.name(), Value::Integer(value)));
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        let value = i64::try_from(value).map_or_else(|_| Value::Text(value.to_string()), Value::Whole);
+        let value = i64::try_from(value).map_or_else(|_| Value::Text(value.to_string()), Value::Integer);
         self.fields.push((field.name(), value));
     }
 
     fn record_f64(&mut self, field: &Field, value: f64) {
-        self.fields.push((field.name(), Value::Real(value)));
+        self.fields.push((field.name(), Value::Float(value)));
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.fields.push((field.name(), Value::Truth(value)));
+        self.fields.push((field.name(), Value::Boolean(value)));
     }
 }
 
-/// Gives the core's events to the sink of the moment; its own events are the only ones in this library that are looked at.
-struct ToSink;
+/// Passes the core's events to the current thread's sink, and ignores the events of other crates.
+struct SinkSubscriber;
 
-impl Subscriber for ToSink {
+impl Subscriber for SinkSubscriber {
     fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
         if metadata.target() == TARGET { Interest::sometimes() } else { Interest::never() }
     }
@@ -219,8 +219,12 @@ impl Subscriber for ToSink {
     fn event(&self, event: &Event<'_>) {
         let Some(sink) = SINK.with_borrow(Clone::clone) else { return };
         let created = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let mut record =
-            Record { level: number(*event.metadata().level()), created, message: String::new(), fields: Vec::new() };
+        let mut record = Record {
+            level: python_level(*event.metadata().level()),
+            created,
+            message: String::new(),
+            fields: Vec::new(),
+        };
         event.record(&mut record);
         sink(record);
     }
@@ -238,7 +242,7 @@ impl Subscriber for ToSink {
     fn exit(&self, _: &span::Id) {}
 }
 
-/// Once for the whole process. This library has a `tracing` of its own, so nobody can have been here before.
+/// Installs the subscriber for the process. This library has its own copy of `tracing`, so no other subscriber can exist.
 pub(crate) fn install() {
-    let _ = tracing::subscriber::set_global_default(ToSink);
+    let _ = tracing::subscriber::set_global_default(SinkSubscriber);
 }

@@ -1,4 +1,4 @@
-//! Results and rate limits as Python's values: immutable, comparable, readable, and copied and pickled by their fields.
+//! Results and rate limits as Python classes: immutable, with equality, hash, repr, copying and pickling by their fields.
 
 use std::convert::Infallible;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -10,12 +10,12 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDateTime, PyDict, PyString, PyTuple, PyTzInfo, PyTzInfoAccess};
 
-use crate::arguments::{Problem, count, duration};
-use crate::lifetime::Inside;
+use crate::arguments::{ArgumentError, count, duration};
+use crate::lifetime::NativeGuard;
 
-/// A class of named fields. pyo3's own `eq`, `hash` and `str` would compare and show Rust's values instead of Python's.
+/// A class with named fields. PyO3's `eq`, `hash` and `str` options would compare and show the Rust values, not the Python ones.
 macro_rules! record {
-    // A result: every field is an argument of the same name.
+    // A result, whose constructor has an argument for every field.
     ($(#[$doc:meta])* $class:ident { $($(#[$field_doc:meta])* $field:ident: $kind:ty $(= $default:tt)?,)* }) => {
         record! {
             $(#[$doc])* $class { $($(#[$field_doc])* $field: $kind,)* }
@@ -40,7 +40,7 @@ macro_rules! record {
 
             fn __eq__(slf: &Bound<'_, Self>, other: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
                 let py = slf.py();
-                let _inside = Inside::new(py);
+                let _guard = NativeGuard::new(py);
                 if !other.is_instance_of::<Self>() {
                     return Ok(py.NotImplemented());
                 }
@@ -49,17 +49,17 @@ macro_rules! record {
             }
 
             fn __hash__(slf: &Bound<'_, Self>) -> PyResult<isize> {
-                let _inside = Inside::new(slf.py());
+                let _guard = NativeGuard::new(slf.py());
                 values(slf.as_any(), Self::FIELDS)?.hash()
             }
 
             fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
-                let _inside = Inside::new(slf.py());
+                let _guard = NativeGuard::new(slf.py());
                 repr(slf.as_any(), stringify!($class), Self::FIELDS)
             }
 
             fn __getnewargs_ex__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyTuple>, Bound<'py, PyDict>)> {
-                let _inside = Inside::new(slf.py());
+                let _guard = NativeGuard::new(slf.py());
                 let fields = PyDict::new(slf.py());
                 for name in Self::FIELDS {
                     fields.set_item(name, slf.getattr(*name)?)?;
@@ -90,18 +90,18 @@ fn repr(record: &Bound<'_, PyAny>, class: &str, names: &[&str]) -> PyResult<Stri
     Ok(format!("{class}({})", fields.join(", ")))
 }
 
-/// A member of `CandidateStatus`, or the server's own `str` where no member goes with it.
+/// A member of `CandidateStatus`, or a plain `str` for a status without a member.
 pub(crate) struct Status(Py<PyAny>);
 
-/// `celper._status.BY_VALUE`, looked up once.
+/// `celper._status.BY_VALUE`, imported on first use.
 static BY_VALUE: PyOnceLock<Py<PyDict>> = PyOnceLock::new();
 
 impl Status {
-    fn of(py: Python<'_>, status: &CandidateStatus) -> PyResult<Self> {
-        Status::named(PyString::new(py, status.as_str()).as_any())
+    fn from_core(py: Python<'_>, status: &CandidateStatus) -> PyResult<Self> {
+        Status::from_value(PyString::new(py, status.as_str()).as_any())
     }
 
-    fn named(value: &Bound<'_, PyAny>) -> PyResult<Self> {
+    fn from_value(value: &Bound<'_, PyAny>) -> PyResult<Self> {
         let py = value.py();
         let by_value = BY_VALUE.get_or_try_init(py, || {
             Ok::<_, PyErr>(py.import("celper._status")?.getattr("BY_VALUE")?.cast_into::<PyDict>()?.unbind())
@@ -117,7 +117,7 @@ impl<'py> FromPyObject<'_, 'py> for Status {
         if !value.is_instance_of::<PyString>() {
             return Err(PyTypeError::new_err("status must be a str"));
         }
-        Status::named(&value)
+        Status::from_value(&value)
     }
 }
 
@@ -131,34 +131,34 @@ impl<'py> IntoPyObject<'py> for &Status {
     }
 }
 
-/// An aware `datetime`.
-pub(crate) struct Moment(Py<PyDateTime>);
+/// A timezone-aware `datetime`, in UTC when it comes from the core.
+pub(crate) struct UtcDateTime(Py<PyDateTime>);
 
-impl Moment {
-    /// The core gives no time that Python's calendar does not have.
-    fn of(py: Python<'_>, time: SystemTime) -> PyResult<Self> {
+impl UtcDateTime {
+    /// The core rejects times outside of Python's `datetime` range.
+    fn from_core(py: Python<'_>, time: SystemTime) -> PyResult<Self> {
         let epoch = PyDateTime::from_timestamp(py, 0.0, Some(&PyTzInfo::utc(py)?.to_owned()))?;
-        let moment = match time.duration_since(UNIX_EPOCH) {
+        let datetime = match time.duration_since(UNIX_EPOCH) {
             Ok(after) => epoch.add(after)?,
             Err(before) => epoch.sub(before.duration())?,
         };
-        Ok(Moment(moment.cast_into::<PyDateTime>()?.unbind()))
+        Ok(UtcDateTime(datetime.cast_into::<PyDateTime>()?.unbind()))
     }
 }
 
-impl<'py> FromPyObject<'_, 'py> for Moment {
+impl<'py> FromPyObject<'_, 'py> for UtcDateTime {
     type Error = PyErr;
 
     fn extract(value: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
-        let moment = value.cast::<PyDateTime>().map_err(|_| PyTypeError::new_err("must be a datetime"))?;
-        if moment.get_tzinfo().is_none() {
+        let datetime = value.cast::<PyDateTime>().map_err(|_| PyTypeError::new_err("must be a datetime"))?;
+        if datetime.get_tzinfo().is_none() {
             return Err(PyValueError::new_err("must be an aware datetime, with a time zone"));
         }
-        Ok(Moment(moment.to_owned().unbind()))
+        Ok(UtcDateTime(datetime.to_owned().unbind()))
     }
 }
 
-impl<'py> IntoPyObject<'py> for &Moment {
+impl<'py> IntoPyObject<'py> for &UtcDateTime {
     type Target = PyDateTime;
     type Output = Bound<'py, PyDateTime>;
     type Error = Infallible;
@@ -169,121 +169,151 @@ impl<'py> IntoPyObject<'py> for &Moment {
 }
 
 record! {
-    /// What the server said of its rate limit in one answer: the tightest of the windows that the request counted in.
+    /// The rate limit headers of one response. They describe the tightest window that the request counted in.
     ///
-    /// Each field is ``None`` where the server did not send its header.
+    /// A field is ``None`` if the server did not send its header.
     RateLimit {
         /// Requests allowed in the window (``X-RateLimit-Limit``).
         limit: Option<u64> = None,
         /// Requests left in the window (``X-RateLimit-Remaining``).
         remaining: Option<u64> = None,
-        /// When there is room again, on the server's clock (``X-RateLimit-Reset``): an aware ``datetime``.
-        reset_at: Option<Moment> = None,
+        /// When the window has room again, on the server's clock (``X-RateLimit-Reset``): an aware ``datetime`` in UTC.
+        reset_at: Option<UtcDateTime> = None,
     }
 }
 
 record! {
-    /// A candidate's state, from ``get_candidate_status``.
+    /// The result of ``get_candidate_status``.
+    ///
+    ///     state = client.get_candidate_status("cand_xyz789", job_position_id="pos_abc123")
+    ///     print(state.status, state.interview_score)
     CandidateState {
-        /// Where the candidate stands: a ``CandidateStatus``, or a ``str`` for a status that this version does not know.
+        /// The candidate's status: a ``CandidateStatus``, or a ``str`` for a status that this version does not know.
         status: Status,
-        /// Whether somebody has viewed the interview's analysis; a decision needs that.
+        /// Whether somebody has viewed the interview's analysis, which selecting and rejecting require.
         analysis_viewed: bool,
-        /// The interview's score; ``None`` before there is one.
+        /// The interview's score; ``None`` if there is none yet.
         interview_score: Option<f64> = None,
-        /// The server's id of the request.
+        /// The server's id for the request.
         request_id: Option<String> = None,
-        /// The server's rate limit headers; ``None`` where it sent none.
+        /// The response's rate limit headers; ``None`` if it had none.
         rate_limit: Option<Py<RateLimit>> = None,
     }
 }
 
 record! {
-    /// An invitation that went out, from ``invite_candidate``.
+    /// The result of ``invite_candidate``.
+    ///
+    ///     invitation = client.invite_candidate("cand_xyz789", job_position_id="pos_abc123")
+    ///     print(f"open until {invitation.expires_at:%d %B %Y}")
     Invitation {
         /// Whether the candidate was invited.
         invited: bool,
         /// The interview session's id.
         session_id: String,
-        /// How the e-mail stands: ``"pending"`` when it is queued.
+        /// The state of the e-mail: ``"pending"`` when it is queued.
         email_delivery: String,
-        /// When the interview session closes: an aware ``datetime``, 7 days after the invitation.
-        expires_at: Moment,
-        /// The server's id of the request.
+        /// When the interview session expires: an aware ``datetime`` in UTC, 7 days after the invitation.
+        expires_at: UtcDateTime,
+        /// The server's id for the request.
         request_id: Option<String> = None,
-        /// The server's rate limit headers; ``None`` where it sent none.
+        /// The response's rate limit headers; ``None`` if it had none.
         rate_limit: Option<Py<RateLimit>> = None,
     }
 }
 
 record! {
-    /// A decision that was taken, from ``select_candidate`` and ``reject_candidate``.
+    /// The result of ``select_candidate`` and ``reject_candidate``.
+    ///
+    ///     decision = client.select_candidate("cand_xyz789", job_position_id="pos_abc123")
+    ///     print(decision.status)
     Decision {
-        /// The candidate's status now: ``CandidateStatus.SELECTED`` or ``CandidateStatus.REJECTED``.
+        /// The candidate's new status: ``CandidateStatus.SELECTED`` or ``CandidateStatus.REJECTED``.
         status: Status,
-        /// The server's id of the request.
+        /// The server's id for the request.
         request_id: Option<String> = None,
-        /// The server's rate limit headers; ``None`` where it sent none.
+        /// The response's rate limit headers; ``None`` if it had none.
         rate_limit: Option<Py<RateLimit>> = None,
     }
 }
 
 record! {
-    /// How many requests the service allows a company in each sliding window; by default its documented limits.
+    /// The number of requests to send in each sliding window. The defaults are the service's limits for a company.
     ///
-    /// ``window`` is in seconds, or a ``timedelta``. Two processes that share one company's limits take half each:
+    ///     Celper(rate_limits=RateLimits(reads=20, actions=15, total=30))  # half, for one of two processes
     ///
-    ///     Celper(rate_limits=RateLimits(reads=20, actions=15, total=30))
+    /// ``window`` is in seconds, or a ``timedelta``.
     RateLimits {
-        /// Reads (status) in one window.
+        /// Reads (status) per window.
         reads: u32,
-        /// Actions (invite, select, reject) in one window.
+        /// Actions (invite, select, reject) per window.
         actions: u32,
-        /// Requests of all kinds in one window.
+        /// Requests of all kinds per window.
         total: u32,
-        /// The windows' length in seconds.
+        /// The length of each window in seconds.
         window: f64,
     }
 
     #[new]
     #[pyo3(
-        signature = (*, reads = Given(None), actions = Given(None), total = Given(None), window = Given(None)),
+        signature = (
+            *,
+            reads = MaybeUnset::Unset,
+            actions = MaybeUnset::Unset,
+            total = MaybeUnset::Unset,
+            window = MaybeUnset::Unset,
+        ),
         text_signature = "(*, reads=40, actions=30, total=60, window=60.0)"
     )]
     fn new(
         py: Python<'_>,
-        reads: Given<'_>,
-        actions: Given<'_>,
-        total: Given<'_>,
-        window: Given<'_>,
+        reads: MaybeUnset<'_>,
+        actions: MaybeUnset<'_>,
+        total: MaybeUnset<'_>,
+        window: MaybeUnset<'_>,
     ) -> PyResult<Self> {
-        let _inside = Inside::new(py);
+        let _guard = NativeGuard::new(py);
         let default = celper::RateLimits::default();
-        let read = || -> Result<_, Problem> {
-            let limit = |name, Given(given): Given<'_>, default| given.map_or(Ok(default), |value| count(name, &value));
+        let convert = || -> Result<_, ArgumentError> {
             let limits = celper::RateLimits {
-                reads: limit("rate_limits.reads", reads, default.reads)?,
-                actions: limit("rate_limits.actions", actions, default.actions)?,
-                total: limit("rate_limits.total", total, default.total)?,
-                window: window.0.map_or(Ok(default.window), |value| duration("rate_limits.window", &value))?,
+                reads: reads.convert_or(default.reads, |value| count("rate_limits.reads", value))?,
+                actions: actions.convert_or(default.actions, |value| count("rate_limits.actions", value))?,
+                total: total.convert_or(default.total, |value| count("rate_limits.total", value))?,
+                window: window.convert_or(default.window, |value| duration("rate_limits.window", value))?,
             };
             limits.check()?;
             Ok(limits)
         };
-        let limits = read().map_err(|problem| problem.into_python(py))?;
-        let celper::RateLimits { reads, actions, total, window } = limits;
+        let celper::RateLimits { reads, actions, total, window } = convert().map_err(|error| error.into_py_err(py))?;
         Ok(RateLimits { reads, actions, total, window: window.as_secs_f64() })
     }
 }
 
-/// An argument that may be left out, which `None` does not stand for.
-struct Given<'py>(Option<Bound<'py, PyAny>>);
+/// An optional argument for which `None` is not the same as leaving it out.
+enum MaybeUnset<'py> {
+    Unset,
+    Set(Bound<'py, PyAny>),
+}
 
-impl<'py> FromPyObject<'_, 'py> for Given<'py> {
+impl<'py> MaybeUnset<'py> {
+    /// The converted value, or `default` for an unset argument.
+    fn convert_or<T>(
+        self,
+        default: T,
+        convert: impl FnOnce(&Bound<'py, PyAny>) -> Result<T, ArgumentError>,
+    ) -> Result<T, ArgumentError> {
+        match self {
+            MaybeUnset::Unset => Ok(default),
+            MaybeUnset::Set(value) => convert(&value),
+        }
+    }
+}
+
+impl<'py> FromPyObject<'_, 'py> for MaybeUnset<'py> {
     type Error = Infallible;
 
     fn extract(value: Borrowed<'_, 'py, PyAny>) -> Result<Self, Infallible> {
-        Ok(Given(Some(value.to_owned())))
+        Ok(MaybeUnset::Set(value.to_owned()))
     }
 }
 
@@ -294,18 +324,18 @@ impl RateLimits {
     }
 }
 
-/// What an operation gave.
+/// Converts the result of an operation.
 pub(crate) fn to_python<'py>(py: Python<'py>, output: OperationOutput) -> PyResult<Bound<'py, PyAny>> {
-    let rate_limit = |given: Option<celper::RateLimit>| {
-        let record = |limit: celper::RateLimit| {
-            let reset_at = limit.reset_at.map(|time| Moment::of(py, time)).transpose()?;
+    let rate_limit = |headers: Option<celper::RateLimit>| {
+        let convert = |limit: celper::RateLimit| {
+            let reset_at = limit.reset_at.map(|time| UtcDateTime::from_core(py, time)).transpose()?;
             Py::new(py, RateLimit { limit: limit.limit, remaining: limit.remaining, reset_at })
         };
-        given.map(record).transpose()
+        headers.map(convert).transpose()
     };
     match output {
         OperationOutput::CandidateState(state) => CandidateState {
-            status: Status::of(py, &state.status)?,
+            status: Status::from_core(py, &state.status)?,
             analysis_viewed: state.analysis_viewed,
             interview_score: state.interview_score,
             request_id: state.request_id,
@@ -316,17 +346,17 @@ pub(crate) fn to_python<'py>(py: Python<'py>, output: OperationOutput) -> PyResu
             invited: invitation.invited,
             session_id: invitation.session_id,
             email_delivery: invitation.email_delivery,
-            expires_at: Moment::of(py, invitation.expires_at)?,
+            expires_at: UtcDateTime::from_core(py, invitation.expires_at)?,
             request_id: invitation.request_id,
             rate_limit: rate_limit(invitation.rate_limit)?,
         }
         .into_bound_py_any(py),
         OperationOutput::Decision(decision) => Decision {
-            status: Status::of(py, &decision.status)?,
+            status: Status::from_core(py, &decision.status)?,
             request_id: decision.request_id,
             rate_limit: rate_limit(decision.rate_limit)?,
         }
         .into_bound_py_any(py),
-        _ => Err(PyTypeError::new_err("the native module is older than its core")),
+        _ => Err(PyTypeError::new_err("the core returned a result that this version of celper does not know")),
     }
 }

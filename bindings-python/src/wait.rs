@@ -1,4 +1,4 @@
-//! Waits for a synchronous call on the caller's own thread, with an ear for Ctrl-C.
+//! Runs a synchronous call on the caller's thread. Ctrl-C interrupts it.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -12,10 +12,10 @@ use celper::{Client, Error, OperationInput, OperationOutput};
 use pyo3::prelude::*;
 use tokio::runtime::Handle;
 
-use crate::lifetime::{Inside, generation, is_other_process};
-use crate::logs::{self, Kept, Recorded};
+use crate::lifetime::{NativeGuard, generation, is_other_process};
+use crate::logs::{self, BufferedSink, Recorded};
 
-/// How often a waiting thread looks up: Python's signal handlers run only on its own threads, and log records wait for one.
+/// How often the waiting thread runs signal handlers and emits log records, which only a Python thread can do.
 const TICK: Duration = Duration::from_millis(50);
 
 struct Unpark(Thread);
@@ -26,30 +26,30 @@ impl Wake for Unpark {
     }
 }
 
-/// Makes the call on this thread, without the GIL. About every 50 ms signal handlers get their turn; when one raises
-/// (`KeyboardInterrupt`, say), or a log handler does, the call is dropped.
+/// Makes the call on this thread, without the GIL. Signal handlers run about every 50 ms. If one raises an exception
+/// (`KeyboardInterrupt`, for example), or a log handler does, the call is dropped.
 pub(crate) fn wait(
     py: Python<'_>,
-    mut inside: Inside,
+    mut guard: NativeGuard,
     runtime: &Handle,
     client: Client,
     input: OperationInput,
 ) -> PyResult<Result<OperationOutput, Error>> {
-    let begun_in = generation();
-    let records = logs::wanted(py)?.then(Kept::default);
+    let started_in = generation();
+    let records = logs::is_enabled(py)?.then(BufferedSink::default);
     let (operation, idempotency_key) = (input.operation, input.idempotency_key.clone());
-    let mut call = Recorded::new(bindings::send(client, input), records.as_ref().map(Kept::sink));
+    let mut call = Recorded::new(bindings::send(client, input), records.as_ref().map(BufferedSink::sink));
     let waker = Waker::from(Arc::new(Unpark(thread::current())));
     loop {
-        let (still_inside, ready) = inside.leave(py, || poll_for_a_tick(Pin::new(&mut call), &waker, runtime));
-        inside = still_inside;
-        records.iter().flat_map(Kept::take).try_for_each(|record| record.emit(py))?;
-        if let Some(outcome) = ready {
+        let (new_guard, outcome) = guard.release(py, || poll_for_a_tick(Pin::new(&mut call), &waker, runtime));
+        guard = new_guard;
+        records.iter().flat_map(BufferedSink::take).try_for_each(|record| record.emit(py))?;
+        if let Some(outcome) = outcome {
             return Ok(outcome);
         }
         py.check_signals()?;
-        if is_other_process(begun_in) {
-            // A signal handler forked, and this is the child: whom the call waits for is the parent's.
+        if is_other_process(started_in) {
+            // A signal handler forked, and this is the child: the call's connection and runtime belong to the parent.
             std::mem::forget(call);
             return Ok(Err(lost_in_fork(operation, idempotency_key)));
         }
@@ -57,17 +57,17 @@ pub(crate) fn wait(
 }
 
 fn poll_for_a_tick<T>(mut call: Pin<&mut impl Future<Output = T>>, waker: &Waker, runtime: &Handle) -> Option<T> {
-    // Its sockets and timers are the runtime's, though this thread polls it.
+    // The call's sockets and timers need the runtime's context.
     let _context = runtime.enter();
-    let ends = Instant::now() + TICK;
+    let deadline = Instant::now() + TICK;
     loop {
         if let Poll::Ready(value) = call.as_mut().poll(&mut Context::from_waker(waker)) {
             return Some(value);
         }
-        let left = ends.saturating_duration_since(Instant::now());
-        if left.is_zero() {
+        let remaining = deadline.saturating_duration_since(Instant::now());
+        if remaining.is_zero() {
             return None;
         }
-        thread::park_timeout(left);
+        thread::park_timeout(remaining);
     }
 }

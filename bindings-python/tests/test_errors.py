@@ -1,4 +1,4 @@
-"""Errors: the table, what they carry, and what is refused before anything is sent."""
+"""Errors: their classes and fields, and invalid arguments and options."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from support import POSITION
 KEY = "celp_00000000000000000000000000005ec7e7"
 
 
-def test_the_table_is_the_cores() -> None:
-    ours = {(kind, error.__name__, error.__mro__[1].__name__) for kind, error in _errors.BY_KIND.items()}
-    assert ours == set(_celper.ERRORS)
+def test_the_classes_match_the_cores_table() -> None:
+    actual = {(kind, error.__name__, error.__mro__[1].__name__) for kind, error in _errors.BY_KIND.items()}
+    assert actual == set(_celper.ERRORS)
     for kind, error in _errors.BY_KIND.items():
         assert error("text").kind == kind
         assert getattr(celper, error.__name__) is error
@@ -36,12 +36,12 @@ def test_the_table_is_the_cores() -> None:
         (celper.RequestTimeoutError, TimeoutError),
     ],
 )
-def test_an_error_is_also_what_python_calls_it(error: type[Exception], base: type[Exception]) -> None:
+def test_errors_have_builtin_base_classes(error: type[Exception], base: type[Exception]) -> None:
     assert issubclass(error, base)
     assert issubclass(error, celper.CelperError)
 
 
-ANSWERS = [
+RESPONSES = [
     (400, "VALIDATION_ERROR", celper.InvalidRequestError),
     (418, "TEAPOT", celper.InvalidRequestError),
     (401, "UNAUTHORIZED", celper.AuthenticationError),
@@ -57,8 +57,8 @@ ANSWERS = [
 ]
 
 
-@pytest.mark.parametrize(("status", "code", "expected"), ANSWERS)
-def test_every_answer_has_its_class(
+@pytest.mark.parametrize(("status", "code", "expected"), RESPONSES)
+def test_each_response_raises_its_class(
     client: celper.Celper, sandbox: Sandbox, status: int, code: str, expected: type[celper.CelperError]
 ) -> None:
     candidate = sandbox.create_candidate().id
@@ -78,7 +78,7 @@ def test_every_answer_has_its_class(
     assert error.retry_after == (7.0 if status in (429, 500) else error.retry_after)
 
 
-def test_no_answer(client: celper.Celper, sandbox: Sandbox) -> None:
+def test_a_lost_connection_and_a_refused_one(client: celper.Celper, sandbox: Sandbox) -> None:
     candidate = sandbox.create_interviewed_candidate().id
     sandbox.queue_fault(candidate, "close", act="before", times=None)
     with pytest.raises(celper.ConnectionFailedError) as caught:
@@ -87,13 +87,13 @@ def test_no_answer(client: celper.Celper, sandbox: Sandbox) -> None:
     with pytest.raises(celper.ConnectionFailedError) as refused:
         celper.Celper(KEY, base_url="http://127.0.0.1:9").get_candidate_status("c", job_position_id="p", max_retries=0)
     assert (refused.value.outcome_unknown, refused.value.idempotency_key) == (False, None)
-    assert KEY not in everything(refused.value)
+    assert KEY not in visible_text(refused.value)
 
 
-def everything(error: BaseException) -> str:
-    """All that a debugger or an error reporter shows of it."""
+def visible_text(error: BaseException) -> str:
+    """Everything that a debugger or an error reporter shows of an error."""
     shown = traceback.TracebackException.from_exception(error, capture_locals=True)
-    ours = [frame for frame in shown.stack if "/celper/" in frame.filename]
+    frames = [frame for frame in shown.stack if "/celper/" in frame.filename]
     texts = [
         str(error),
         repr(error),
@@ -101,18 +101,18 @@ def everything(error: BaseException) -> str:
         repr(error.args),
         *("".join(shown.format_exception_only()),),
     ]
-    return "\n".join(texts + [repr(frame.locals) for frame in ours])
+    return "\n".join(texts + [repr(frame.locals) for frame in frames])
 
 
 def test_errors_pickle_and_copy(client: celper.Celper, sandbox: Sandbox) -> None:
     candidate = sandbox.create_candidate().id
     found: list[celper.CelperError] = []
-    for status, code, _ in ANSWERS:
+    for status, code, _ in RESPONSES:
         sandbox.queue_fault(candidate, "status", status=status, json={"success": False, "error": code, "message": "no"})
         with pytest.raises(celper.CelperError) as caught:
             client.invite_candidate(candidate, job_position_id=POSITION, max_retries=0)
         found.append(caught.value)
-    for error in [*found, *(error("made by hand", code="X") for error in _errors.BY_KIND.values())]:
+    for error in [*found, *(error("created by a test", code="X") for error in _errors.BY_KIND.values())]:
         error.__cause__ = None
         for twin in [pickle.loads(pickle.dumps(error, n)) for n in range(6)] + [copy.copy(error), copy.deepcopy(error)]:
             assert type(twin) is type(error)
@@ -120,7 +120,7 @@ def test_errors_pickle_and_copy(client: celper.Celper, sandbox: Sandbox) -> None
             assert (str(twin), repr(twin), twin.args) == (str(error), repr(error), error.args)
 
 
-def test_the_traceback_begins_at_the_callers_line(client: celper.Celper, async_client: celper.AsyncCelper) -> None:
+def test_the_traceback_ends_in_the_clients_method(client: celper.Celper, async_client: celper.AsyncCelper) -> None:
     def through_asyncio() -> None:
         asyncio.run(async_client.get_candidate_status("nobody", job_position_id=POSITION))
 
@@ -132,24 +132,24 @@ def test_the_traceback_begins_at_the_callers_line(client: celper.Celper, async_c
         assert last.name == "get_candidate_status"
 
 
-class Nasty:
-    """Fails whatever it is asked."""
+class Hostile:
+    """Raises on every attribute access."""
 
     def __getattribute__(self, name: str) -> Any:
         raise ZeroDivisionError(name)
 
 
-BAD_ARGUMENTS: list[tuple[dict[str, Any], str]] = [
+INVALID_ARGUMENTS: list[tuple[dict[str, Any], str]] = [
     ({"candidate_id": ""}, "candidate_id is empty"),
     ({"candidate_id": 7}, "candidate_id must be a str, not int"),
     ({"candidate_id": None}, "candidate_id must be a str, not None"),
     ({"candidate_id": b"cand"}, "candidate_id must be a str, not bytes"),
     ({"candidate_id": "a\0"}, "control character"),
-    ({"candidate_id": "\ud800"}, "half of a surrogate pair"),
+    ({"candidate_id": "\ud800"}, "candidate_id contains a lone surrogate"),
     ({"candidate_id": ".."}, "relative path"),
     ({"job_position_id": ""}, "job_position_id is empty"),
     ({"job_position_id": ["p"]}, "job_position_id must be a str, not list"),
-    ({"job_position_id": Nasty()}, "job_position_id must be a str, not Nasty"),
+    ({"job_position_id": Hostile()}, "job_position_id must be a str, not Hostile"),
     ({"email_subject": "x" * 201}, "201 characters"),
     ({"email_subject": 1.5}, "email_subject must be a str, not float"),
     ({"email_body": "x" * 5_001}, "5001 characters"),
@@ -164,7 +164,7 @@ BAD_ARGUMENTS: list[tuple[dict[str, Any], str]] = [
     ({"timeout": timedelta(seconds=-1)}, "timeout must be"),
     ({"timeout": "10"}, "timeout must be a number of seconds or a timedelta, not str"),
     ({"timeout": True}, "timeout must be a number of seconds or a timedelta, not bool"),
-    ({"timeout": Nasty()}, "timeout must be a number of seconds or a timedelta, not Nasty"),
+    ({"timeout": Hostile()}, "timeout must be a number of seconds or a timedelta, not Hostile"),
     ({"max_retries": -1}, "max_retries must be a whole number"),
     ({"max_retries": 2**32}, "max_retries must be a whole number"),
     ({"max_retries": 10**5000}, "max_retries must be a whole number"),
@@ -173,12 +173,12 @@ BAD_ARGUMENTS: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("bad", "message"), BAD_ARGUMENTS)
-def test_bad_arguments_are_refused_before_anything_is_sent(
-    client: celper.Celper, async_client: celper.AsyncCelper, sandbox: Sandbox, bad: dict[str, Any], message: str
+@pytest.mark.parametrize(("invalid", "message"), INVALID_ARGUMENTS)
+def test_invalid_arguments_raise_before_anything_is_sent(
+    client: celper.Celper, async_client: celper.AsyncCelper, sandbox: Sandbox, invalid: dict[str, Any], message: str
 ) -> None:
     sent = len(sandbox.requests())
-    arguments: dict[str, Any] = {"candidate_id": "cand", "job_position_id": POSITION, **bad}
+    arguments: dict[str, Any] = {"candidate_id": "cand", "job_position_id": POSITION, **invalid}
 
     async def through_asyncio() -> None:
         await async_client.invite_candidate(**arguments)
@@ -192,10 +192,10 @@ def test_bad_arguments_are_refused_before_anything_is_sent(
 
 
 @pytest.mark.parametrize("signal", [KeyboardInterrupt, SystemExit])
-def test_what_a_signal_handler_raises_is_not_taken_for_a_bad_argument(
+def test_exceptions_of_signal_handlers_are_not_mistaken_for_invalid_arguments(
     client: celper.Celper, signal: type[BaseException]
 ) -> None:
-    """It comes out of whatever Python code happens to run."""
+    """A signal handler runs in whatever Python code the conversion calls."""
 
     class Interrupted:
         def __float__(self) -> float:
@@ -210,7 +210,7 @@ def test_what_a_signal_handler_raises_is_not_taken_for_a_bad_argument(
             client.get_candidate_status("c", job_position_id="p", timeout=timeout)  # type: ignore[arg-type]
 
 
-BAD_OPTIONS: list[tuple[dict[str, Any], str]] = [
+INVALID_OPTIONS: list[tuple[dict[str, Any], str]] = [
     ({"api_key": ""}, "pass api_key or set CELPER_API_KEY"),
     ({"api_key": None}, "pass api_key or set CELPER_API_KEY"),
     ({"api_key": KEY + "\n"}, "line break"),
@@ -234,18 +234,18 @@ BAD_OPTIONS: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("bad", "message"), BAD_OPTIONS)
+@pytest.mark.parametrize(("invalid", "message"), INVALID_OPTIONS)
 @pytest.mark.parametrize("make", [celper.Celper, celper.AsyncCelper])
-def test_bad_options_are_refused_and_shown_to_nobody(make: Any, bad: dict[str, Any], message: str) -> None:
+def test_invalid_options_raise_without_showing_secrets(make: Any, invalid: dict[str, Any], message: str) -> None:
     with pytest.raises(celper.InvalidArgumentError) as caught:
-        make(**{"api_key": KEY, **bad})
+        make(**{"api_key": KEY, **invalid})
     assert message in str(caught.value)
     assert (caught.value.operation, caught.value.attempts) == ("client", 0)
-    assert KEY not in everything(caught.value)
+    assert KEY not in visible_text(caught.value)
 
 
 @pytest.mark.parametrize(
-    ("bad", "message"),
+    ("invalid", "message"),
     [
         ({"reads": 0}, "at least one request"),
         ({"total": -1}, "rate_limits.total must be a whole number"),
@@ -255,12 +255,12 @@ def test_bad_options_are_refused_and_shown_to_nobody(make: Any, bad: dict[str, A
         ({"window": None}, "rate_limits.window must be"),
     ],
 )
-def test_bad_rate_limits_are_refused(bad: dict[str, Any], message: str) -> None:
+def test_invalid_rate_limits_raise(invalid: dict[str, Any], message: str) -> None:
     with pytest.raises(celper.InvalidArgumentError, match=message):
-        celper.RateLimits(**bad)
+        celper.RateLimits(**invalid)
 
 
-def test_what_the_language_refuses_itself(client: celper.Celper) -> None:
+def test_wrong_signatures_raise_type_error(client: celper.Celper) -> None:
     for call in (
         lambda: client.get_candidate_status("a", "b"),  # type: ignore[call-arg]
         lambda: client.get_candidate_status("a"),  # type: ignore[call-arg]
@@ -286,20 +286,20 @@ def test_a_client_shows_no_secret(make: Any) -> None:
     for attempt in (pickle.dumps, copy.copy, copy.deepcopy, lambda client: pickle.dumps(client._native)):
         with pytest.raises(TypeError, match="cannot be pickled or copied") as caught:
             attempt(client)
-        shown.append(everything(caught.value))
+        shown.append(visible_text(caught.value))
     assert all(KEY not in text for text in shown)
     assert repr(client) == f"{make.__name__}(base_url='https://api.celper.ai')"
 
 
-def test_the_server_cannot_make_an_error_show_the_key(sandbox: Sandbox) -> None:
+def test_the_key_is_masked_in_the_servers_message(sandbox: Sandbox) -> None:
     candidate = sandbox.create_candidate().id
     body = {
         "success": False,
         "error": sandbox.api_key,
-        "message": f"your key {sandbox.api_key} is odd",
+        "message": f"your key {sandbox.api_key} is invalid",
         "requestId": "r",
     }
     sandbox.queue_fault(candidate, "status", status=400, json=body)
     with pytest.raises(celper.InvalidRequestError) as caught:
         celper.Celper(**sandbox.client_options).get_candidate_status(candidate, job_position_id=POSITION)
-    assert sandbox.api_key not in everything(caught.value)
+    assert sandbox.api_key not in visible_text(caught.value)

@@ -6,7 +6,7 @@
     state = client.get_candidate_status("cand_xyz789", job_position_id="pos_abc123")
     print(state.status, state.interview_score)
 
-``Celper`` makes calls and waits for them; ``AsyncCelper`` is the same for asyncio. What fails raises a ``CelperError``.
+``Celper`` is synchronous; ``AsyncCelper`` has the same methods for asyncio. A failed call raises a ``CelperError``.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ __all__ = [
     "__version__",
 ]
 
-# Where they are imported from is what tracebacks, pickles and help() are to name.
+# Tracebacks, pickles and help() show the module that users import from.
 for _public in [globals()[_name] for _name in __all__]:
     if isinstance(_public, type) and _public.__module__ != __name__:
         _public.__module__ = __name__

@@ -21,10 +21,11 @@ class AsyncCelper(Base):
         async with celper.AsyncCelper() as client:  # CELPER_API_KEY, CELPER_BASE_URL
             state = await client.get_candidate_status("cand_xyz789", job_position_id="pos_abc123")
 
-    Make one and keep it: calls share its connections, from any number of tasks, and on any number of event loops, one
-    after another or in several threads. A call that is cancelled closes its connection, and no retry follows. Whether
-    an action took place at the server is then open: read the candidate's status, or call again with the same
-    ``idempotency_key``.
+    Create one client and keep it: its calls share connections. Any number of tasks can use it, on any number of event
+    loops, one after another or in several threads.
+
+    Cancelling a call closes its connection, and no retry follows. A cancelled action may have taken place: read the
+    candidate's status, or call again with the same ``idempotency_key``.
     """
 
     __slots__ = ()
@@ -41,17 +42,17 @@ class AsyncCelper(Base):
 
             state = await client.get_candidate_status("cand_xyz789", job_position_id="pos_abc123")
 
-        Needs the scope ``read:candidates``; counts as a read.
+        Requires the scope ``read:candidates``. Counts as a read.
 
         Args:
             candidate_id: The candidate's id.
-            job_position_id: The id of the job position that the candidate stands for.
-            timeout: In place of the client's.
-            max_retries: In place of the client's.
+            job_position_id: The id of the job position.
+            timeout: The time for the whole call, in seconds or as a ``timedelta``. Overrides the client's.
+            max_retries: The number of retries. Overrides the client's.
 
         Raises:
-            NotFoundError: No such candidate or job position.
-            CelperError: Anything else; see its subclasses.
+            NotFoundError: There is no such candidate or job position.
+            CelperError: For any other failure; see its subclasses.
         """
         return await self._native.start(STATUS, candidate_id, job_position_id, timeout, max_retries, None, None, None)
 
@@ -66,27 +67,27 @@ class AsyncCelper(Base):
         timeout: float | timedelta | None = None,
         max_retries: int | None = None,
     ) -> Invitation:
-        """Invites a ``new`` candidate: opens a 7-day interview session, and queues the e-mail.
+        """Invites a ``new`` candidate: opens a 7-day interview session and queues the e-mail.
 
             invitation = await client.invite_candidate("cand_xyz789", job_position_id="pos_abc123")
 
-        Needs the scope ``action:invite``; counts as an action.
+        Requires the scope ``action:invite``. Counts as an action.
 
         Args:
             candidate_id: The candidate's id.
-            job_position_id: The id of the job position that the candidate stands for.
-            email_subject: The e-mail's subject, at most 200 characters; the service's own without it.
-            email_body: The e-mail's body, at most 5,000 characters; ``{interviewLink}`` in it becomes the
-                interview's URL. The service's own without it.
-            idempotency_key: The key under which the service does the action only once within 24 hours; a UUID v4
-                made for the call without it.
-            timeout: In place of the client's.
-            max_retries: In place of the client's.
+            job_position_id: The id of the job position.
+            email_subject: The e-mail's subject, at most 200 characters. Defaults to the service's template.
+            email_body: The e-mail's body, at most 5,000 characters; the service replaces ``{interviewLink}`` with the
+                interview's URL. Defaults to the service's template.
+            idempotency_key: The service acts only once on requests with the same key within 24 hours. Defaults to a
+                new UUID v4.
+            timeout: The time for the whole call, in seconds or as a ``timedelta``. Overrides the client's.
+            max_retries: The number of retries. Overrides the client's.
 
         Raises:
             InvalidStatusError: The candidate is not ``new``.
-            NotFoundError: No such candidate or job position.
-            CelperError: Anything else; see its subclasses.
+            NotFoundError: There is no such candidate or job position.
+            CelperError: For any other failure; see its subclasses.
         """
         return await self._native.start(
             INVITE, candidate_id, job_position_id, timeout, max_retries, idempotency_key, email_subject, email_body
@@ -101,24 +102,24 @@ class AsyncCelper(Base):
         timeout: float | timedelta | None = None,
         max_retries: int | None = None,
     ) -> Decision:
-        """Selects an interviewed candidate whose analysis was viewed.
+        """Selects an interviewed candidate whose analysis has been viewed.
 
             decision = await client.select_candidate("cand_xyz789", job_position_id="pos_abc123")
 
-        Needs the scope ``action:decide``; counts as an action.
+        Requires the scope ``action:decide``. Counts as an action.
 
         Args:
             candidate_id: The candidate's id.
-            job_position_id: The id of the job position that the candidate stands for.
-            idempotency_key: The key under which the service does the action only once within 24 hours; a UUID v4
-                made for the call without it.
-            timeout: In place of the client's.
-            max_retries: In place of the client's.
+            job_position_id: The id of the job position.
+            idempotency_key: The service acts only once on requests with the same key within 24 hours. Defaults to a
+                new UUID v4.
+            timeout: The time for the whole call, in seconds or as a ``timedelta``. Overrides the client's.
+            max_retries: The number of retries. Overrides the client's.
 
         Raises:
-            AnalysisNotViewedError: Somebody has to view the analysis first.
-            InvalidStatusError: The candidate's status does not allow it.
-            CelperError: Anything else; see its subclasses.
+            AnalysisNotViewedError: Nobody has viewed the interview's analysis.
+            InvalidStatusError: The candidate's status does not allow the decision.
+            CelperError: For any other failure; see its subclasses.
         """
         return await self._native.start(
             SELECT, candidate_id, job_position_id, timeout, max_retries, idempotency_key, None, None
@@ -133,31 +134,31 @@ class AsyncCelper(Base):
         timeout: float | timedelta | None = None,
         max_retries: int | None = None,
     ) -> Decision:
-        """Rejects an interviewed candidate whose analysis was viewed.
+        """Rejects an interviewed candidate whose analysis has been viewed.
 
             decision = await client.reject_candidate("cand_xyz789", job_position_id="pos_abc123")
 
-        Needs the scope ``action:decide``; counts as an action.
+        Requires the scope ``action:decide``. Counts as an action.
 
         Args:
             candidate_id: The candidate's id.
-            job_position_id: The id of the job position that the candidate stands for.
-            idempotency_key: The key under which the service does the action only once within 24 hours; a UUID v4
-                made for the call without it.
-            timeout: In place of the client's.
-            max_retries: In place of the client's.
+            job_position_id: The id of the job position.
+            idempotency_key: The service acts only once on requests with the same key within 24 hours. Defaults to a
+                new UUID v4.
+            timeout: The time for the whole call, in seconds or as a ``timedelta``. Overrides the client's.
+            max_retries: The number of retries. Overrides the client's.
 
         Raises:
-            AnalysisNotViewedError: Somebody has to view the analysis first.
-            InvalidStatusError: The candidate's status does not allow it.
-            CelperError: Anything else; see its subclasses.
+            AnalysisNotViewedError: Nobody has viewed the interview's analysis.
+            InvalidStatusError: The candidate's status does not allow the decision.
+            CelperError: For any other failure; see its subclasses.
         """
         return await self._native.start(
             REJECT, candidate_id, job_position_id, timeout, max_retries, idempotency_key, None, None
         )
 
     async def aclose(self) -> None:
-        """Closes the client: calls under way are finished, and further ones raise ``InvalidArgumentError``."""
+        """Closes the client. Calls in flight still complete; further calls raise ``InvalidArgumentError``."""
         self._native.close()
 
     async def __aenter__(self: _Self) -> _Self:

@@ -1,4 +1,4 @@
-"""What both clients share."""
+"""The base class of both clients."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
 
-# The operations' numbers, in the native half's order.
+# The operations' indexes in the native module's table.
 STATUS: Final = 0
 INVITE: Final = 1
 SELECT: Final = 2
@@ -19,7 +19,7 @@ REJECT: Final = 3
 
 
 class Base:
-    """A client's options, and the native half that makes its calls."""
+    """Holds the native client, which makes the calls."""
 
     __slots__ = ("__weakref__", "_native")
 
@@ -36,43 +36,44 @@ class Base:
         ca_certificates: str | bytes | None = None,
         app_info: str | None = None,
     ) -> None:
-        """Sets the client up. It connects to nothing yet.
+        """Creates a client. It does not connect yet.
 
         Args:
-            api_key: The key; without it ``CELPER_API_KEY`` from the environment.
-            base_url: Where the API is; without it ``CELPER_BASE_URL``, else ``https://api.celper.ai``. May have a
-                path in front of the API's own. ``http`` is for loopback hosts only.
-            timeout: The time for a whole call, waits and retries included: seconds, or a ``timedelta``.
-            attempt_timeout: The time for one HTTP attempt, connecting included.
-            max_retries: How many more attempts may follow a failed one; with 0 a call is exactly one request.
-            rate_limits: The rate windows to keep to, shared by all clients of the same URL and key in the process;
+            api_key: The API key. Defaults to the environment variable ``CELPER_API_KEY``.
+            base_url: The URL of the API. Defaults to ``CELPER_BASE_URL``, then ``https://api.celper.ai``. A path is
+                put in front of the API's paths. ``http`` is allowed for loopback hosts only.
+            timeout: The time for a whole call with its waits and retries, in seconds or as a ``timedelta``.
+            attempt_timeout: The time for one HTTP attempt with its connect, in seconds or as a ``timedelta``.
+            max_retries: The number of retries after a failed attempt. With 0, a call sends exactly one request.
+            rate_limits: The rate limits to keep to. All clients with the same URL and key in the process share them.
                 ``None`` turns pacing off.
-            proxy: The proxy for all requests, ``http://user:password@host:port``; without it the environment's.
-            ca_certificates: Certificates to trust beside the system's: the content of a PEM file.
-            app_info: What your program is called, ``name/version``, appended to the User-Agent.
+            proxy: The proxy for all requests, ``http://user:password@host:port``. Defaults to the environment's.
+            ca_certificates: Additional certificates to trust: the content of a PEM file.
+            app_info: The name of your program, ``name/version``, appended to the User-Agent.
 
         Raises:
-            InvalidArgumentError: An option cannot be used, or there is no API key.
+            InvalidArgumentError: An option is invalid, or there is no API key.
         """
         try:
             self._native = _celper.Client(
                 api_key, base_url, timeout, attempt_timeout, max_retries, rate_limits, proxy, ca_certificates, app_info
             )
         finally:
-            # A traceback that prints local variables must not show these.
+            # Tools that show a traceback's local variables must not show these.
             api_key = proxy = base_url = None
 
     @property
     def base_url(self) -> str:
-        """Where the API is."""
+        """The URL of the API."""
         return self._native.base_url
 
     def __repr__(self) -> str:
-        # An object whose __init__ failed is still shown, by a traceback that prints local variables.
-        where = f"base_url={self.base_url!r}" if hasattr(self, "_native") else "not made"
-        return f"{type(self).__name__}({where})"
+        # Tools that show a traceback's local variables also show an object whose __init__ failed.
+        options = f"base_url={self.base_url!r}" if hasattr(self, "_native") else "not initialized"
+        return f"{type(self).__name__}({options})"
 
     def __reduce__(self) -> str | tuple[object, ...]:
         raise TypeError(
-            f"a {type(self).__name__} cannot be pickled or copied, for it holds an API key; make one where it is needed"
+            f"a {type(self).__name__} client cannot be pickled or copied because it holds an API key; "
+            "create one in each process"
         )

@@ -1,4 +1,4 @@
-"""Which event loop has which bridge to the core."""
+"""The bridges of the event loops to the core."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
 
-# Weak at both ends: the loop itself has its bridge, as what watches the pipe, so that both go together.
+# Keys and values are weak: the loop owns its bridge through the reader callback, so both are freed together.
 _bridges: WeakKeyDictionary[AbstractEventLoop, ref[Bridge]] = WeakKeyDictionary()
 
 
 def bridge_to(loop: AbstractEventLoop) -> Bridge:
-    """The loop's bridge, made if there is none yet in this process."""
-    found = _bridges.get(loop)
-    bridge = found() if found else None
-    if bridge is None or not bridge.leads_to(loop):
+    """The loop's bridge, created on first use in this process."""
+    reference = _bridges.get(loop)
+    bridge = reference() if reference else None
+    if bridge is None or not bridge.serves(loop):
         bridge = Bridge(loop)
         try:
             loop.add_reader(bridge.fileno(), bridge.collect)
         except NotImplementedError:
-            # Windows' proactor, and other loops that wait for more than file descriptors.
-            bridge.schedule_by(partial(loop.call_soon_threadsafe, bridge.collect))
+            # Windows' proactor loop cannot watch file descriptors.
+            bridge.set_scheduler(partial(loop.call_soon_threadsafe, bridge.collect))
         _bridges[loop] = ref(bridge)
     return bridge

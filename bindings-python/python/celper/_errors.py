@@ -1,8 +1,8 @@
-"""Why a call did not give a result.
+"""The exceptions that calls raise.
 
     CelperError
-    ├── InvalidArgumentError            also a ValueError: refused on our side, nothing was sent
-    ├── ApiError                        the server refused
+    ├── InvalidArgumentError            also a ValueError: invalid argument, nothing was sent
+    ├── ApiError                        the server rejected the request
     │   ├── InvalidRequestError         400, and any other 4xx
     │   ├── AuthenticationError         401
     │   ├── PermissionDeniedError       403
@@ -13,53 +13,53 @@
     │   │   └── IdempotencyConflictError
     │   ├── RateLimitError              429, or no slot within the timeout
     │   └── ServerError                 5xx
-    ├── TransportError                  no usable answer
+    ├── TransportError                  no usable response
     │   ├── ConnectionFailedError       also a ConnectionError: DNS, refused, reset, TLS
-    │   └── RequestTimeoutError         also a TimeoutError: an attempt's or the whole call's time ran out
-    └── UnexpectedResponseError         an answer that this API does not give
+    │   └── RequestTimeoutError         also a TimeoutError: an attempt or the whole call timed out
+    └── UnexpectedResponseError         not a response of this API
 
-A call that is cancelled raises ``asyncio.CancelledError``, as anything in asyncio does.
+A cancelled call raises ``asyncio.CancelledError``.
 """
 
 from __future__ import annotations
 
 
 class CelperError(Exception):
-    """The class above all errors of this package.
+    """The base class of all errors of this package.
 
         try:
             client.select_candidate("cand_xyz789", job_position_id="pos_abc123")
         except celper.AnalysisNotViewedError:
-            remind_somebody_to_view_it()
+            print("somebody has to view the analysis first")
         except celper.CelperError as error:
             if error.outcome_unknown:
-                ask_for_the_status()
+                print(f"call again with {error.idempotency_key}")
 
-    ``str(error)`` is one readable line with the most useful of its fields. Neither it nor any other form of the error
-    shows the API key, an e-mail's subject or its body.
+    ``str(error)`` is one line with the most useful fields. The error never contains the API key, an e-mail's subject or
+    its body.
     """
 
     kind: str = "unexpected_response"
-    """What went wrong, as a stable value that is the same in every language."""
+    """The kind of error: a stable value, the same in every language."""
     message: str
-    """The server's own description, or ours where the server gave none."""
+    """The server's description of the error, or the client's if the server sent none."""
     operation: str
-    """Which call failed: ``status``, ``invite``, ``select``, ``reject``; ``client`` when a client could not be made."""
+    """The operation that failed: ``status``, ``invite``, ``select`` or ``reject``; ``client`` for creating a client."""
     status: int | None
-    """The HTTP status, where there was an answer."""
+    """The HTTP status of the response, if there was one."""
     code: str | None
-    """The server's own code, also when it is not a documented one."""
+    """The server's error code, also if it is not a documented one."""
     request_id: str | None
-    """The server's id of the request, to name in a question to its support."""
+    """The server's id for the request, for support questions."""
     retry_after: float | None
-    """Seconds to wait before it makes sense to call again: from the server, or from our own pacing."""
+    """Seconds to wait before calling again, from the server or from the client's pacing."""
     attempts: int
-    """How many HTTP requests were made for the call."""
+    """The number of HTTP requests that the call sent."""
     idempotency_key: str | None
-    """The key that an action's requests carried: call again with it, and the action is not done twice."""
+    """The idempotency key of an action's requests. Call again with it, and the action takes place only once."""
     outcome_unknown: bool
-    """Of an action: whether it may have taken place although this error came of it. Read the candidate's status, or
-    call again with the same ``idempotency_key``."""
+    """Whether an action may have taken place in spite of the error. Read the candidate's status, or call again with the
+    same ``idempotency_key``."""
 
     def __init__(
         self,
@@ -94,19 +94,19 @@ class CelperError(Exception):
 
 
 class InvalidArgumentError(CelperError, ValueError):
-    """Refused on our side before anything was sent."""
+    """An argument or option is invalid. Nothing was sent."""
 
     kind = "invalid_argument"
 
 
 class ApiError(CelperError):
-    """The server refused the request, or our own pacing did so in its place."""
+    """The server rejected the request, or the client's pacing did."""
 
     kind = "invalid_request"
 
 
 class InvalidRequestError(ApiError):
-    """HTTP 400, or another 4xx that has no class of its own."""
+    """HTTP 400, or a 4xx without its own class."""
 
     kind = "invalid_request"
 
@@ -118,19 +118,19 @@ class AuthenticationError(ApiError):
 
 
 class PermissionDeniedError(ApiError):
-    """HTTP 403: ``code`` says whether the key's scope, its allowlist or the company's account is the reason."""
+    """HTTP 403: ``code`` tells whether the key's scope, its allowlist or the company's account is the cause."""
 
     kind = "permission_denied"
 
 
 class NotFoundError(ApiError):
-    """HTTP 404: no such candidate or job position."""
+    """HTTP 404: there is no such candidate or job position."""
 
     kind = "not_found"
 
 
 class ConflictError(ApiError):
-    """HTTP 409; a code that has no class of its own, when it is none of the three below. Never retried."""
+    """HTTP 409 with any code but those of the three subclasses. Never retried."""
 
     kind = "conflict"
 
@@ -142,19 +142,19 @@ class InvalidStatusError(ConflictError):
 
 
 class AnalysisNotViewedError(ConflictError):
-    """Somebody has to view the interview's analysis before the decision."""
+    """Nobody has viewed the interview's analysis, which selecting and rejecting require."""
 
     kind = "analysis_not_viewed"
 
 
 class IdempotencyConflictError(ConflictError):
-    """The idempotency key was used before with another request."""
+    """The idempotency key was already used for a different request."""
 
     kind = "idempotency_conflict"
 
 
 class RateLimitError(ApiError):
-    """HTTP 429, or the rate limit has no room within the call's timeout: ``retry_after`` says when it has."""
+    """HTTP 429, or the rate limit has no slot within the call's timeout. ``retry_after`` tells when it has one."""
 
     kind = "rate_limited"
 
@@ -166,25 +166,25 @@ class ServerError(ApiError):
 
 
 class TransportError(CelperError):
-    """No usable answer came, after all retries."""
+    """There was no usable response, after all retries."""
 
     kind = "connection"
 
 
 class ConnectionFailedError(TransportError, ConnectionError):
-    """DNS, a refused or broken connection, TLS: the message says which."""
+    """DNS, connecting, TLS, or a broken connection: the message tells which."""
 
     kind = "connection"
 
 
 class RequestTimeoutError(TransportError, TimeoutError):
-    """An attempt's or the whole call's time ran out."""
+    """An attempt or the whole call timed out."""
 
     kind = "timeout"
 
 
 class UnexpectedResponseError(CelperError):
-    """An answer that this API does not give: not JSON, the wrong shape, a redirect, over 1 MiB."""
+    """Not a response of this API: not JSON, the wrong shape, a redirect, over 1 MiB."""
 
     kind = "unexpected_response"
 
@@ -223,7 +223,7 @@ def from_native(
     idempotency_key: str | None,
     outcome_unknown: bool,
 ) -> CelperError:
-    """The exception that goes with an error of the core's."""
+    """Creates the exception for an error of the core."""
     error = BY_KIND[kind](
         message,
         operation=operation,

@@ -1,4 +1,4 @@
-"""Where a candidate stands."""
+"""The status of a candidate."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from enum import Enum
 
 
 class CandidateStatus(str, Enum):
-    """Where a candidate stands in one job position's process.
+    """A candidate's status for one job position.
 
         if state.status == CandidateStatus.INTERVIEWED: ...
         if state.status == "interviewed": ...  # the same
 
-    The set is open: a status that this version does not know comes as a plain ``str``.
+    The set is open: a status that this version does not know is a plain ``str``.
     """
 
     NEW = "new"
-    """Known to the position; not invited yet."""
+    """Not invited yet."""
     INVITED = "invited"
     """Invited to an interview."""
     INTERVIEWED = "interviewed"
@@ -25,13 +25,13 @@ class CandidateStatus(str, Enum):
     REJECTED = "rejected"
     """Rejected."""
     EXPIRED = "expired"
-    """The invitation ran out."""
+    """The invitation expired."""
     FAILED = "failed"
     """The interview failed."""
     UNEVALUABLE = "unevaluable"
     """The interview cannot be evaluated."""
 
-    # The same text in every version of Python, whose own choice has changed.
+    # What Enum prints depends on the version of Python.
     def __str__(self) -> str:
         return str.__str__(self)
 

@@ -1,4 +1,4 @@
-"""AsyncCelper is asyncio's own: it behaves in tasks, groups, timeouts, loops and threads like anything else that is awaited."""
+"""AsyncCelper with asyncio's tasks, task groups, timeouts and event loops, in one thread and in many."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pytest
 import celper
 from celper import _bridge
 from celper_sandbox import Limits, Sandbox
-from loops import WatchesNothing
+from loops import LoopWithoutAddReader
 from support import POSITION, wait_for_requests, wait_until, wait_until_closed
 
 
@@ -27,7 +27,7 @@ def _uvloop() -> asyncio.AbstractEventLoop:
     return loop
 
 
-LOOPS: list[Callable[[], asyncio.AbstractEventLoop]] = [asyncio.new_event_loop, _uvloop, WatchesNothing]
+LOOPS: list[Callable[[], asyncio.AbstractEventLoop]] = [asyncio.new_event_loop, _uvloop, LoopWithoutAddReader]
 
 
 @pytest.fixture(params=LOOPS, ids=["selector", "uvloop", "no add_reader"])
@@ -46,8 +46,8 @@ def run(request: pytest.FixtureRequest) -> Any:
     return run
 
 
-async def seen(sandbox: Sandbox, candidate: str, number: int = 1) -> None:
-    """Until the sandbox has the request, with the loop free meanwhile."""
+async def wait_for_requests_async(sandbox: Sandbox, candidate: str, number: int = 1) -> None:
+    """Like `wait_for_requests`, while the loop keeps running."""
     await asyncio.to_thread(wait_for_requests, sandbox, candidate, number)
 
 
@@ -72,7 +72,7 @@ def test_gather_and_task_groups(run: Any, async_client: celper.AsyncCelper, sand
 
 
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="TaskGroup came with Python 3.11")
-def test_a_failing_task_group_takes_the_other_calls_along(
+def test_a_failing_task_group_cancels_its_other_calls(
     run: Any, async_client: celper.AsyncCelper, sandbox: Sandbox
 ) -> None:
     slow = sandbox.create_candidate().id
@@ -82,7 +82,7 @@ def test_a_failing_task_group_takes_the_other_calls_along(
         with pytest.raises(BaseExceptionGroup) as caught:  # noqa: F821 # pyright: ignore
             async with asyncio.TaskGroup() as group:
                 group.create_task(async_client.invite_candidate(slow, job_position_id=POSITION))
-                await seen(sandbox, slow)
+                await wait_for_requests_async(sandbox, slow)
                 group.create_task(async_client.get_candidate_status("nobody", job_position_id=POSITION))
         assert [type(error) for error in caught.value.exceptions] == [celper.NotFoundError]
         await asyncio.to_thread(wait_until_closed, sandbox, slow)
@@ -93,7 +93,7 @@ def test_a_failing_task_group_takes_the_other_calls_along(
 
 
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="asyncio.timeout came with Python 3.11")
-def test_timeouts_close_the_connection(run: Any, async_client: celper.AsyncCelper, sandbox: Sandbox) -> None:
+def test_asyncio_timeout_closes_the_connection(run: Any, async_client: celper.AsyncCelper, sandbox: Sandbox) -> None:
     slow = sandbox.create_candidate().id
     sandbox.queue_fault(slow, "delay", seconds=600, act="after", times=None)
 
@@ -108,7 +108,7 @@ def test_timeouts_close_the_connection(run: Any, async_client: celper.AsyncCelpe
     assert len(sandbox.requests(slow)) == 1
 
 
-def test_cancelling_sends_no_retry(run: Any, async_client: celper.AsyncCelper, sandbox: Sandbox) -> None:
+def test_a_cancelled_call_is_not_retried(run: Any, async_client: celper.AsyncCelper, sandbox: Sandbox) -> None:
     reading, waiting = sandbox.create_candidate().id, sandbox.create_candidate().id
     sandbox.queue_fault(reading, "drip", bytes_per_second=1)
     sandbox.queue_fault(waiting, "status", status=503, times=None, headers={"Retry-After": 60})
@@ -118,8 +118,8 @@ def test_cancelling_sends_no_retry(run: Any, async_client: celper.AsyncCelper, s
             asyncio.ensure_future(async_client.invite_candidate(candidate, job_position_id=POSITION))
             for candidate in (reading, waiting)
         ]
-        await seen(sandbox, reading)
-        await seen(sandbox, waiting)
+        await wait_for_requests_async(sandbox, reading)
+        await wait_for_requests_async(sandbox, waiting)
         for task in tasks:
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
@@ -130,7 +130,9 @@ def test_cancelling_sends_no_retry(run: Any, async_client: celper.AsyncCelper, s
     assert (len(sandbox.requests(reading)), len(sandbox.requests(waiting))) == (1, 1)
 
 
-def test_a_call_that_never_began_sends_nothing(run: Any, async_client: celper.AsyncCelper, sandbox: Sandbox) -> None:
+def test_a_call_cancelled_before_it_starts_sends_nothing(
+    run: Any, async_client: celper.AsyncCelper, sandbox: Sandbox
+) -> None:
     candidate = sandbox.create_candidate().id
 
     async def main() -> None:
@@ -145,7 +147,7 @@ def test_a_call_that_never_began_sends_nothing(run: Any, async_client: celper.As
     assert sandbox.requests(candidate) == []
 
 
-def test_a_call_waiting_for_its_slot_is_cancelled(run: Any) -> None:
+def test_a_call_that_waits_for_a_slot_can_be_cancelled(run: Any) -> None:
     with Sandbox(limits=Limits(reads=1)) as sandbox:
         candidate = sandbox.create_candidate().id
         client = celper.AsyncCelper(**{**sandbox.client_options, "rate_limits": celper.RateLimits(reads=1)})
@@ -159,10 +161,10 @@ def test_a_call_waiting_for_its_slot_is_cancelled(run: Any) -> None:
         assert len(sandbox.requests(candidate)) == 1
 
 
-def test_cancelled_in_the_turn_in_which_it_failed(
+def test_cancelling_in_the_iteration_in_which_the_call_failed(
     run: Any, async_client: celper.AsyncCelper, sandbox: Sandbox, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """An outcome that arrives as its task is cancelled is nobody's, and asyncio must not complain that nobody took it."""
+    """asyncio must not log the error as "never retrieved"."""
 
     async def main() -> None:
         for _ in range(50):
@@ -182,7 +184,7 @@ def test_cancelled_in_the_turn_in_which_it_failed(
     assert not [record for record in caplog.records if record.name == "asyncio" and record.levelname == "ERROR"]
 
 
-def test_one_loop_after_another(async_client: celper.AsyncCelper, sandbox: Sandbox) -> None:
+def test_one_client_on_one_loop_after_another(async_client: celper.AsyncCelper, sandbox: Sandbox) -> None:
     candidate = sandbox.create_candidate().id
     for make in LOOPS * 3:
         loop = make()
@@ -191,7 +193,7 @@ def test_one_loop_after_another(async_client: celper.AsyncCelper, sandbox: Sandb
         loop.close()
 
 
-def test_loops_in_many_threads(async_client: celper.AsyncCelper, sandbox: Sandbox) -> None:
+def test_one_client_on_loops_in_many_threads(async_client: celper.AsyncCelper, sandbox: Sandbox) -> None:
     candidate = sandbox.create_candidate().id
     start = threading.Barrier(12)
 
@@ -218,49 +220,49 @@ def test_a_loop_closed_with_a_call_in_flight(make: Any, async_client: celper.Asy
     loop = make()
     call = async_client.invite_candidate(slow, job_position_id=POSITION)
     task: Any = loop.create_task(call)
-    loop.run_until_complete(seen(sandbox, slow))
+    loop.run_until_complete(wait_for_requests_async(sandbox, slow))
     loop.run_until_complete(loop.shutdown_default_executor())
     loop.close()
     assert not task.done()
-    task._log_destroy_pending = False  # asyncio would complain about this test
+    task._log_destroy_pending = False  # otherwise asyncio warns about this test
     call.close()
     wait_until_closed(sandbox, slow)
     assert len(sandbox.requests(slow)) == 1
 
 
-def test_nothing_keeps_a_loop_or_a_client(sandbox: Sandbox) -> None:
+def test_loops_and_clients_are_freed(sandbox: Sandbox) -> None:
     candidate = sandbox.create_candidate().id
     slow = sandbox.create_candidate().id
     sandbox.queue_fault(slow, "delay", seconds=600, act="after", times=None)
-    kept: list[weakref.ref[Any]] = []
+    references: list[weakref.ref[Any]] = []
     for make in LOOPS:
         client, loop = celper.AsyncCelper(**sandbox.client_options), make()
         loop.run_until_complete(client.get_candidate_status(candidate, job_position_id=POSITION))
-        # One is left in the middle: client, bridge, call, future, task and loop are then one cycle.
+        # A call in flight makes client, bridge, call, future, task and loop one reference cycle.
         task: Any = loop.create_task(client.get_candidate_status(slow, job_position_id=POSITION))
         loop.run_until_complete(asyncio.sleep(0.01))
         task._log_destroy_pending = False
         loop.run_until_complete(loop.shutdown_default_executor())
         loop.close()
-        kept += [weakref.ref(client), weakref.ref(loop)]
+        references += [weakref.ref(client), weakref.ref(loop)]
         del client, loop, task
     gc.collect()
 
-    def gone() -> bool:
+    def all_freed() -> bool:
         gc.collect()
-        return all(found() is None for found in kept)
+        return all(reference() is None for reference in references)
 
-    wait_until(gone)
+    wait_until(all_freed)
 
 
-def test_without_a_loop() -> None:
+def test_a_call_without_a_loop_raises() -> None:
     call = celper.AsyncCelper("celp_0").get_candidate_status("a", job_position_id="b")
     with pytest.raises(RuntimeError, match="no running event loop"):
         call.send(None)
 
 
 def test_a_busy_loop_costs_one_wake_up(async_client: celper.AsyncCelper, sandbox: Sandbox) -> None:
-    """Outcomes that arrive while the loop does something else are collected together."""
+    """Outcomes that arrive while the loop is busy are collected together."""
     candidate = sandbox.create_candidate().id
     collected = 0
 
@@ -280,7 +282,7 @@ def test_a_busy_loop_costs_one_wake_up(async_client: celper.AsyncCelper, sandbox
             for _ in range(40)
         ]
         await asyncio.sleep(0)
-        # The loop is kept from running until the server has answered them all.
+        # Blocks the loop until the server has responded to all requests.
         wait_until(lambda: all(request.answered for request in wait_for_requests(sandbox, candidate, 40)))
         await asyncio.gather(*calls)
 
@@ -302,7 +304,7 @@ def test_other_threads_run_while_a_sync_call_waits(client: celper.Celper, sandbo
     threads = [threading.Thread(target=call) for _ in range(8)]
     for thread in threads:
         thread.start()
-    # This thread would not get here, nor the other seven there, if one held the GIL.
+    # Fails if a waiting call holds the GIL.
     wait_for_requests(sandbox, slow, 8)
     for thread in threads:
         thread.join()

@@ -1,4 +1,4 @@
-"""Clients made and used before a fork work in the children and in the parent."""
+"""Clients created and used before a fork work in the child processes and in the parent."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from support import wait_for_requests, wait_until
 
 PROGRAMS = Path(__file__).parent / "programs"
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 
 
 @pytest.mark.parametrize(
@@ -29,11 +29,11 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system doe
         "fork-inside-a-loop",
         "inherited-loop",
         "multiprocessing",
-        "client-made-by-the-parent-alone",
+        "client-not-used-before",
         "signal-handler",
     ],
 )
-def test_both_sides_of_a_fork(sandbox: Sandbox, way: str) -> None:
+def test_clients_work_in_parent_and_child(sandbox: Sandbox, way: str) -> None:
     candidate, slow = sandbox.create_candidate().id, sandbox.create_candidate().id
     sandbox.queue_fault(slow, "delay", seconds=600, act="after", times=None)
     command = [sys.executable, "-W", "ignore", str(PROGRAMS / "forks.py"), way, candidate, slow]
@@ -65,7 +65,7 @@ def test_gunicorn_with_preload(sandbox: Sandbox) -> None:
     environment = {**os.environ, "CANDIDATE": candidate, "SLOW": slow}
     with subprocess.Popen(command, cwd=PROGRAMS, env=environment, stderr=subprocess.PIPE, text=True) as server:
 
-        def ask() -> str:
+        def get() -> str:
             try:
                 opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
                 text: str = opener.open(f"http://127.0.0.1:{port}/", timeout=60).read().decode()
@@ -76,10 +76,10 @@ def test_gunicorn_with_preload(sandbox: Sandbox) -> None:
                 return ""
             return text
 
-        wait_until(ask)
+        wait_until(get)
         workers: set[str] = set()
         for _ in range(60):
-            pid, *states = ask().split()
+            pid, *states = get().split()
             assert states == ["new", "new"]
             workers.add(pid)
         assert str(server.pid) not in workers
@@ -111,15 +111,15 @@ assert [status for _, status in outcomes] == ["invited"] * len(outcomes), outcom
 print(len({{pid for pid, _ in outcomes}}))
 """
     with subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True) as worker:
-        asked = subprocess.run(
+        sender = subprocess.run(
             [sys.executable, "-c", send], env=environment, capture_output=True, text=True, timeout=240, check=False
         )
         worker.send_signal(signal.SIGTERM)
         assert worker.stderr
         log = worker.stderr.read()
-    assert asked.returncode == 0, asked.stderr + log
-    assert int(asked.stdout) > 1
+    assert sender.returncode == 0, sender.stderr + log
+    assert int(sender.stdout) > 1
     assert not re.search(r"Traceback|ERROR|CRITICAL|SIG(ABRT|SEGV|KILL)|WorkerLost", log), log
-    # Nobody twice.
+    # Each candidate was invited once.
     for candidate in candidates:
         assert sum(request.acted for request in sandbox.requests(candidate)) == 1

@@ -1,4 +1,4 @@
-"""Tens of thousands of calls leave memory, file descriptors and references as they were."""
+"""Tens of thousands of calls do not leak memory, file descriptors, threads, objects or references."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CALLS = 10_000
 
 
 class Footprint:
-    """What this process holds."""
+    """The resources of this process."""
 
     def __init__(self, *watched: object) -> None:
         gc.collect()
@@ -27,17 +27,17 @@ class Footprint:
         self.files = process.num_fds()
         self.threads = process.num_threads()
         self.objects = len(gc.get_objects())
-        self.references = [sys.getrefcount(it) for it in watched]
+        self.references = [sys.getrefcount(value) for value in watched]
 
 
 @pytest.mark.timeout(600)
 @pytest.mark.skipif(not hasattr(psutil.Process, "num_fds"), reason="this system has no file descriptors to count")
 @pytest.mark.parametrize(
     ("kind", "load"),
-    # That Ctrl-C, the one way to cancel a synchronous call, drops it has a test of its own.
+    # `test_process.py` tests that Ctrl-C drops a synchronous call.
     [("sync", "good"), ("sync", "failing"), ("async", "good"), ("async", "failing"), ("async", "cancelled")],
 )
-def test_calls_leave_nothing_behind(kind: str, load: str, sandbox: Sandbox) -> None:
+def test_calls_do_not_leak(kind: str, load: str, sandbox: Sandbox) -> None:
     candidate = sandbox.create_candidate().id if load != "failing" else "nobody"
     client = celper.Celper(**sandbox.client_options)
     async_client = celper.AsyncCelper(**sandbox.client_options)
@@ -68,7 +68,7 @@ def test_calls_leave_nothing_behind(kind: str, load: str, sandbox: Sandbox) -> N
     async def async_calls(number: int) -> None:
         await asyncio.gather(*(call(number // 32) for _ in range(32)))
 
-    def make(number: int) -> None:
+    def run(number: int) -> None:
         if kind == "sync":
             sync_calls(number)
         else:
@@ -76,16 +76,16 @@ def test_calls_leave_nothing_behind(kind: str, load: str, sandbox: Sandbox) -> N
 
     loop = asyncio.new_event_loop()
     try:
-        make(CALLS)  # fills pools and caches
+        run(CALLS)  # fills pools and caches
         before = Footprint(*watched)
-        make(CALLS)
-        make(CALLS)
+        run(CALLS)
+        run(CALLS)
         # Connections of cancelled calls close a little later.
         wait_until(lambda: Footprint(*watched).files <= before.files + 1)
         after = Footprint(*watched)
     finally:
         loop.close()
-    # 20,000 calls: a hundred bytes kept of each would be 2 MB.
+    # 20,000 calls: a leak of 100 bytes per call would be 2 MB.
     assert after.memory - before.memory < 2_000_000
     assert after.threads <= before.threads
     assert after.objects - before.objects < 200
@@ -94,7 +94,7 @@ def test_calls_leave_nothing_behind(kind: str, load: str, sandbox: Sandbox) -> N
 
 
 @pytest.mark.timeout(600)
-def test_clients_and_loops_leave_nothing_behind(sandbox: Sandbox) -> None:
+def test_clients_and_loops_do_not_leak(sandbox: Sandbox) -> None:
     candidate = sandbox.create_candidate().id
 
     def sync() -> None:
@@ -114,7 +114,7 @@ def test_clients_and_loops_leave_nothing_behind(sandbox: Sandbox) -> None:
         repeat(work, 300)
         wait_until(lambda start=before: Footprint().files <= start.files + 1)  # type: ignore[misc]
         after = Footprint()
-        # A client's own share is some 300 kB, trust store included.
+        # A client takes some 300 kB with its trust store.
         assert after.memory - before.memory < 15_000_000
         assert after.objects - before.objects < 200
 

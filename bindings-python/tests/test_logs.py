@@ -1,4 +1,4 @@
-"""Records of the logger `celper`: what happened, and never a secret."""
+"""The records of the logger `celper`, which never contain a secret."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import celper
 from celper_sandbox import Sandbox
 from support import POSITION
 
-SUBJECT, BODY = "the subject nobody logs", "the body nobody logs"
+SUBJECT, BODY = "a subject that is not logged", "a body that is not logged"
 
 
 def invite(kind: str, sandbox: Sandbox, candidate: str, **more: Any) -> None:
@@ -33,12 +33,12 @@ def test_attempts_and_waits_are_logged(kind: str, sandbox: Sandbox, caplog: pyte
     with caplog.at_level(logging.DEBUG, logger="celper"):
         invite(kind, sandbox, candidate)
     records = [record for record in caplog.records if record.name == "celper"]
-    failed, waits, answered = [record.celper for record in records if "celper" in vars(record)]  # type: ignore[attr-defined]
+    failed, waits, succeeded = [record.celper for record in records if "celper" in vars(record)]  # type: ignore[attr-defined]
     assert (failed["operation"], failed["attempt"], failed["status"], failed["kind"]) == ("invite", 1, 503, "server")
     assert waits["wait_ms"] >= 0
     assert waits["reason"]
-    assert (answered["attempt"], answered["status"]) == (2, 200)
-    assert answered["request_id"]
+    assert (succeeded["attempt"], succeeded["status"]) == (2, 200)
+    assert succeeded["request_id"]
     texts = [record.getMessage() for record in records]
     assert texts[0].startswith("failed operation=invite attempt=1 status=503 ")
     assert {record.levelno for record in records} == {logging.DEBUG}
@@ -47,15 +47,15 @@ def test_attempts_and_waits_are_logged(kind: str, sandbox: Sandbox, caplog: pyte
     assert all(secret not in everything for secret in (sandbox.api_key, SUBJECT, BODY))
 
 
-def test_a_record_comes_while_the_call_goes_on(sandbox: Sandbox) -> None:
+def test_records_are_emitted_during_the_call(sandbox: Sandbox) -> None:
     candidate = sandbox.create_candidate().id
     sandbox.queue_fault(candidate, "status", status=503, headers={"Retry-After": 600})
 
-    class Enough(Exception):
+    class Interrupted(Exception):
         pass
 
-    def enough(*_: object) -> None:
-        raise Enough
+    def interrupt(*_: object) -> None:
+        raise Interrupted
 
     class Handler(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
@@ -63,12 +63,12 @@ def test_a_record_comes_while_the_call_goes_on(sandbox: Sandbox) -> None:
                 signal.raise_signal(signal.SIGUSR1)
 
     logger, handler = logging.getLogger("celper"), Handler()
-    before = signal.signal(signal.SIGUSR1, enough)
+    before = signal.signal(signal.SIGUSR1, interrupt)
     logger.addHandler(handler)
     logger.setLevel(logging.DEBUG)
     try:
-        # The wait is of ten minutes; what its record sets off ends it.
-        with pytest.raises(Enough):
+        # The wait takes ten minutes. The handler of its record raises the signal that ends it.
+        with pytest.raises(Interrupted):
             celper.Celper(**{**sandbox.client_options, "timeout": 3600}).get_candidate_status(
                 candidate, job_position_id=POSITION
             )
@@ -78,7 +78,7 @@ def test_a_record_comes_while_the_call_goes_on(sandbox: Sandbox) -> None:
         logger.setLevel(logging.NOTSET)
 
 
-def test_a_filter_that_fails_is_heard(
+def test_exceptions_of_log_filters_are_not_lost(
     client: celper.Celper, async_client: celper.AsyncCelper, sandbox: Sandbox, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fails(record: logging.LogRecord) -> bool:
@@ -104,18 +104,18 @@ def test_a_filter_that_fails_is_heard(
     assert [type(context["exception"]) for context in reported] == [ZeroDivisionError]
 
 
-def test_nothing_is_made_when_nobody_listens(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_records_are_created_when_the_logger_is_disabled(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     from celper import _logs
 
-    made: list[object] = []
-    monkeypatch.setattr(_logs, "emit", lambda *record: made.append(record))
-    monkeypatch.setattr(_logs, "_LOGGER", None)  # what has the function already fails
+    emitted: list[object] = []
+    monkeypatch.setattr(_logs, "emit", lambda *record: emitted.append(record))
+    monkeypatch.setattr(_logs, "_LOGGER", None)  # the original function fails as well
     invite("sync", sandbox, sandbox.create_candidate().id)
     invite("async", sandbox, sandbox.create_candidate().id)
-    assert made == []
+    assert emitted == []
 
 
-def test_a_signal_that_comes_while_the_logger_is_asked_is_not_lost(
+def test_exceptions_of_signal_handlers_in_is_enabled_for_are_not_lost(
     client: celper.Celper, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     candidate = sandbox.create_candidate().id
@@ -125,13 +125,13 @@ def test_a_signal_that_comes_while_the_logger_is_asked_is_not_lost(
         def __getitem__(self, level: int) -> bool:
             raise KeyboardInterrupt
 
-    # What `isEnabledFor` looks into first.
+    # `isEnabledFor` reads this cache first.
     monkeypatch.setattr(logging.getLogger("celper"), "_cache", Interrupted())
     with pytest.raises(KeyboardInterrupt):
         client.get_candidate_status(candidate, job_position_id=POSITION)
 
 
-def test_logging_set_up_after_the_first_call(sandbox: Sandbox) -> None:
+def test_logging_configured_after_the_first_call(sandbox: Sandbox) -> None:
     program = """
 import sys, celper
 client = celper.Celper(rate_limits=None)

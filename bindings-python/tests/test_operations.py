@@ -1,4 +1,4 @@
-"""The four operations and the client's options, as both clients have them."""
+"""The four operations and the options of both clients."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from celper_sandbox import Limits, Sandbox, find_program
 from support import POSITION, wait_until_closed
 
 
-class Both:
-    """Makes the same call through either client."""
+class AnyClient:
+    """Makes calls through one of the clients, which tests then need not tell apart."""
 
     def __init__(self, kind: str, options: dict[str, Any]) -> None:
         self.client = celper.Celper(**options) if kind == "sync" else celper.AsyncCelper(**options)
@@ -39,8 +39,8 @@ class Both:
 
 
 @pytest.fixture(params=["sync", "async"])
-def both(request: pytest.FixtureRequest, sandbox: Sandbox) -> Both:
-    return Both(request.param, sandbox.client_options)
+def any_client(request: pytest.FixtureRequest, sandbox: Sandbox) -> AnyClient:
+    return AnyClient(request.param, sandbox.client_options)
 
 
 @pytest.fixture(params=["sync", "async"])
@@ -49,15 +49,15 @@ def kind(request: pytest.FixtureRequest) -> str:
     return value
 
 
-def test_a_candidate_goes_all_the_way(both: Both, sandbox: Sandbox) -> None:
+def test_all_operations_on_one_candidate(any_client: AnyClient, sandbox: Sandbox) -> None:
     candidate = sandbox.create_candidate().id
-    state = both.get_candidate_status(candidate, job_position_id=POSITION)
+    state = any_client.get_candidate_status(candidate, job_position_id=POSITION)
     assert state.status == "new"
     assert state.status is celper.CandidateStatus.NEW
     assert (state.analysis_viewed, state.interview_score) == (False, None)
 
     before = datetime.now(timezone.utc)
-    invitation = both.invite_candidate(
+    invitation = any_client.invite_candidate(
         candidate, job_position_id=POSITION, email_subject="Hé", email_body="{interviewLink} 🔑"
     )
     assert invitation.invited is True
@@ -69,29 +69,29 @@ def test_a_candidate_goes_all_the_way(both: Both, sandbox: Sandbox) -> None:
     assert mail.body.endswith("🔑")
 
     sandbox.change_candidate(candidate, status="interviewed", analysis_viewed=True, interview_score=91.5)
-    assert both.get_candidate_status(candidate, job_position_id=POSITION).interview_score == 91.5
-    decision = both.select_candidate(candidate, job_position_id=POSITION)
+    assert any_client.get_candidate_status(candidate, job_position_id=POSITION).interview_score == 91.5
+    decision = any_client.select_candidate(candidate, job_position_id=POSITION)
     assert decision.status is celper.CandidateStatus.SELECTED
-    rejected = both.reject_candidate(sandbox.create_interviewed_candidate().id, job_position_id=POSITION)
+    rejected = any_client.reject_candidate(sandbox.create_interviewed_candidate().id, job_position_id=POSITION)
     assert rejected.status is celper.CandidateStatus.REJECTED
     assert len({state.request_id, invitation.request_id, decision.request_id, rejected.request_id}) == 4
 
 
-def test_an_action_carries_one_key_over_its_attempts(both: Both, sandbox: Sandbox) -> None:
+def test_retries_send_the_same_idempotency_key(any_client: AnyClient, sandbox: Sandbox) -> None:
     candidate = sandbox.create_candidate().id
     sandbox.queue_fault(candidate, "close", act="before")
-    assert both.invite_candidate(candidate, job_position_id=POSITION).invited
+    assert any_client.invite_candidate(candidate, job_position_id=POSITION).invited
     first, second = sandbox.requests(candidate)
     assert first.headers["idempotency-key"] == second.headers["idempotency-key"] != ""
     assert (first.body, first.acted) == (second.body, True)
     assert second.replayed
 
 
-def test_options_of_one_call(both: Both, sandbox: Sandbox) -> None:
+def test_options_of_a_call(any_client: AnyClient, sandbox: Sandbox) -> None:
     candidate = sandbox.create_interviewed_candidate().id
     sandbox.queue_fault(candidate, "status", status=503, times=None)
     with pytest.raises(celper.ServerError) as caught:
-        both.select_candidate(
+        any_client.select_candidate(
             candidate, job_position_id=POSITION, idempotency_key="order 17", max_retries=0, timeout=30
         )
     assert (caught.value.attempts, caught.value.idempotency_key, caught.value.outcome_unknown) == (1, "order 17", True)
@@ -101,7 +101,7 @@ def test_options_of_one_call(both: Both, sandbox: Sandbox) -> None:
     slow = sandbox.create_candidate().id
     sandbox.queue_fault(slow, "delay", seconds=60, act="after")
     with pytest.raises(celper.RequestTimeoutError) as timed_out:
-        both.get_candidate_status(slow, job_position_id=POSITION, timeout=timedelta(milliseconds=200))
+        any_client.get_candidate_status(slow, job_position_id=POSITION, timeout=timedelta(milliseconds=200))
     assert isinstance(timed_out.value, TimeoutError)
     wait_until_closed(sandbox, slow)
 
@@ -112,7 +112,7 @@ def test_options_of_the_client(kind: str, sandbox: Sandbox) -> None:
     changed = {"attempt_timeout": 0.1, "max_retries": 1, "timeout": timedelta(seconds=30), "app_info": "acme/2.1"}
     options = {**sandbox.client_options, **changed}
     with pytest.raises(celper.RequestTimeoutError) as caught:
-        Both(kind, options).get_candidate_status(candidate, job_position_id=POSITION)
+        AnyClient(kind, options).get_candidate_status(candidate, job_position_id=POSITION)
     assert caught.value.attempts == 2
     agent = sandbox.requests(candidate)[-1].headers["user-agent"]
     assert agent.startswith(f"celper-python/{celper.__version__} (")
@@ -123,9 +123,9 @@ def test_the_environment_is_read(kind: str, sandbox: Sandbox, monkeypatch: pytes
     candidate = sandbox.create_candidate().id
     monkeypatch.setenv("CELPER_API_KEY", sandbox.api_key)
     monkeypatch.setenv("CELPER_BASE_URL", sandbox.base_url + "/")
-    both = Both(kind, {})
-    assert both.client.base_url == sandbox.base_url
-    assert both.get_candidate_status(candidate, job_position_id=POSITION).status == "new"
+    any_client = AnyClient(kind, {})
+    assert any_client.client.base_url == sandbox.base_url
+    assert any_client.get_candidate_status(candidate, job_position_id=POSITION).status == "new"
 
 
 def test_tls_with_a_private_ca(kind: str) -> None:
@@ -133,11 +133,11 @@ def test_tls_with_a_private_ca(kind: str) -> None:
         candidate = sandbox.create_candidate().id
         assert sandbox.ca_certificate
         with pytest.raises(celper.ConnectionFailedError, match="certificate") as caught:
-            untrusting = Both(kind, {**sandbox.client_options, "ca_certificates": None, "max_retries": 0})
+            untrusting = AnyClient(kind, {**sandbox.client_options, "ca_certificates": None, "max_retries": 0})
             untrusting.get_candidate_status(candidate, job_position_id=POSITION)
         assert isinstance(caught.value, ConnectionError)
         for pem in (sandbox.ca_certificate, sandbox.ca_certificate.encode()):
-            trusting = Both(kind, {**sandbox.client_options, "ca_certificates": pem})
+            trusting = AnyClient(kind, {**sandbox.client_options, "ca_certificates": pem})
             assert trusting.get_candidate_status(candidate, job_position_id=POSITION).status == "new"
 
 
@@ -166,38 +166,38 @@ def test_a_proxy(kind: str, sandbox: Sandbox) -> None:
     candidate = sandbox.create_candidate().id
     with contextlib.closing(Proxy("user:pass%word")) as proxy:
         url = proxy.url.replace("http://", "http://user:pass%25word@")
-        both = Both(kind, {**sandbox.client_options, "proxy": url})
-        assert both.get_candidate_status(candidate, job_position_id=POSITION).status == "new"
+        any_client = AnyClient(kind, {**sandbox.client_options, "proxy": url})
+        assert any_client.get_candidate_status(candidate, job_position_id=POSITION).status == "new"
         assert [request["forwarded"] for request in proxy.requests()] == [True]
 
 
-def test_pacing_keeps_to_the_windows(kind: str) -> None:
+def test_pacing_keeps_to_the_rate_limits(kind: str) -> None:
     with Sandbox(limits=Limits(reads=4, window=0.4)) as sandbox:
         candidate = sandbox.create_candidate().id
         limits = celper.RateLimits(reads=4, window=timedelta(seconds=0.4))
-        both = Both(kind, {**sandbox.client_options, "rate_limits": limits})
+        any_client = AnyClient(kind, {**sandbox.client_options, "rate_limits": limits})
         for _ in range(10):
-            state = both.get_candidate_status(candidate, job_position_id=POSITION, max_retries=0)
+            state = any_client.get_candidate_status(candidate, job_position_id=POSITION, max_retries=0)
             assert state.rate_limit.limit == 4
             assert 0 <= state.rate_limit.remaining < 4
             assert state.rate_limit.reset_at.tzinfo is timezone.utc
         assert sandbox.control("windows")["refused"] == 0
         with pytest.raises(celper.RateLimitError) as caught:
             for _ in range(5):
-                both.get_candidate_status(candidate, job_position_id=POSITION, timeout=0.05)
+                any_client.get_candidate_status(candidate, job_position_id=POSITION, timeout=0.05)
         assert caught.value.retry_after is not None
         assert caught.value.retry_after > 0
 
 
-def test_what_nobody_knows_comes_through(both: Both, sandbox: Sandbox) -> None:
-    state = both.get_candidate_status(
+def test_unknown_statuses_are_returned_as_they_are(any_client: AnyClient, sandbox: Sandbox) -> None:
+    state = any_client.get_candidate_status(
         sandbox.create_candidate(status="on_hold", extra={"tag": 1}).id, job_position_id=POSITION
     )
     assert type(state.status) is str
     assert state.status == "on_hold"
 
 
-def test_times_that_only_a_calendar_has(both: Both, sandbox: Sandbox) -> None:
+def test_times_at_the_limits_of_datetime(any_client: AnyClient, sandbox: Sandbox) -> None:
     data = {"invited": True, "sessionId": "s", "emailDelivery": "pending"}
     for expires_at, year in (
         ("1969-12-31T00:00:00Z", 1969),
@@ -208,7 +208,7 @@ def test_times_that_only_a_calendar_has(both: Both, sandbox: Sandbox) -> None:
         headers = {"X-RateLimit-Limit": 40, "X-RateLimit-Reset": 1_790_000_000_000}
         body = {"success": True, "requestId": "r", "data": {**data, "expiresAt": expires_at}}
         sandbox.queue_fault(candidate, "status", status=200, json=body, headers=headers)
-        invitation = both.invite_candidate(candidate, job_position_id=POSITION)
+        invitation = any_client.invite_candidate(candidate, job_position_id=POSITION)
         assert invitation.expires_at.year == year
         assert pickle.loads(pickle.dumps(invitation)) == invitation
         assert str(year) in repr(invitation)
@@ -216,7 +216,7 @@ def test_times_that_only_a_calendar_has(both: Both, sandbox: Sandbox) -> None:
     body = {"success": True, "requestId": "r", "data": {**data, "expiresAt": "9999-12-31T23:59:59-05:00"}}
     sandbox.queue_fault(beyond, "status", status=200, json=body)
     with pytest.raises(celper.UnexpectedResponseError) as caught:
-        both.invite_candidate(beyond, job_position_id=POSITION)
+        any_client.invite_candidate(beyond, job_position_id=POSITION)
     assert caught.value.outcome_unknown
     with pytest.raises(ValueError, match="aware"):
         celper.RateLimit(reset_at=datetime(2026, 1, 1))
@@ -224,13 +224,13 @@ def test_times_that_only_a_calendar_has(both: Both, sandbox: Sandbox) -> None:
 
 
 @pytest.mark.parametrize("hostile", ["a/b", "../..", "a?b#c", "%2e%2e", "ключ 🔑", "a+b&jobPositionId=x", "'\"\\"])
-def test_hostile_ids_are_carried_whole(both: Both, sandbox: Sandbox, hostile: str) -> None:
+def test_ids_with_special_characters(any_client: AnyClient, sandbox: Sandbox, hostile: str) -> None:
     sandbox.create_candidate(hostile, job_position_id=hostile)
-    assert both.get_candidate_status(hostile, job_position_id=hostile).status == "new"
-    assert both.invite_candidate(hostile, job_position_id=hostile).invited
+    assert any_client.get_candidate_status(hostile, job_position_id=hostile).status == "new"
+    assert any_client.invite_candidate(hostile, job_position_id=hostile).invited
 
 
-def test_a_closed_client_refuses(sandbox: Sandbox) -> None:
+def test_a_closed_client_raises(sandbox: Sandbox) -> None:
     candidate = sandbox.create_candidate().id
     with celper.Celper(**sandbox.client_options) as client:
         client.get_candidate_status(candidate, job_position_id=POSITION)
@@ -249,14 +249,14 @@ def test_a_closed_client_refuses(sandbox: Sandbox) -> None:
     assert len(sandbox.requests(candidate)) == 2
 
 
-def test_results_are_values(both: Both, sandbox: Sandbox) -> None:
+def test_results_are_immutable_and_support_equality_and_pickling(any_client: AnyClient, sandbox: Sandbox) -> None:
     candidate = sandbox.create_interviewed_candidate().id
-    state = both.get_candidate_status(candidate, job_position_id=POSITION)
+    state = any_client.get_candidate_status(candidate, job_position_id=POSITION)
     limit = celper.RateLimit(limit=40, remaining=3, reset_at=datetime(2026, 1, 1, tzinfo=timezone.utc))
     results = [
         state,
-        both.select_candidate(candidate, job_position_id=POSITION),
-        both.invite_candidate(sandbox.create_candidate().id, job_position_id=POSITION),
+        any_client.select_candidate(candidate, job_position_id=POSITION),
+        any_client.invite_candidate(sandbox.create_candidate().id, job_position_id=POSITION),
         limit,
         celper.RateLimits(reads=1),
         celper.CandidateState(status="on_hold", analysis_viewed=True, rate_limit=limit),
@@ -284,14 +284,14 @@ def test_results_are_values(both: Both, sandbox: Sandbox) -> None:
     )
 
 
-def test_a_status_is_text_everywhere() -> None:
+def test_a_status_formats_as_its_value() -> None:
     status = celper.CandidateStatus.NEW
     assert f"{status} {status!s} {status:>4}" == "new new  new"
     assert pickle.loads(pickle.dumps(status)) is status
     assert tuple(status.value for status in celper.CandidateStatus) == _celper.STATUSES
 
 
-def test_signatures_are_real() -> None:
+def test_signatures_are_as_documented() -> None:
     assert [name for _, name in _celper.OPERATIONS] == [
         name for name in vars(celper.Celper) if name.endswith(("_candidate", "_status"))
     ]
@@ -317,7 +317,7 @@ def test_signatures_are_real() -> None:
     assert celper.RateLimits(**{name: p.default for name, p in written.parameters.items()}) == celper.RateLimits()
 
 
-def test_everything_public_is_documented_and_comes_from_celper() -> None:
+def test_public_names_are_documented_and_belong_to_celper() -> None:
     for name in celper.__all__:
         if name == "__version__":
             continue

@@ -1,4 +1,4 @@
-"""What users install: one wheel for every Python, small, and nothing stray in it."""
+"""The wheel: its size, its files, and that it works on each version of Python."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def wheel() -> Path:
     return found
 
 
-def test_one_small_wheel_for_every_python(wheel: Path) -> None:
+def test_wheel_is_small_and_has_only_the_packages_files(wheel: Path) -> None:
     print(f"{wheel.name}: {wheel.stat().st_size / 1e6:.2f} MB, budget {BUDGET / 1e6:.0f} MB")
     assert wheel.stat().st_size < BUDGET
     assert wheel.name.startswith(f"celper-{celper.__version__}-cp310-abi3-")
@@ -47,10 +47,10 @@ def test_one_small_wheel_for_every_python(wheel: Path) -> None:
 
 
 @pytest.mark.parametrize("version", ["3.10", "3.11", "3.12", "3.13", "3.14"])
-def test_it_runs_on_every_python(wheel: Path, sandbox: Sandbox, tmp_path: Path, version: str) -> None:
-    """The same file, on each Python that this machine has."""
-    beside_this_one = Path(sys.base_prefix).parent.glob(f"{version}.*/bin/python{version}")
-    found = [shutil.which(f"python{version}"), *map(str, beside_this_one)]
+def test_wheel_works_on_each_python(wheel: Path, sandbox: Sandbox, tmp_path: Path, version: str) -> None:
+    """On each version that this machine has."""
+    siblings = Path(sys.base_prefix).parent.glob(f"{version}.*/bin/python{version}")
+    found = [shutil.which(f"python{version}"), *map(str, siblings)]
     pythons = [
         python
         for python in found

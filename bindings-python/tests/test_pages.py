@@ -1,4 +1,4 @@
-"""The Python examples of the project's pages run as printed."""
+"""The Python examples in the project's pages run unchanged."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from celper_sandbox import Sandbox, find_program
 
 ROOT = Path(__file__).parents[2]
-# An example may have a line above it that says why it is not run; `tests/docs/README.md`.
+# A comment above an example can exclude it; see `tests/docs/README.md`.
 EXAMPLE = re.compile(r"(?P<not_run>^<!-- not run:.*-->\n+)?^```python\n(?P<code>.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
@@ -37,7 +37,7 @@ def test_there_are_examples() -> None:
 
 
 @pytest.mark.parametrize("code", EXAMPLES)
-def test_an_example_runs_as_printed(code: str, sandbox: Sandbox, tmp_path: Path) -> None:
+def test_examples_run(code: str, sandbox: Sandbox, tmp_path: Path) -> None:
     for call in json.loads((ROOT / "tests/docs/stage.json").read_text(encoding="utf-8")):
         sandbox.control(call["path"], call["body"])
     program = tmp_path / "example.py"

@@ -1,4 +1,4 @@
-"""The life of a process: its end, in every way, and Ctrl-C."""
+"""Exiting a process in every way, subinterpreters, and Ctrl-C."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ RUNS = int(os.environ.get("CELPER_EXIT_RUNS", "300"))
         "sync",
         "async",
         "async-in-flight",
-        "loop-left",
+        "loop-abandoned",
         "daemons",
         "daemon-loops",
         "no-add-reader",
@@ -37,7 +37,7 @@ RUNS = int(os.environ.get("CELPER_EXIT_RUNS", "300"))
         "os._exit",
     ],
 )
-def test_a_program_ends_without_a_crash_a_hang_or_a_line(sandbox: Sandbox, way: str) -> None:
+def test_a_program_exits_without_crash_hang_or_output(sandbox: Sandbox, way: str) -> None:
     candidate, slow = sandbox.create_candidate().id, sandbox.create_candidate().id
     sandbox.queue_fault(slow, "delay", seconds=600, act="after", times=None)
     command = [sys.executable, str(PROGRAMS / "exits.py"), way, candidate, slow]
@@ -52,8 +52,8 @@ def test_a_program_ends_without_a_crash_a_hang_or_a_line(sandbox: Sandbox, way: 
     assert not unexpected, f"{len(unexpected)} of {RUNS} runs"
 
 
-def test_another_interpreter_is_refused() -> None:
-    """Python before 3.12 lets it try; its end must not be taken for the end of the process."""
+def test_import_fails_in_a_subinterpreter() -> None:
+    """Python before 3.12 runs the import there. The end of a subinterpreter must not count as the end of the process."""
     program = """
 import importlib, threading
 for name in ("_interpreters", "_xxsubinterpreters"):
@@ -65,10 +65,10 @@ for name in ("_interpreters", "_xxsubinterpreters"):
 import celper
 other = interpreters.create()
 try:
-    problem = interpreters.run_string(other, "import celper")
+    failure = interpreters.run_string(other, "import celper")
 except Exception as error:
-    problem = error
-assert problem is not None and "ImportError" in str(problem), problem
+    failure = error
+assert failure is not None and "ImportError" in str(failure), failure
 interpreters.destroy(other)
 thread = threading.Thread(target=celper.RateLimits)
 thread.start()
@@ -79,7 +79,7 @@ assert not thread.is_alive()
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_ctrl_c_ends_the_wait(sandbox: Sandbox) -> None:
+def test_ctrl_c_interrupts_a_call(sandbox: Sandbox) -> None:
     candidate, slow = sandbox.create_candidate().id, sandbox.create_candidate().id
     sandbox.queue_fault(slow, "delay", seconds=600, act="after", times=None)
     command = [sys.executable, str(PROGRAMS / "interrupted.py"), candidate, slow]
@@ -97,5 +97,5 @@ def test_ctrl_c_ends_the_wait(sandbox: Sandbox) -> None:
         assert process.returncode == 0
         wait_until_closed(sandbox, slow)
         assert len(sandbox.requests(slow)) == before + 1
-    # The median, for a machine may be busy once.
+    # The median, because the machine may be busy during one of the runs.
     assert sorted(waits)[2] < 0.5, waits

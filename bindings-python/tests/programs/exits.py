@@ -1,6 +1,6 @@
-"""A program that ends in one of the ways in which programs end. `exits.py WAY CANDIDATE SLOW_CANDIDATE`.
+"""A program that exits in the given way: `exits.py WAY CANDIDATE SLOW_CANDIDATE`.
 
-It runs thousands of times, and imports only what its way needs: asyncio takes four times what all the rest does.
+It runs thousands of times, so each way imports only what it needs: asyncio takes four times as long as everything else.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from typing import Any
 
-# Exit handlers run last in, first out: these come after celper's.
-at_the_very_end: list[Callable[[], object]] = []
-atexit.register(lambda: [work() for work in at_the_very_end])
+# Exit handlers run in reverse order of registration: these run after celper's.
+late_exit_handlers: list[Callable[[], object]] = []
+atexit.register(lambda: [work() for work in late_exit_handlers])
 
 import celper  # noqa: E402
 
@@ -36,8 +36,8 @@ def run(work: Coroutine[Any, Any, object]) -> None:
     asyncio.run(work)
 
 
-async def in_flight(client: celper.AsyncCelper) -> None:
-    """Returns while calls are under way; `asyncio.run` cancels them."""
+async def return_with_calls_in_flight(client: celper.AsyncCelper) -> None:
+    """Returns with calls in flight, which `asyncio.run` cancels."""
     import asyncio
 
     for _ in range(8):
@@ -45,8 +45,8 @@ async def in_flight(client: celper.AsyncCelper) -> None:
     await asyncio.gather(*(client.get_candidate_status(candidate, job_position_id="pos_1") for _ in range(8)))
 
 
-def begun_and_left(client: celper.AsyncCelper) -> None:
-    """As above, but the loop just stops, and the interpreter ends with the calls in flight."""
+def abandon_loop_with_calls_in_flight(client: celper.AsyncCelper) -> None:
+    """Stops the loop, so that the interpreter shuts down with the calls in flight."""
     import asyncio
 
     loop = asyncio.new_event_loop()
@@ -57,100 +57,102 @@ def begun_and_left(client: celper.AsyncCelper) -> None:
     keep.append(loop)
 
 
-def forever(client: celper.Celper) -> None:
+def call_forever(client: celper.Celper) -> None:
     while True:
         call(client, candidate)
 
 
-async def forever_async(client: celper.AsyncCelper) -> None:
+async def call_forever_async(client: celper.AsyncCelper) -> None:
     import asyncio
 
     while True:
         await asyncio.gather(*(client.get_candidate_status(candidate, job_position_id="pos_1") for _ in range(4)))
 
 
-class SlowToGo:
-    """Keeps the interpreter's end waiting after it has taken the GIL from all other threads, so that they run into that."""
+class SlowFinalizer:
+    """Delays the shutdown after the interpreter has taken the GIL from all other threads, so that they ask for it."""
 
     def __del__(self, sleep: Callable[[float], None] = time.sleep) -> None:
         sleep(0.05)
 
 
-keep: list[object] = [SlowToGo()]
+keep: list[object] = [SlowFinalizer()]
 if way == "sync":
     call(celper.Celper(rate_limits=None), candidate)
 elif way == "async":
     client = celper.AsyncCelper(rate_limits=None)
     run(client.get_candidate_status(candidate, job_position_id="pos_1"))
 elif way == "async-in-flight":
-    run(in_flight(celper.AsyncCelper(rate_limits=None)))
-elif way == "loop-left":
-    begun_and_left(celper.AsyncCelper(rate_limits=None))
+    run(return_with_calls_in_flight(celper.AsyncCelper(rate_limits=None)))
+elif way == "loop-abandoned":
+    abandon_loop_with_calls_in_flight(celper.AsyncCelper(rate_limits=None))
 elif way == "daemons":
-    client_of_threads = celper.Celper(rate_limits=None)
+    thread_client = celper.Celper(rate_limits=None)
     for _ in range(3):
-        threading.Thread(target=forever, args=(client_of_threads,), daemon=True).start()
-    call(client_of_threads, candidate)
+        threading.Thread(target=call_forever, args=(thread_client,), daemon=True).start()
+    call(thread_client, candidate)
 elif way == "daemon-loops":
-    # Before the threads, which would else be found importing.
+    # Imported here, because otherwise the threads would still be importing it at exit.
     import asyncio
 
     async_client = celper.AsyncCelper(rate_limits=None)
     for _ in range(3):
-        threading.Thread(target=asyncio.run, args=(forever_async(async_client),), daemon=True).start()
+        threading.Thread(target=asyncio.run, args=(call_forever_async(async_client),), daemon=True).start()
     call(celper.Celper(rate_limits=None), candidate)
 elif way == "no-add-reader":
-    # Here the runtime's own threads come for the GIL, and go on coming after the loops' threads are gone.
-    from loops import WatchesNothing
+    # With this loop the runtime's pool threads ask for the GIL, also after the loops' threads are gone.
+    from loops import LoopWithoutAddReader
 
     def run_forever(client: celper.AsyncCelper) -> None:
-        WatchesNothing().run_until_complete(forever_async(client))
+        LoopWithoutAddReader().run_until_complete(call_forever_async(client))
 
     async_client = celper.AsyncCelper(rate_limits=None)
     for _ in range(3):
         threading.Thread(target=run_forever, args=(async_client,), daemon=True).start()
     call(celper.Celper(rate_limits=None), candidate)
 elif way == "atexit":
-    late = celper.Celper(rate_limits=None)
-    atexit.register(lambda: print(late.get_candidate_status(candidate, job_position_id="pos_1").status, flush=True))
+    exit_client = celper.Celper(rate_limits=None)
+    atexit.register(
+        lambda: print(exit_client.get_candidate_status(candidate, job_position_id="pos_1").status, flush=True)
+    )
 elif way == "joined-by-a-later-handler":
-    # The usual queue that is emptied at the end, by a thread that the handler waits for.
+    # A work queue: an exit handler waits for the thread that empties it.
     from queue import SimpleQueue
 
     queue: SimpleQueue[str | None] = SimpleQueue()
-    of_the_queue = celper.Celper(rate_limits=None)
+    queue_client = celper.Celper(rate_limits=None)
 
-    def work_off() -> None:
+    def process_queue() -> None:
         while (item := queue.get()) is not None:
-            print(of_the_queue.get_candidate_status(item, job_position_id="pos_1").status, flush=True)
+            print(queue_client.get_candidate_status(item, job_position_id="pos_1").status, flush=True)
 
-    worker = threading.Thread(target=work_off, daemon=True)
+    worker = threading.Thread(target=process_queue, daemon=True)
     worker.start()
-    at_the_very_end.extend([lambda: queue.put(candidate), lambda: queue.put(None), worker.join])
+    late_exit_handlers.extend([lambda: queue.put(candidate), lambda: queue.put(None), worker.join])
 elif way == "daemons-without-calls":
-    # They run Python code from inside native code: an enum's repr, and an exception's __init__.
+    # Their native code calls Python code: an enum's repr, and an exception's __init__.
 
-    def shown() -> None:
+    def use_results() -> None:
         state = celper.CandidateState(status="new", analysis_viewed=True)
         while True:
             repr(state), hash(state), state == state
 
-    def refused() -> None:
+    def use_invalid_options() -> None:
         while True:
             with contextlib.suppress(celper.InvalidArgumentError):
                 celper.RateLimits(reads=0)
             with contextlib.suppress(celper.InvalidArgumentError):
                 celper.Celper("")
 
-    for target in (shown, refused):
+    for target in (use_results, use_invalid_options):
         threading.Thread(target=target, daemon=True).start()
     time.sleep(0.02)
 elif way == "exception":
     call(celper.Celper(rate_limits=None), candidate)
     sys.exit(3)
 elif way == "os._exit":
-    threading.Thread(target=forever, args=(celper.Celper(rate_limits=None),), daemon=True).start()
+    threading.Thread(target=call_forever, args=(celper.Celper(rate_limits=None),), daemon=True).start()
     call(celper.Celper(rate_limits=None), candidate)
     os._exit(0)
 else:
-    raise SystemExit(f"no way {way}")
+    raise SystemExit(f"unknown way {way}")

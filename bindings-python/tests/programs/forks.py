@@ -1,4 +1,4 @@
-"""Forks in one of the ways in which programs fork, with clients that were used before. `forks.py WAY CANDIDATE SLOW`."""
+"""Forks in the given way, with clients that were used before: `forks.py WAY CANDIDATE SLOW_CANDIDATE`."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ elif way == "fork-inside-a-loop":
         await asyncio.sleep(0)
         pid = os.fork()
         if pid == 0:
-            # The child may not use its parent's loop, and has one of its own in another thread.
+            # The child must not use its parent's loop, so it runs its own in another thread.
             def check_and_exit() -> None:
                 check()
                 os._exit(0)
@@ -97,7 +97,7 @@ elif way == "fork-inside-a-loop":
 
     asyncio.run(main())
 elif way == "inherited-loop":
-    # Old code keeps one loop in a global variable, and runs it on both sides.
+    # Old code keeps one loop in a global variable and runs it in both processes.
     loop = asyncio.new_event_loop()
 
     def check() -> None:
@@ -109,8 +109,8 @@ elif way == "inherited-loop":
 elif way == "multiprocessing":
     with multiprocessing.get_context("fork").Pool(3) as pool:
         assert os.getpid() not in pool.map(work, range(30))
-elif way == "client-made-by-the-parent-alone":
-    # Made and never used: the child is the first to need the runtime.
+elif way == "client-not-used-before":
+    # Created and never used: the child is the first to start the runtime.
     client = celper.Celper(rate_limits=None)
     fork_and_check()
 elif way == "signal-handler":
@@ -123,16 +123,16 @@ elif way == "signal-handler":
     signal.signal(signal.SIGUSR1, handler)
     parent = os.getpid()
 
-    def signal_when_it_is_sent() -> None:
+    def send_signal() -> None:
         # The test writes a line when the request has reached the sandbox.
         sys.stdin.readline()
         os.kill(parent, signal.SIGUSR1)
 
-    threading.Thread(target=signal_when_it_is_sent, daemon=True).start()
+    threading.Thread(target=send_signal, daemon=True).start()
     try:
         client.invite_candidate(slow, job_position_id="pos_1", timeout=5, max_retries=0)
     except celper.ConnectionFailedError as error:
-        # In the child, where nobody is left who could finish it.
+        # In the child, which cannot finish the parent's call.
         assert child == 0
         assert error.outcome_unknown
         check()
@@ -141,6 +141,6 @@ elif way == "signal-handler":
         assert child > 0
     assert os.waitpid(child, 0)[1] == 0
 else:
-    raise SystemExit(f"no way {way}")
+    raise SystemExit(f"unknown way {way}")
 check()
 print("done")

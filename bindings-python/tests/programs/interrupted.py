@@ -1,4 +1,4 @@
-"""Waits in a call until Ctrl-C. Says when the interrupt came, and what the rest of the program still can do."""
+"""Waits in a call until Ctrl-C. Prints when the interrupt came, and the result of another call after it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 
 import celper
 
-# Where the tests run in a shell's background, the signal is ignored from the start.
+# A shell's background jobs ignore SIGINT.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 candidate, slow = sys.argv[1:]
 client = celper.Celper(rate_limits=None)

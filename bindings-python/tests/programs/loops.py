@@ -1,4 +1,4 @@
-"""Event loops that differ from the usual one."""
+"""Unusual event loops."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import asyncio
 from typing import Any
 
 
-class WatchesNothing(asyncio.SelectorEventLoop):
-    """Stands for Windows' proactor, which has no `add_reader`."""
+class LoopWithoutAddReader(asyncio.SelectorEventLoop):
+    """Has no `add_reader`, like the proactor loop of Windows."""
 
-    _watches = False
+    _initialized = False
 
     def __init__(self) -> None:
+        # This adds a reader for the loop's own wake-up pipe.
         super().__init__()
-        # Its own wake-up pipe was watched in time.
-        self._watches = True
+        self._initialized = True
 
     def add_reader(self, *arguments: Any) -> Any:  # type: ignore[override]
-        if self._watches:
+        if self._initialized:
             raise NotImplementedError
         return super().add_reader(*arguments)

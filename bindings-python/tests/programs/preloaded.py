@@ -1,4 +1,4 @@
-"""A WSGI application whose client was made, and used, before gunicorn forked its workers."""
+"""A WSGI application whose clients were created and used before gunicorn forked its workers."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ client.get_candidate_status(CANDIDATE, job_position_id="pos_1")
 asyncio.run(async_client.get_candidate_status(CANDIDATE, job_position_id="pos_1"))
 
 
-def in_flight() -> None:
+def slow_call() -> None:
     try:
         client.get_candidate_status(SLOW, job_position_id="pos_1")
     except celper.CelperError:
         pass
 
 
-# Still under way when the workers are forked.
-threading.Thread(target=in_flight, daemon=True).start()
+# Still in flight when the workers are forked.
+threading.Thread(target=slow_call, daemon=True).start()
 
 
 def app(environ: dict[str, str], start_response: Callable[[str, list[tuple[str, str]]], object]) -> Iterable[bytes]:

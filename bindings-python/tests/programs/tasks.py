@@ -1,4 +1,4 @@
-"""A celery application whose client was made, and used, before its workers were forked."""
+"""A celery application whose client was created and used before its workers were forked."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ app.conf.update(
         "control_folder": f"{FOLDER}/control",
     },
     broker_connection_retry_on_startup=True,
-    # A lost worker is to be seen as such.
+    # Each worker reserves one task, so that all of them get some.
     worker_prefetch_multiplier=1,
 )
 

@@ -1,4 +1,4 @@
-"""Checked by mypy and pyright, both strict; never run. Lines with an `ignore` must be errors, or the ignore itself is one."""
+"""Type checks by mypy and pyright, both strict; never run. An `ignore` on a line without an error is an error itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-//! A case as it stands in the files.
+//! The cases, as the files under `cases/` define them.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -7,15 +7,18 @@ use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 use serde_json::Value;
 
-/// The candidate and the job position of a case, unless it says otherwise.
-pub(crate) const CANDIDATE: &str = "cand_xyz789";
-/// See [`CANDIDATE`].
-pub(crate) const POSITION: &str = "pos_abc123";
+/// The default candidate of a case.
+pub(crate) const CANDIDATE_ID: &str = "cand_xyz789";
+/// The default job position of a case.
+pub(crate) const JOB_POSITION_ID: &str = "pos_abc123";
+
+/// The name of the client that `client` configures.
+pub(crate) const DEFAULT_CLIENT: &str = "client";
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Case {
-    /// The file that it is in, which is its topic.
+    /// The name of its file.
     #[serde(skip)]
     pub(crate) topic: String,
     pub(crate) name: String,
@@ -27,22 +30,24 @@ pub(crate) struct Case {
     pub(crate) faults: Vec<Value>,
     #[serde(default)]
     pub(crate) control: Vec<Control>,
+    /// The client is configured by the runner's environment variables.
     #[serde(default)]
-    pub(crate) environment: bool,
+    pub(crate) client_from_environment: bool,
     #[serde(default)]
     pub(crate) client: BTreeMap<String, Value>,
-    /// Further clients, by the names that steps call them by.
+    /// Further clients, by name.
     #[serde(default)]
     pub(crate) clients: BTreeMap<String, BTreeMap<String, Value>>,
-    pub(crate) opens: Option<Value>,
+    /// The expected error when the client cannot be created.
+    pub(crate) client_error: Option<Value>,
     #[serde(default)]
     pub(crate) steps: Vec<Step>,
-    pub(crate) wire: Option<Value>,
+    pub(crate) requests: Option<Value>,
     pub(crate) outbox: Option<Value>,
-    pub(crate) after: Option<Value>,
-    pub(crate) windows: Option<Value>,
-    pub(crate) proxied: Option<Value>,
-    pub(crate) elsewhere: Option<Value>,
+    pub(crate) candidates_after: Option<Value>,
+    pub(crate) rate_windows: Option<Value>,
+    pub(crate) proxy_requests: Option<Value>,
+    pub(crate) second_sandbox_requests: Option<Value>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -51,11 +56,11 @@ pub(crate) struct SandboxSetup {
     pub(crate) limits: Option<Limits>,
     #[serde(default)]
     pub(crate) tls: bool,
-    /// What the proxy demands, `user:password`; empty for a proxy that lets everybody through.
+    /// The credentials that the proxy demands, `user:password`; empty for a proxy that demands none.
     pub(crate) proxy: Option<String>,
 }
 
-/// What is left out is as documented.
+/// Limits that are left out have their documented values.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Limits {
@@ -73,21 +78,21 @@ pub(crate) struct Control {
     pub(crate) method: Option<String>,
     #[serde(default)]
     pub(crate) body: Value,
-    pub(crate) answer: Option<Value>,
+    pub(crate) response: Option<Value>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(untagged)]
 pub(crate) enum Step {
     Call(Box<Call>),
-    Together {
-        together: Vec<Call>,
+    Concurrent {
+        concurrent: Vec<Call>,
     },
     Control {
         control: Control,
     },
     Close {
-        /// Always true: a step must say something.
+        /// Always true.
         #[serde(rename = "close")]
         _close: bool,
     },
@@ -97,37 +102,37 @@ pub(crate) enum Step {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Call {
-    pub(crate) call: String,
-    #[serde(default, rename = "with")]
+    /// The operation's name.
+    #[serde(rename = "call")]
+    pub(crate) operation: String,
+    #[serde(default)]
     pub(crate) arguments: BTreeMap<String, Value>,
     #[serde(default = "one")]
     pub(crate) times: usize,
-    #[serde(default = "first_client")]
+    #[serde(default = "default_client")]
     pub(crate) client: String,
-    pub(crate) cancel: Option<Cancel>,
+    pub(crate) cancel: Option<CancelWhen>,
     pub(crate) result: Option<Value>,
     pub(crate) error: Option<Value>,
-    #[serde(default)]
-    pub(crate) cancelled: bool,
 }
 
 /// When a call is cancelled.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq)]
-pub(crate) enum Cancel {
-    /// As soon as the sandbox has its request.
-    #[serde(rename = "when received")]
-    Received,
-    /// Once its first request has been answered, or it has been under way for a while without a request.
+pub(crate) enum CancelWhen {
+    /// When the sandbox has received its request.
+    #[serde(rename = "when the request is received")]
+    RequestReceived,
+    /// When it waits for a retry or for a rate limit slot.
     #[serde(rename = "when waiting")]
     Waiting,
 }
 
-/// A request made by the judge itself, and the answer that must come of it.
+/// A request that the harness sends itself, and the expected response.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Http {
     pub(crate) http: HttpRequest,
-    pub(crate) answer: Value,
+    pub(crate) response: Value,
     #[serde(default = "one")]
     pub(crate) times: usize,
 }
@@ -137,11 +142,12 @@ pub(crate) struct Http {
 pub(crate) struct HttpRequest {
     pub(crate) method: String,
     pub(crate) target: String,
-    /// `X-API-Key` is the sandbox's unless it is named here; null leaves a header out.
+    /// `X-API-Key` defaults to the sandbox's key; null leaves a header out.
     #[serde(default)]
     pub(crate) headers: BTreeMap<String, Value>,
-    /// JSON, or with `text` any bytes.
+    /// A JSON body.
     pub(crate) body: Option<Value>,
+    /// A body that is sent as it is.
     pub(crate) text: Option<String>,
 }
 
@@ -149,8 +155,8 @@ fn one() -> usize {
     1
 }
 
-fn first_client() -> String {
-    "client".to_owned()
+fn default_client() -> String {
+    DEFAULT_CLIENT.to_owned()
 }
 
 fn one_new_candidate() -> Vec<Value> {
@@ -158,67 +164,57 @@ fn one_new_candidate() -> Vec<Value> {
 }
 
 impl Case {
-    /// Whether it speaks to the sandbox alone, and no language has a part in it.
-    pub(crate) fn is_plain_http(&self) -> bool {
+    /// Whether the case tests the sandbox itself, with plain HTTP requests and no client.
+    pub(crate) fn is_sandbox_case(&self) -> bool {
         self.steps.iter().any(|step| matches!(step, Step::Http(_)))
     }
 
-    /// What the schema cannot say.
-    fn check(&self) -> Result<()> {
-        let talks = |step: &Step| matches!(step, Step::Call(_) | Step::Together { .. } | Step::Close { .. });
-        if self.is_plain_http() && self.steps.iter().any(talks) {
-            bail!("plain HTTP and a client's calls do not go in one case");
+    /// Checks what the schema cannot express.
+    fn validate(&self) -> Result<()> {
+        if self.is_sandbox_case() && !self.steps.iter().all(|step| matches!(step, Step::Http(_) | Step::Control { .. }))
+        {
+            bail!("a case with plain HTTP steps cannot have steps of a client");
         }
-        if self.opens.is_some() != self.steps.is_empty() {
-            bail!("a case has either steps or, where no client can be made, `opens`");
+        if self.client_error.is_some() != self.steps.is_empty() {
+            bail!("a case has either `steps` or `client_error`");
         }
-        let calls = self.steps.iter().flat_map(|step| match step {
-            Step::Call(call) => std::slice::from_ref(&**call),
-            Step::Together { together } => together,
-            _ => &[],
-        });
-        for call in calls {
-            let outcomes = usize::from(call.result.is_some()) + usize::from(call.error.is_some());
-            if outcomes + usize::from(call.cancelled) != 1 || call.cancelled != call.cancel.is_some() {
-                bail!("a call has one of `result`, `error`, and `cancelled` with `cancel`");
-            }
-        }
-        if self.wire.is_none() && !self.is_plain_http() {
-            bail!("`wire` must say what is sent");
+        if self.requests.is_none() && !self.is_sandbox_case() {
+            bail!("`requests` is required");
         }
         Ok(())
     }
 }
 
-/// All cases, each file checked against the schema.
+/// Reads all cases, and checks each file against the schema.
 pub(crate) fn read_all(folder: &Path) -> Result<Vec<Case>> {
     let read = |path: &Path| -> Result<Value> {
         let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
         serde_json::from_str(&text).with_context(|| format!("{} is not JSON", path.display()))
     };
-    let schema = jsonschema::validator_for(&read(&folder.join("cases.schema.json"))?).context("the schema is none")?;
+    let schema =
+        jsonschema::validator_for(&read(&folder.join("cases.schema.json"))?).context("the schema is invalid")?;
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder.join("cases"))? {
         files.push(entry?.path());
     }
     files.sort();
     let mut cases: Vec<Case> = Vec::new();
-    for file in files.iter().filter(|file| file.extension().is_some_and(|ending| ending == "json")) {
+    for file in files.iter().filter(|file| file.extension().is_some_and(|extension| extension == "json")) {
         let content = read(file)?;
-        let problems: Vec<String> =
-            schema.iter_errors(&content).map(|problem| format!("{}: {problem}", problem.instance_path())).collect();
-        if !problems.is_empty() {
-            bail!("{} does not fit cases.schema.json:\n  {}", file.display(), problems.join("\n  "));
+        let errors: Vec<String> =
+            schema.iter_errors(&content).map(|error| format!("{}: {error}", error.instance_path())).collect();
+        if !errors.is_empty() {
+            bail!("{} does not match cases.schema.json:\n  {}", file.display(), errors.join("\n  "));
         }
         let topic = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let list = content.as_array().cloned().unwrap_or_default();
         for entry in list {
             let name = entry["name"].as_str().unwrap_or_default().to_owned();
             let case = serde_json::from_value::<Case>(entry).map_err(anyhow::Error::from);
-            let case = case.and_then(|case| case.check().map(|()| case));
+            let case = case.and_then(|case| case.validate().map(|()| case));
             let mut case = case.with_context(|| format!("{topic}: {name:?}"))?;
             if cases.iter().any(|other| other.name == case.name) {
-                bail!("{topic}: there are two cases named {name:?}");
+                bail!("{topic}: two cases are named {name:?}");
             }
             case.topic.clone_from(&topic);
             cases.push(case);
@@ -228,53 +224,54 @@ pub(crate) fn read_all(folder: &Path) -> Result<Vec<Case>> {
 }
 
 #[cfg(test)]
+impl Case {
+    fn calls(&self) -> impl Iterator<Item = &Call> {
+        self.steps.iter().flat_map(|step| match step {
+            Step::Call(call) => std::slice::from_ref(&**call),
+            Step::Concurrent { concurrent } => concurrent,
+            Step::Control { .. } | Step::Close { .. } | Step::Http(_) => &[],
+        })
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+    use crate::api_surface::ApiSurface;
 
-    /// What the files say, as text: names in it are found wherever they stand.
-    fn all() -> Vec<Case> {
-        read_all(Path::new(env!("CARGO_MANIFEST_DIR"))).unwrap()
-    }
-
-    fn calls(case: &Case) -> Vec<&Call> {
-        let steps = case.steps.iter().flat_map(|step| match step {
-            Step::Call(call) => vec![&**call],
-            Step::Together { together } => together.iter().collect(),
-            _ => Vec::new(),
-        });
-        steps.collect()
+    fn folder() -> &'static Path {
+        Path::new(env!("CARGO_MANIFEST_DIR"))
     }
 
     #[test]
-    fn every_kind_of_error_and_every_option_has_a_case() {
-        let cases = all();
-        assert!(cases.len() >= 120);
-        let face: Value = serde_json::from_str(include_str!("../face.json")).unwrap();
-        let named = |list: &Value, field: &str| -> BTreeSet<String> {
-            list.as_array().unwrap().iter().map(|row| row[field].as_str().unwrap().to_owned()).collect()
-        };
-        let errors = cases.iter().flat_map(|case| {
-            let opens = case.opens.iter();
-            opens.chain(calls(case).into_iter().filter_map(|call| call.error.as_ref()))
-        });
-        let kinds: BTreeSet<String> = errors.map(|error| error["kind"].as_str().unwrap().to_owned()).collect();
-        assert_eq!(kinds, named(&face["errors"]["kinds"], "kind"));
-        let options = cases.iter().flat_map(|case| case.client.keys().cloned());
-        let missing: Vec<String> = named(&face["options"], "name").difference(&options.collect()).cloned().collect();
+    fn every_error_kind_and_every_option_has_a_case() {
+        let cases = read_all(folder()).unwrap();
+        assert!(cases.len() >= 400);
+        let surface = ApiSurface::read(folder()).unwrap();
+        let errors = cases
+            .iter()
+            .flat_map(|case| case.client_error.iter().chain(case.calls().filter_map(|call| call.error.as_ref())));
+        let kinds: BTreeSet<&str> = errors.map(|error| error["kind"].as_str().unwrap()).collect();
+        // A panic in the core is `internal`: no request or response of a case can cause one.
+        let expected: BTreeSet<&str> =
+            surface.error_kinds.keys().map(String::as_str).filter(|kind| *kind != "internal").collect();
+        assert_eq!(kinds, expected);
+        let options: BTreeSet<&str> = cases.iter().flat_map(|case| case.client.keys().map(String::as_str)).collect();
+        let missing: Vec<&String> = surface.options.keys().filter(|name| !options.contains(name.as_str())).collect();
         assert!(missing.is_empty(), "no case sets {missing:?}");
     }
 
     #[test]
-    fn every_operation_meets_every_error_that_its_documentation_has() {
-        let cases = all();
-        let met: BTreeSet<(String, String)> = cases
+    fn every_operation_has_a_case_for_each_documented_error() {
+        let cases = read_all(folder()).unwrap();
+        let tested: BTreeSet<(&str, &str)> = cases
             .iter()
-            .flat_map(|case| calls(case))
-            .filter_map(|call| Some((call.call.clone(), call.error.as_ref()?["code"].as_str()?.to_owned())))
+            .flat_map(Case::calls)
+            .filter_map(|call| Some((call.operation.as_str(), call.error.as_ref()?["code"].as_str()?)))
             .collect();
-        let everywhere = [
+        let common = [
             "VALIDATION_ERROR",
             "INVALID_BODY",
             "UNAUTHORIZED",
@@ -288,7 +285,7 @@ mod tests {
         ];
         let mut expected: BTreeSet<(&str, &str)> = BTreeSet::new();
         for operation in celper::Operation::ALL {
-            expected.extend(everywhere.map(|code| (operation.name(), code)));
+            expected.extend(common.map(|code| (operation.name(), code)));
             if operation.is_action() {
                 expected.insert((operation.name(), "IDEMPOTENCY_CONFLICT"));
             }
@@ -297,8 +294,7 @@ mod tests {
             expected.extend([(operation, "INVALID_STATUS_TRANSITION"), (operation, "ANALYSIS_NOT_VIEWED")]);
         }
         expected.insert(("invite", "INVALID_STATUS"));
-        let missing: Vec<_> =
-            expected.iter().filter(|(operation, code)| !met.contains(&((*operation).into(), (*code).into()))).collect();
+        let missing: Vec<_> = expected.difference(&tested).collect();
         assert!(missing.is_empty(), "no case for {missing:?}");
     }
 }

@@ -1,11 +1,10 @@
-//! The languages: how each runner is started, and how each names the errors of the table.
+//! The languages: how to start each runner, and what each language names its error classes.
 
 use std::path::Path;
 
-use serde_json::{Value, json};
 use tokio::process::Command;
 
-use crate::face::Kind;
+use crate::api_surface::ApiSurface;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Language {
@@ -38,8 +37,8 @@ impl Language {
         }
     }
 
-    /// The program that speaks for the language.
-    pub(crate) fn command(self, repository: &Path) -> Command {
+    /// The command that starts the runner.
+    pub(crate) fn runner_command(self, repository: &Path) -> Command {
         let runners = repository.join("tests/conformance/runners");
         let python = |mode| {
             let mut command = Command::new(repository.join("bindings-python/.venv/bin/python"));
@@ -48,8 +47,8 @@ impl Language {
         };
         match self {
             Language::Rust => {
-                let here = std::env::current_exe().unwrap_or_default();
-                Command::new(here.with_file_name("celper-conformance-rust"))
+                let harness = std::env::current_exe().unwrap_or_default();
+                Command::new(harness.with_file_name("celper-conformance-rust"))
             }
             Language::PythonSync => python("sync"),
             Language::PythonAsync => python("async"),
@@ -63,58 +62,58 @@ impl Language {
         }
     }
 
-    /// The class that an error of a kind must have, and those that it must be an instance of.
-    pub(crate) fn classes(self, kind: &Kind) -> (String, Vec<String>) {
-        let own_and_above = || {
-            let mut all = vec![kind.class.clone()];
-            all.extend(kind.above.iter().cloned());
-            all
-        };
+    /// The class of an error of this kind, and all classes that it must be an instance of.
+    pub(crate) fn error_classes(self, surface: &ApiSurface, kind: &str, class: &str) -> (String, Vec<String>) {
+        let class_and_parents = || surface.with_parents(class).into_iter().map(str::to_owned).collect::<Vec<_>>();
         match self {
             Language::PythonSync | Language::PythonAsync => {
-                let mut all = own_and_above();
-                all.extend(kind.python_bases.iter().cloned());
-                (kind.class.clone(), all)
+                let mut classes = class_and_parents();
+                classes.extend(surface.python_error_bases.get(class).cloned());
+                (class.to_owned(), classes)
             }
             Language::Node => {
-                let mut all = own_and_above();
-                all.push("Error".to_owned());
-                (kind.class.clone(), all)
+                let mut classes = class_and_parents();
+                classes.push("Error".to_owned());
+                (class.to_owned(), classes)
             }
             Language::Kotlin => {
-                let renamed = |class: &String| format!("{}Exception", class.trim_end_matches("Error"));
-                let all: Vec<String> = own_and_above().iter().map(renamed).collect();
-                (renamed(&kind.class), all)
+                let renamed = |class: &str| format!("{}Exception", class.trim_end_matches("Error"));
+                (renamed(class), class_and_parents().iter().map(|class| renamed(class)).collect())
             }
-            Language::Rust => (case_name(&kind.kind, true), vec!["Error".to_owned()]),
-            Language::Swift => (case_name(&kind.kind, false), vec!["CelperError".to_owned()]),
+            Language::Rust => (case_name(kind, true), vec!["Error".to_owned()]),
+            Language::Swift => (case_name(kind, false), vec!["CelperError".to_owned()]),
         }
     }
 
-    /// What is thrown where a call was cancelled.
-    pub(crate) fn cancellation(self) -> Value {
-        json!(match self {
-            // Dropping the future leaves nobody to tell.
+    /// Whether results have a class at run time that a runner can report.
+    pub(crate) fn has_result_classes(self) -> bool {
+        self != Language::Node
+    }
+
+    /// The name of what a cancelled call throws.
+    pub(crate) fn cancellation(self) -> &'static str {
+        match self {
+            // A call is cancelled by dropping its future: nothing is thrown.
             Language::Rust => "dropped",
             Language::PythonSync => "KeyboardInterrupt",
             Language::PythonAsync => "CancelledError",
             Language::Node => "AbortError",
             Language::Kotlin => "CancellationException",
             Language::Swift => "CancellationError",
-        })
+        }
     }
 }
 
-/// `not_found` as `NotFound`, or as `notFound`.
-fn case_name(kind: &str, upper: bool) -> String {
-    let mut raise = upper;
+/// The enum case of a kind: `not_found` is `NotFound` in Rust and `notFound` in Swift.
+fn case_name(kind: &str, upper_first: bool) -> String {
+    let mut upper_next = upper_first;
     let mut name = String::new();
     for letter in kind.chars() {
         if letter == '_' {
-            raise = true;
+            upper_next = true;
         } else {
-            name.push(if raise { letter.to_ascii_uppercase() } else { letter });
-            raise = false;
+            name.push(if upper_next { letter.to_ascii_uppercase() } else { letter });
+            upper_next = false;
         }
     }
     name

@@ -1,62 +1,63 @@
-//! Judges every language by one set of cases.
+//! Runs one set of cases in every language.
 #![forbid(unsafe_code)]
 #![allow(clippy::print_stdout)]
-// What a JSON value lacks is null; nothing panics.
+// Indexing a JSON value gives null for what is missing; it does not panic.
 #![allow(clippy::indexing_slicing)]
 
-mod always;
+mod api_surface;
 mod case;
-mod face;
-mod judge;
+mod case_run;
+mod invariants;
 mod language;
 mod matrix;
 mod pattern;
 mod runner;
+mod sandbox_case;
 mod soak;
 mod template;
-mod world;
+mod test_env;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use celper_sandbox::{Options, Sandbox};
 use clap::Parser;
 use futures_util::stream::{self, StreamExt};
 use tokio::sync::Mutex;
 
+use crate::api_surface::ApiSurface;
 use crate::case::Case;
-use crate::face::Kind;
-use crate::judge::Court;
+use crate::case_run::Harness;
 use crate::language::Language;
-use crate::matrix::Column;
+use crate::matrix::{CaseResult, Column};
 use crate::runner::{Runner, Start};
 
-/// The column of the cases that look at the sandbox alone.
+/// The name of the column for the cases that test the sandbox itself.
 const SANDBOX: &str = "sandbox";
 
-/// Cases under way at a time: most of them wait most of the time.
-const SIDE_BY_SIDE: usize = 16;
+/// The number of cases that run at a time. Most of them spend their time waiting.
+const CONCURRENT_CASES: usize = 16;
 
 #[derive(Parser)]
 struct Arguments {
-    /// The languages to judge, by name; all of them if not said.
+    /// The languages to test, and `sandbox` for the cases that test the sandbox itself [default: all]
     #[arg(long, num_args = 1..)]
     languages: Vec<String>,
-    /// Only cases whose name, or topic, has this in it.
+    /// Run only the cases whose name or file name contains this
     #[arg(long, default_value = "")]
     only: String,
-    /// The repository.
+    /// The path of the repository
     #[arg(long, default_value = ".")]
     repository: PathBuf,
-    /// End with the first case that fails.
+    /// Stop at the first case that fails
     #[arg(long)]
     fail_fast: bool,
-    /// In place of the cases: so many seconds of random faults for each language.
+    /// Instead of the cases, make random calls against random faults for so many seconds in each language
     #[arg(long)]
     soak: Option<u64>,
-    /// The seed of the soak; a new one if not said.
+    /// The seed of the soak [default: random]
     #[arg(long)]
     seed: Option<u64>,
 }
@@ -74,118 +75,136 @@ async fn main() -> Result<ExitCode> {
     let repository = std::path::absolute(&arguments.repository)?;
     let known = |name: &String| name == SANDBOX || Language::ALL.iter().any(|language| language.name() == name);
     if let Some(unknown) = arguments.languages.iter().find(|name| !known(name)) {
-        bail!("{unknown} is none of the languages");
-    }
-    if let Some(seconds) = arguments.soak {
-        return soak_all(&repository, &arguments, Duration::from_secs(seconds)).await;
+        bail!("unknown language {unknown}");
     }
     let folder = repository.join("tests/conformance");
+    let surface = ApiSurface::read(&folder)?;
+    if let Some(seconds) = arguments.soak {
+        return soak_all(&repository, &surface, &arguments, Duration::from_secs(seconds)).await;
+    }
     let all = case::read_all(&folder)?;
-    let kinds = face::kinds(&std::fs::read_to_string(folder.join("face.json")).context("face.json")?)?;
-    let chosen = |case: &&Case| case.name.contains(&arguments.only) || case.topic.contains(&arguments.only);
-    let (http, cases): (Vec<&Case>, Vec<&Case>) = all.iter().filter(chosen).partition(|case| case.is_plain_http());
+    let selected = |case: &&Case| case.name.contains(&arguments.only) || case.topic.contains(&arguments.only);
+    let (sandbox_cases, cases): (Vec<&Case>, Vec<&Case>) =
+        all.iter().filter(selected).partition(|case| case.is_sandbox_case());
 
     let mut columns = Vec::new();
     for language in arguments.languages() {
-        columns.push(judged(&repository, language, &kinds, &cases, arguments.fail_fast).await);
+        columns.push(run_language(&repository, &surface, language, &cases, arguments.fail_fast).await);
     }
     if arguments.languages.is_empty() || arguments.languages.iter().any(|name| name == SANDBOX) {
-        columns.push(sandbox_alone(&http).await);
+        columns.push(run_sandbox_cases(&sandbox_cases).await);
     }
     let (text, passed, failed) = matrix::draw(&columns);
-    println!("{text}\n{passed} passed, {failed} failed");
-    Ok(if failed == 0 && passed > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    println!("{text}");
+    Ok(finish(passed, failed))
 }
 
-async fn soak_all(repository: &Path, arguments: &Arguments, length: Duration) -> Result<ExitCode> {
+/// Prints the totals. Running nothing is a failure too.
+fn finish(passed: usize, failed: usize) -> ExitCode {
+    println!("{passed} passed, {failed} failed");
+    if failed == 0 && passed > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+async fn soak_all(
+    repository: &Path,
+    surface: &ApiSurface,
+    arguments: &Arguments,
+    length: Duration,
+) -> Result<ExitCode> {
     let seed = arguments.seed.unwrap_or_else(|| fastrand::u64(..1_000_000_000));
-    println!("seed {seed}: --soak {} --seed {seed} plays the same stories again", length.as_secs());
+    println!("seed {seed}: run the same scenarios again with --soak {} --seed {seed}", length.as_secs());
     let (mut passed, mut failed) = (0, 0);
     for language in arguments.languages() {
-        let Some(account) = soak::soak(repository, language, seed, length).await? else {
+        let Some(summary) = soak::soak(repository, surface, language, seed, length).await? else {
             continue;
         };
         println!(
-            "{}: {} stories in {} requests: {} done, {} surely not done, {} unknown, {} cancelled; {} wrong",
+            "{}: {} scenarios in {} requests: {} done, {} not done, {} unknown, {} cancelled; {} wrong",
             language.name(),
-            account.stories,
-            account.requests,
-            account.done,
-            account.refused,
-            account.unknown,
-            account.cancelled,
-            account.problems.len()
+            summary.scenarios,
+            summary.requests,
+            summary.done,
+            summary.not_done,
+            summary.unknown,
+            summary.cancelled,
+            summary.failures.len()
         );
-        for problem in &account.problems {
-            println!("  {problem}");
+        for failure in &summary.failures {
+            println!("  {failure}");
         }
-        failed += account.problems.len();
-        passed += account.stories - account.problems.len();
+        failed += summary.failures.len();
+        passed += summary.scenarios - summary.failures.len();
     }
-    println!("{passed} passed, {failed} failed");
-    Ok(if failed == 0 && passed > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(finish(passed, failed))
 }
 
-async fn judged(repository: &Path, language: Language, kinds: &[Kind], cases: &[&Case], fail_fast: bool) -> Column {
+async fn run_language(
+    repository: &Path,
+    surface: &ApiSurface,
+    language: Language,
+    cases: &[&Case],
+    fail_fast: bool,
+) -> Column {
     let started = Instant::now();
-    let results = match try_judge(repository, language, kinds, cases, fail_fast).await {
-        Ok(Some(results)) => results,
+    let failures = match run_cases(repository, surface, language, cases, fail_fast).await {
+        Ok(Some(failures)) => failures,
         Ok(None) => return Column { language: language.name(), cases: Vec::new(), skipped: cases.len() },
-        // A runner that does not run fails every case.
-        Err(problem) => vec![vec![format!("{problem:#}")]; cases.len()],
+        // A runner that cannot run fails every case.
+        Err(error) => vec![vec![format!("{error:#}")]; cases.len()],
     };
     println!("{}: {} cases in {:.1} s", language.name(), cases.len(), started.elapsed().as_secs_f64());
-    column(language.name(), cases, results)
+    column(language.name(), cases, failures)
 }
 
-async fn try_judge(
+/// The failures of each case, or none if this machine lacks the language's toolchain.
+async fn run_cases(
     repository: &Path,
+    surface: &ApiSurface,
     language: Language,
-    kinds: &[Kind],
     cases: &[&Case],
     fail_fast: bool,
 ) -> Result<Option<Vec<Vec<String>>>> {
-    let environment = Sandbox::start(Options { limits_enabled: false, ..Options::default() }).await?;
-    let (url, key) = (environment.base_url(), environment.api_key().to_owned());
-    let runner = match Runner::start(language.command(repository), &url, &key).await? {
+    let shared_sandbox = Sandbox::start(Options { limits_enabled: false, ..Options::default() }).await?;
+    let (url, key) = (shared_sandbox.base_url(), shared_sandbox.api_key().to_owned());
+    let runner = match Runner::start(language.runner_command(repository), &url, &key).await? {
         Start::Ready(runner) => runner,
         Start::Skipped(reason) => {
             println!("{reason}");
             return Ok(None);
         }
     };
-    let environment = Mutex::new(environment);
-    let cancelling = Mutex::new(());
-    let court = Court { language, kinds, runner: &runner, environment: &environment, cancelling: &cancelling };
-    let court = &court;
-    let numbered = cases
-        .iter()
-        .enumerate()
-        .map(|(number, case)| async move { (number, judge::problems(court, number, case).await) });
-    let mut under_way = stream::iter(numbered).buffer_unordered(SIDE_BY_SIDE);
-    let mut results = vec![vec!["not tried".to_owned()]; cases.len()];
-    while let Some((number, problems)) = under_way.next().await {
-        let failed = !problems.is_empty();
-        if let Some(place) = results.get_mut(number) {
-            *place = problems;
+    let (shared_sandbox, cancel_lock) = (Mutex::new(shared_sandbox), Mutex::new(()));
+    let harness =
+        Harness { language, surface, runner: &runner, shared_sandbox: &shared_sandbox, cancel_lock: &cancel_lock };
+    let harness = &harness;
+    let runs = cases.iter().enumerate().map(|(number, case)| async move { (number, harness.run(number, case).await) });
+    let mut runs = stream::iter(runs).buffer_unordered(CONCURRENT_CASES);
+    let mut results = vec![vec!["not run".to_owned()]; cases.len()];
+    while let Some((number, failures)) = runs.next().await {
+        let failed = !failures.is_empty();
+        if let Some(result) = results.get_mut(number) {
+            *result = failures;
         }
         if failed && fail_fast {
             return Ok(Some(results));
         }
     }
-    drop(under_way);
+    drop(runs);
     runner.finish().await?;
     Ok(Some(results))
 }
 
-/// The sandbox beside the API's documentation, with no client between.
-async fn sandbox_alone(cases: &[&Case]) -> Column {
-    let results = stream::iter(cases.iter().map(|case| judge::http_problems(case))).buffered(SIDE_BY_SIDE);
-    column(SANDBOX, cases, results.collect().await)
+/// Compares the sandbox with the API's documentation, without a client.
+async fn run_sandbox_cases(cases: &[&Case]) -> Column {
+    let runs = stream::iter(cases.iter().map(|case| sandbox_case::run(case))).buffered(CONCURRENT_CASES);
+    column(SANDBOX, cases, runs.collect().await)
 }
 
-fn column(language: &'static str, cases: &[&Case], results: Vec<Vec<String>>) -> Column {
-    let cases = cases.iter().zip(results);
-    let cases = cases.map(|(case, problems)| (case.topic.clone(), case.name.clone(), problems)).collect();
-    Column { language, cases, skipped: 0 }
+fn column(language: &'static str, cases: &[&Case], failures: Vec<Vec<String>>) -> Column {
+    let results = cases.iter().zip(failures).map(|(case, failures)| CaseResult {
+        topic: case.topic.clone(),
+        name: case.name.clone(),
+        failures,
+    });
+    Column { language, cases: results.collect(), skipped: 0 }
 }

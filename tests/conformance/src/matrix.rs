@@ -1,59 +1,74 @@
-//! The cases by language, for people: a row for each topic, and every failure with its reason.
+//! The report: a table with a row for each topic and a column for each language, and all failures.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
-/// What came of all cases in one language.
+/// The results of one language.
 pub(crate) struct Column {
     pub(crate) language: &'static str,
-    /// Topic and name of each case, and what was wrong.
-    pub(crate) cases: Vec<(String, String, Vec<String>)>,
-    /// Cases that were not tried, as this machine cannot have the language.
+    pub(crate) cases: Vec<CaseResult>,
+    /// The number of cases that did not run because this machine lacks the language's toolchain.
     pub(crate) skipped: usize,
 }
 
-/// The whole table as text, and how many cases passed and failed.
-pub(crate) fn draw(columns: &[Column]) -> (String, usize, usize) {
-    let mut topics: BTreeMap<&str, ()> = BTreeMap::new();
-    for (topic, ..) in columns.iter().flat_map(|column| &column.cases) {
-        topics.insert(topic, ());
+pub(crate) struct CaseResult {
+    pub(crate) topic: String,
+    pub(crate) name: String,
+    /// Empty if the case passed.
+    pub(crate) failures: Vec<String>,
+}
+
+impl Column {
+    fn failed(&self) -> impl Iterator<Item = &CaseResult> {
+        self.cases.iter().filter(|case| !case.failures.is_empty())
     }
+
+    fn failed_count(&self) -> usize {
+        self.failed().count()
+    }
+
+    fn passed_count(&self) -> usize {
+        self.cases.len() - self.failed_count()
+    }
+}
+
+/// The report as text, and how many cases passed and failed.
+pub(crate) fn draw(columns: &[Column]) -> (String, usize, usize) {
+    let topics: BTreeSet<&str> =
+        columns.iter().flat_map(|column| &column.cases).map(|case| case.topic.as_str()).collect();
     let mut text = String::new();
     for column in columns {
-        let mut failed = column.cases.iter().filter(|(_, _, problems)| !problems.is_empty()).peekable();
-        // A runner that does not run has one reason for all.
-        let same = |first: &[String]| column.cases.iter().all(|(_, _, problems)| problems == first);
-        if let Some((_, _, problems)) =
-            failed.peek().filter(|(_, _, problems)| column.cases.len() > 1 && same(problems))
+        // A runner that cannot start has the same failure in every case: print it once.
+        if let [first, _, ..] = column.cases.as_slice()
+            && !first.failures.is_empty()
+            && column.cases.iter().all(|case| case.failures == first.failures)
         {
-            text.push_str(&format!("FAILED {}: every case\n  {}\n", column.language, problems.join("\n  ")));
+            text.push_str(&format!("FAILED {}: every case\n  {}\n", column.language, first.failures.join("\n  ")));
             continue;
         }
-        for (topic, name, problems) in failed {
-            text.push_str(&format!("FAILED {}: {topic}: {name}\n  {}\n", column.language, problems.join("\n  ")));
+        for CaseResult { topic, name, failures } in column.failed() {
+            text.push_str(&format!("FAILED {}: {topic}: {name}\n  {}\n", column.language, failures.join("\n  ")));
         }
     }
-    let widest = topics.keys().map(|topic| topic.len()).max().unwrap_or(0).max("failed".len());
+    let first_width = topics.iter().map(|topic| topic.len()).max().unwrap_or(0).max("skipped".len());
     let widths: Vec<usize> = columns.iter().map(|column| column.language.len().max(9)).collect();
     let mut row = |first: &str, cells: Vec<String>| {
-        text.push_str(&format!("{first:widest$}"));
+        text.push_str(&format!("{first:first_width$}"));
         for (cell, width) in cells.iter().zip(&widths) {
             text.push_str(&format!("  {cell:>width$}"));
         }
         text.push('\n');
     };
     row("", columns.iter().map(|column| column.language.to_owned()).collect());
-    for topic in topics.keys() {
-        let of = |column: &Column| {
-            let own: Vec<_> = column.cases.iter().filter(|(own, ..)| own == topic).collect();
-            let passed = own.iter().filter(|(_, _, problems)| problems.is_empty()).count();
-            if own.is_empty() { "-".to_owned() } else { format!("{passed}/{}", own.len()) }
+    for topic in topics {
+        let cell = |column: &Column| {
+            let cases: Vec<_> = column.cases.iter().filter(|case| case.topic == topic).collect();
+            let passed = cases.iter().filter(|case| case.failures.is_empty()).count();
+            if cases.is_empty() { "-".to_owned() } else { format!("{passed}/{}", cases.len()) }
         };
-        row(topic, columns.iter().map(of).collect());
+        row(topic, columns.iter().map(cell).collect());
     }
-    let passed = |column: &Column| column.cases.iter().filter(|(_, _, problems)| problems.is_empty()).count();
-    let failed = |column: &Column| column.cases.len() - passed(column);
-    row("passed", columns.iter().map(|column| passed(column).to_string()).collect());
-    row("failed", columns.iter().map(|column| failed(column).to_string()).collect());
+    row("passed", columns.iter().map(|column| column.passed_count().to_string()).collect());
+    row("failed", columns.iter().map(|column| column.failed_count().to_string()).collect());
     row("skipped", columns.iter().map(|column| column.skipped.to_string()).collect());
-    (text, columns.iter().map(passed).sum(), columns.iter().map(failed).sum())
+    (text, columns.iter().map(Column::passed_count).sum(), columns.iter().map(Column::failed_count).sum())
 }

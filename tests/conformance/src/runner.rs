@@ -1,4 +1,4 @@
-//! A language's runner: a process that is told what to call, and says what came of it.
+//! A language's runner: a process that receives commands as lines of JSON and responds with lines of JSON.
 
 use std::collections::HashMap;
 use std::process::Stdio;
@@ -12,11 +12,11 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::sync::oneshot;
 
-/// Longer than anything in a case takes; a runner that says nothing for so long is stuck.
-const PATIENCE: Duration = Duration::from_secs(180);
+/// Longer than any step of a case takes: a runner without a response after this time hangs.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(180);
 
-/// What a runner says whose toolchain this machine cannot have.
-const SKIPPED: &str = " was skipped: ";
+/// In the first line of a runner whose toolchain is not available on this machine.
+const SKIPPED_MARKER: &str = " was skipped: ";
 
 pub(crate) enum Start {
     Ready(Box<Runner>),
@@ -24,17 +24,18 @@ pub(crate) enum Start {
     Skipped(String),
 }
 
-type Waiting = Arc<Mutex<HashMap<u64, oneshot::Sender<Value>>>>;
+/// The senders for responses that have not arrived yet, by command id.
+type PendingResponses = Arc<Mutex<HashMap<u64, oneshot::Sender<Value>>>>;
 
 pub(crate) struct Runner {
     process: Child,
     input: tokio::sync::Mutex<ChildStdin>,
-    waiting: Waiting,
-    next: AtomicU64,
+    pending: PendingResponses,
+    next_id: AtomicU64,
 }
 
 impl Runner {
-    /// Starts the program, and waits until it has loaded its package.
+    /// Starts the process and waits until it has loaded its package.
     pub(crate) async fn start(mut command: Command, base_url: &str, api_key: &str) -> Result<Start> {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
         command.env("CELPER_BASE_URL", base_url).env("CELPER_API_KEY", api_key);
@@ -46,82 +47,85 @@ impl Runner {
             bail!("the runner has no pipes");
         };
         let mut lines = BufReader::new(output).lines();
-        let ready =
-            tokio::time::timeout(PATIENCE, lines.next_line()).await.context("the runner did not get ready")??;
-        if let Some(line) = ready.as_deref().filter(|line| line.contains(SKIPPED)) {
+        let first_line = tokio::time::timeout(RESPONSE_TIMEOUT, lines.next_line())
+            .await
+            .context("the runner did not start in time")??;
+        if let Some(line) = first_line.as_deref().filter(|line| line.contains(SKIPPED_MARKER)) {
             return Ok(Start::Skipped(line.to_owned()));
         }
-        if !ready.as_deref().is_some_and(|line| line.contains("\"ready\"")) {
-            bail!("{:?} did not get ready; it said {ready:?}", command.as_std());
+        if !first_line.as_deref().is_some_and(|line| line.contains("\"ready\"")) {
+            bail!("{:?} did not report that it is ready; its first line is {first_line:?}", command.as_std());
         }
-        let waiting = Waiting::default();
-        tokio::spawn(deliver(lines, Arc::clone(&waiting)));
+        let pending = PendingResponses::default();
+        tokio::spawn(dispatch_responses(lines, Arc::clone(&pending)));
         let input = tokio::sync::Mutex::new(input);
-        Ok(Start::Ready(Box::new(Runner { process, input, waiting, next: AtomicU64::new(1) })))
+        Ok(Start::Ready(Box::new(Runner { process, input, pending, next_id: AtomicU64::new(1) })))
     }
 
-    /// Sends a request, to be answered under the id that it gets.
-    pub(crate) async fn begin(&self, mut request: Value) -> Result<Pending> {
-        let id = self.next.fetch_add(1, Ordering::Relaxed);
-        request["id"] = id.into();
+    /// Sends a command without waiting for its response.
+    pub(crate) async fn send(&self, mut command: Value) -> Result<PendingResponse> {
+        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+        command["id"] = id.into();
         let (sender, receiver) = oneshot::channel();
-        lock(&self.waiting).insert(id, sender);
-        self.write(&request).await?;
-        Ok(Pending { id, receiver })
+        lock(&self.pending).insert(id, sender);
+        self.write(&command).await?;
+        Ok(PendingResponse { id, receiver })
     }
 
-    pub(crate) async fn ask(&self, request: Value) -> Result<Value> {
-        self.begin(request).await?.answer().await
+    /// Sends a command and waits for its response.
+    pub(crate) async fn request(&self, command: Value) -> Result<Value> {
+        self.send(command).await?.wait().await
     }
 
-    pub(crate) async fn cancel(&self, call: &Pending) -> Result<()> {
-        let id = self.next.fetch_add(1, Ordering::Relaxed);
-        self.write(&json!({"id": id, "do": "cancel", "call": call.id})).await
+    /// Cancels the call of this pending response.
+    pub(crate) async fn cancel(&self, call: &PendingResponse) -> Result<()> {
+        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+        self.write(&json!({"id": id, "command": "cancel", "call_id": call.id})).await
     }
 
-    async fn write(&self, request: &Value) -> Result<()> {
-        let line = format!("{request}\n");
+    async fn write(&self, command: &Value) -> Result<()> {
+        let line = format!("{command}\n");
         let mut input = self.input.lock().await;
-        input.write_all(line.as_bytes()).await.context("the runner has gone")?;
-        input.flush().await.context("the runner has gone")
+        input.write_all(line.as_bytes()).await.context("the runner has exited")?;
+        input.flush().await.context("the runner has exited")
     }
 
-    /// Lets the program end, as it must when nobody tells it more.
+    /// Closes the input and waits for the process, which must exit then.
     pub(crate) async fn finish(mut self) -> Result<()> {
         drop(self.input);
-        let ended = tokio::time::timeout(PATIENCE, self.process.wait()).await;
-        let status = ended.context("the runner did not end with its input")??;
+        let exited = tokio::time::timeout(RESPONSE_TIMEOUT, self.process.wait()).await;
+        let status = exited.context("the runner did not exit when its input was closed")??;
         if !status.success() {
-            bail!("the runner ended with {status}");
+            bail!("the runner exited with {status}");
         }
         Ok(())
     }
 }
 
-/// A request under way.
-pub(crate) struct Pending {
+/// A command whose response has not been read yet.
+pub(crate) struct PendingResponse {
     id: u64,
     receiver: oneshot::Receiver<Value>,
 }
 
-impl Pending {
-    pub(crate) async fn answer(self) -> Result<Value> {
-        let answer = tokio::time::timeout(PATIENCE, self.receiver).await.context("the runner gives no answer")?;
-        answer.context("the runner has died")
+impl PendingResponse {
+    pub(crate) async fn wait(self) -> Result<Value> {
+        let response = tokio::time::timeout(RESPONSE_TIMEOUT, self.receiver).await;
+        response.context("the runner does not respond")?.context("the runner has exited")
     }
 }
 
-async fn deliver(mut lines: Lines<BufReader<ChildStdout>>, waiting: Waiting) {
+async fn dispatch_responses(mut lines: Lines<BufReader<ChildStdout>>, pending: PendingResponses) {
     while let Ok(Some(line)) = lines.next_line().await {
-        let answer: Value = serde_json::from_str(&line).unwrap_or_else(|_| json!({"crash": line}));
-        let receiver = answer["id"].as_u64().and_then(|id| lock(&waiting).remove(&id));
-        if let Some(receiver) = receiver {
-            // The case may have been given up.
-            let _ = receiver.send(answer);
+        let response: Value = serde_json::from_str(&line).unwrap_or_else(|_| json!({"crash": line}));
+        let sender = response["id"].as_u64().and_then(|id| lock(&pending).remove(&id));
+        if let Some(sender) = sender {
+            // The receiver is gone if the case has been abandoned.
+            let _ = sender.send(response);
         }
     }
-    // Whoever still waits is told by the drop of the senders.
-    lock(&waiting).clear();
+    // Dropping the senders wakes the receivers with an error.
+    lock(&pending).clear();
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

@@ -1,9 +1,9 @@
-//! Minutes of calls while everything goes wrong at random: in the end what the callers were told must agree with what the
-//! sandbox did.
+//! Runs random calls against random faults for a while, then compares what the callers were told with what the sandbox did.
 //!
-//! A story is a candidate of its own, the faults that its requests will meet, and one call, perhaps cancelled, perhaps made
-//! again with the same idempotency key. It follows from the seed and its number alone.
+//! A scenario has a candidate of its own, the faults for its requests, and one call. The call can be cancelled, and a call with
+//! an unknown outcome can be repeated with the same idempotency key. Seed and number determine the scenario.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -15,40 +15,44 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-use crate::case::POSITION;
+use crate::api_surface::ApiSurface;
+use crate::case::JOB_POSITION_ID;
 use crate::language::Language;
 use crate::runner::{Runner, Start};
-use crate::world::{control, plain_client};
+use crate::test_env::{control, logged_requests, plain_http_client};
 
-/// Callers under way at a time.
+/// The number of calls in progress at a time.
 const CALLERS: usize = 32;
-/// Attempts end after this, so that slow answers become timeouts.
+/// In seconds. Short, so that delayed responses become timeouts.
 const ATTEMPT_TIMEOUT: f64 = 0.4;
+/// The client's name in the runner.
+const CLIENT: &str = "soak";
 
-/// What came of all stories of a language.
-pub(crate) struct Account {
-    pub(crate) stories: usize,
+/// The counts and failures of one language.
+pub(crate) struct Summary {
+    pub(crate) scenarios: usize,
     pub(crate) done: usize,
-    pub(crate) refused: usize,
+    pub(crate) not_done: usize,
     pub(crate) unknown: usize,
     pub(crate) cancelled: usize,
     pub(crate) requests: usize,
-    pub(crate) problems: Vec<String>,
+    pub(crate) failures: Vec<String>,
 }
 
-struct Story {
+#[derive(Debug)]
+struct Scenario {
     number: u64,
-    candidate: String,
+    candidate_id: String,
     operation: &'static str,
     faults: Vec<Value>,
     max_retries: u64,
     cancel_after: Option<Duration>,
-    again: bool,
+    repeat_if_unknown: bool,
 }
 
-/// What a caller was told.
+/// What the SDK reports to its caller.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Told {
+enum Outcome {
     Done,
     NotDone,
     Unknown,
@@ -57,14 +61,15 @@ enum Told {
 
 pub(crate) async fn soak(
     repository: &Path,
+    surface: &ApiSurface,
     language: Language,
     seed: u64,
     length: Duration,
-) -> Result<Option<Account>> {
+) -> Result<Option<Summary>> {
     let options = Options { limits_enabled: false, log_capacity: 1_000_000, ..Options::default() };
     let sandbox = Sandbox::start(options).await?;
     let (url, key) = (sandbox.base_url(), sandbox.api_key().to_owned());
-    let runner = match Runner::start(language.command(repository), &url, &key).await? {
+    let runner = match Runner::start(language.runner_command(repository), &url, &key).await? {
         Start::Ready(runner) => runner,
         Start::Skipped(reason) => {
             println!("{reason}");
@@ -72,189 +77,185 @@ pub(crate) async fn soak(
         }
     };
     let opened = runner
-        .ask(json!({"do": "open", "client": "soak", "options": {
+        .request(json!({"command": "open", "client": CLIENT, "options": {
             "api_key": key, "base_url": url, "rate_limits": null, "attempt_timeout": ATTEMPT_TIMEOUT, "timeout": 30,
         }}))
         .await?;
     if !opened["opened"].is_object() {
-        bail!("no client: {opened}");
+        bail!("the client could not be created: {opened}");
     }
-    let http = plain_client(None)?;
-    let (next, end) = (AtomicU64::new(0), Instant::now() + length);
+    let http = plain_http_client(None)?;
+    let (next_number, end) = (AtomicU64::new(0), Instant::now() + length);
     let callers = (0..CALLERS).map(|caller| {
-        let (next, runner, http, url) = (&next, &runner, &http, &url);
+        let (next_number, runner, http, url) = (&next_number, &runner, &http, &url);
         async move {
-            let mut told = Vec::new();
+            let mut outcomes = Vec::new();
             while Instant::now() < end {
-                // At most one call at a time may be one that will be cancelled.
-                let story = Story::of(seed, next.fetch_add(1, Ordering::Relaxed), caller == 0);
-                let outcome = play(runner, http, url, &story).await?;
-                told.push((story, outcome));
+                // Only one cancellable call can be in progress at a time.
+                let scenario = Scenario::new(seed, next_number.fetch_add(1, Ordering::Relaxed), caller == 0);
+                let outcome = run(runner, surface, http, url, &scenario).await?;
+                outcomes.push((scenario, outcome));
             }
-            Ok::<_, anyhow::Error>(told)
+            Ok::<_, anyhow::Error>(outcomes)
         }
     });
-    let mut told = Vec::new();
+    let mut outcomes = Vec::new();
     for caller in join_all(callers).await {
-        told.extend(caller?);
+        outcomes.extend(caller?);
     }
     runner.finish().await?;
-    settle(&http, &url).await?;
-    account(&http, &url, told).await.map(Some)
+    wait_until_idle(&http, &url).await?;
+    summarize(&http, &url, &outcomes).await.map(Some)
 }
 
-impl Story {
-    fn of(seed: u64, number: u64, cancellable: bool) -> Self {
+impl Scenario {
+    fn new(seed: u64, number: u64, cancellable: bool) -> Self {
         let mut random = Rng::with_seed(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(number));
-        let operation = one_of(&mut random, ["invite", "invite", "select", "reject", "status"]);
-        let faults = (0..random.usize(..4)).map(|_| fault(&mut random)).collect();
-        Story {
+        let operation = choose(&mut random, ["invite", "invite", "select", "reject", "status"]);
+        let faults = (0..random.usize(..4)).map(|_| random_fault(&mut random)).collect();
+        Scenario {
             number,
-            candidate: format!("soak_{number}"),
+            candidate_id: format!("soak_{number}"),
             operation,
             faults,
             max_retries: random.u64(..4),
             cancel_after: (cancellable && random.bool()).then(|| Duration::from_millis(random.u64(..600))),
-            again: random.u8(..4) == 0,
+            repeat_if_unknown: random.u8(..4) == 0,
         }
-    }
-
-    fn describe(&self) -> String {
-        let Story { number, operation, faults, max_retries, cancel_after, again, .. } = self;
-        let faults = Value::from(faults.clone());
-        format!(
-            "story {number}: {operation}, {max_retries} retries, cancelled after {cancel_after:?}, again: {again}, {faults}"
-        )
     }
 }
 
-/// Something that a server or a network does. None of it is a lie: nobody refuses what it did.
-fn fault(random: &mut Rng) -> Value {
-    let act = one_of(random, ["before", "none"]);
+/// A fault of a server or a network. None reports an action as refused that took place: that would be the service's own fault.
+fn random_fault(random: &mut Rng) -> Value {
+    let act = choose(random, ["before", "none"]);
     match random.u8(..12) {
         0 => json!({"kind": "status", "status": 429, "headers": {"Retry-After": "0"}}),
-        1 | 2 => json!({"kind": "status", "status": one_of(random, [500, 502, 503, 504]), "act": act}),
-        3 => json!({"kind": "delay", "seconds": random.f64(), "act": one_of(random, ["before", "after"])}),
+        1 | 2 => json!({"kind": "status", "status": choose(random, [500, 502, 503, 504]), "act": act}),
+        3 => json!({"kind": "delay", "seconds": random.f64(), "act": choose(random, ["before", "after"])}),
         4 | 5 => json!({"kind": "close", "reset": random.bool(), "act": act}),
         6 => json!({"kind": "cut", "afterBytes": random.u64(..60)}),
         7 => json!({"kind": "drip", "bytesPerSecond": random.u64(50..5_000)}),
-        8 => json!({"kind": "not_json", "status": one_of(random, [200, 502])}),
+        8 => json!({"kind": "not_json", "status": choose(random, [200, 502])}),
         9 => json!({"kind": "endless"}),
         10 => json!({"kind": "answer", "data": {"status": 7}}),
         _ => json!({"kind": "close_idle"}),
     }
 }
 
-fn one_of<T: Copy, const N: usize>(random: &mut Rng, all: [T; N]) -> T {
+fn choose<T: Copy, const N: usize>(random: &mut Rng, all: [T; N]) -> T {
     all[random.usize(..N)]
 }
 
-async fn play(runner: &Runner, http: &reqwest::Client, url: &str, story: &Story) -> Result<Told> {
-    let ready = if matches!(story.operation, "select" | "reject") { "interviewed" } else { "new" };
+async fn run(
+    runner: &Runner,
+    surface: &ApiSurface,
+    http: &reqwest::Client,
+    url: &str,
+    scenario: &Scenario,
+) -> Result<Outcome> {
+    let initial_status = if matches!(scenario.operation, "select" | "reject") { "interviewed" } else { "new" };
     let candidate = json!({
-        "candidateId": story.candidate, "jobPositionId": POSITION, "status": ready, "analysisViewed": true
+        "candidateId": scenario.candidate_id, "jobPositionId": JOB_POSITION_ID, "status": initial_status,
+        "analysisViewed": true
     });
     control(http, url, "POST", "candidates", &candidate).await?;
-    for fault in &story.faults {
+    for fault in &scenario.faults {
         let mut fault = fault.clone();
-        fault["candidateId"] = story.candidate.as_str().into();
+        fault["candidateId"] = scenario.candidate_id.as_str().into();
         control(http, url, "POST", "faults", &fault).await?;
     }
-    let mut arguments = json!({
-        "candidate_id": story.candidate, "job_position_id": POSITION, "max_retries": story.max_retries
+    let mut command = json!({
+        "command": "call", "client": CLIENT, "method": surface.method(scenario.operation)?,
+        "arguments": {
+            "candidate_id": scenario.candidate_id, "job_position_id": JOB_POSITION_ID,
+            "max_retries": scenario.max_retries,
+        },
+        "cancellable": scenario.cancel_after.is_some(),
     });
-    let request = json!({
-        "do": "call", "client": "soak", "operation": story.operation, "arguments": arguments,
-        "cancellable": story.cancel_after.is_some(),
-    });
-    let pending = runner.begin(request.clone()).await?;
-    if let Some(after) = story.cancel_after {
-        sleep(after).await;
+    let pending = runner.send(command.clone()).await?;
+    if let Some(delay) = scenario.cancel_after {
+        sleep(delay).await;
         runner.cancel(&pending).await?;
     }
-    let answer = pending.answer().await?;
-    let told = told(&answer)?;
-    let key = &answer["error"]["idempotency_key"];
-    if !(told == Told::Unknown && story.again && key.is_string()) {
-        return Ok(told);
+    let response = pending.wait().await?;
+    let first = outcome(&response)?;
+    let key = &response["error"]["idempotency_key"];
+    if !(first == Outcome::Unknown && scenario.repeat_if_unknown && key.is_string()) {
+        return Ok(first);
     }
-    // What the error advises: the same call again with the same key.
-    arguments["idempotency_key"] = key.clone();
-    let mut again = request;
-    again["arguments"] = arguments;
-    again["cancellable"] = false.into();
-    Ok(match self::told(&runner.ask(again).await?)? {
-        // That the second call was refused says nothing of the first: the service may have forgotten a 5xx.
-        Told::NotDone => Told::Unknown,
-        told => told,
+    // Do what the error's message advises: repeat the call with the same idempotency key.
+    command["arguments"]["idempotency_key"] = key.clone();
+    command["cancellable"] = false.into();
+    Ok(match outcome(&runner.request(command).await?)? {
+        // An error response to the second call says nothing about the first: the service does not store a 5xx under its key.
+        Outcome::NotDone => Outcome::Unknown,
+        second => second,
     })
 }
 
-fn told(answer: &Value) -> Result<Told> {
-    if answer["result"].is_object() {
-        Ok(Told::Done)
-    } else if answer["error"].is_object() {
-        Ok(if answer["error"]["outcome_unknown"] == true { Told::Unknown } else { Told::NotDone })
-    } else if !answer["cancelled"].is_null() {
-        Ok(Told::Cancelled)
+fn outcome(response: &Value) -> Result<Outcome> {
+    if response["result"].is_object() {
+        Ok(Outcome::Done)
+    } else if response["error"].is_object() {
+        Ok(if response["error"]["outcome_unknown"] == true { Outcome::Unknown } else { Outcome::NotDone })
+    } else if !response["cancelled"].is_null() {
+        Ok(Outcome::Cancelled)
     } else {
-        bail!("a call came to something else: {answer}")
+        bail!("unexpected outcome of a call: {response}")
     }
 }
 
-/// Waits until the sandbox has nothing left to do.
-async fn settle(http: &reqwest::Client, url: &str) -> Result<()> {
-    loop {
-        let requests = control(http, url, "GET", "requests", &Value::Null).await?;
-        let over = |request: &Value| !request["answered"].is_null() || request["clientClosed"] == true;
-        let closed = |request: &Value| request["fault"] == "close";
-        let open =
-            requests.as_array().into_iter().flatten().filter(|request| !over(request) && !closed(request)).count();
-        if open == 0 {
-            return Ok(());
-        }
+/// Waits until the sandbox has finished all requests.
+async fn wait_until_idle(http: &reqwest::Client, url: &str) -> Result<()> {
+    let finished = |request: &Value| {
+        !request["response_status"].is_null() || request["client_disconnected"] == true || request["fault"] == "close"
+    };
+    while !logged_requests(http, url).await?.iter().all(finished) {
         sleep(Duration::from_millis(100)).await;
     }
+    Ok(())
 }
 
-/// The sandbox's ledger beside what the callers were told.
-async fn account(http: &reqwest::Client, url: &str, told: Vec<(Story, Told)>) -> Result<Account> {
-    let requests = control(http, url, "GET", "requests", &Value::Null).await?;
-    let requests = requests.as_array().cloned().unwrap_or_default();
+/// Compares the outcomes with the sandbox's requests and e-mails.
+async fn summarize(http: &reqwest::Client, url: &str, outcomes: &[(Scenario, Outcome)]) -> Result<Summary> {
+    let requests = logged_requests(http, url).await?;
     let outbox = control(http, url, "GET", "outbox", &Value::Null).await?;
-    let outbox = outbox.as_array().cloned().unwrap_or_default();
-    let mut by_candidate: std::collections::HashMap<&str, (usize, usize)> = std::collections::HashMap::new();
-    for request in requests.iter().filter(|request| request["acted"] == true) {
-        by_candidate.entry(request["candidateId"].as_str().unwrap_or_default()).or_default().0 += 1;
+    let mut actions: HashMap<&str, usize> = HashMap::new();
+    for request in requests.iter().filter(|request| request["action_taken"] == true) {
+        *actions.entry(request["candidate_id"].as_str().unwrap_or_default()).or_default() += 1;
     }
-    for mail in &outbox {
-        by_candidate.entry(mail["candidateId"].as_str().unwrap_or_default()).or_default().1 += 1;
+    let mut emails: HashMap<&str, usize> = HashMap::new();
+    for email in outbox.as_array().into_iter().flatten() {
+        *emails.entry(email["candidateId"].as_str().unwrap_or_default()).or_default() += 1;
     }
-    let mut problems = Vec::new();
-    let count = |what: Told| told.iter().filter(|(_, told)| *told == what).count();
-    for (story, told) in &told {
-        let (acted, mails) = by_candidate.get(story.candidate.as_str()).copied().unwrap_or_default();
-        let is_action = story.operation != "status";
-        let problem = if acted > 1 || mails > 1 {
-            "took effect twice"
-        } else if mails != usize::from(acted == 1 && story.operation == "invite") {
-            "an e-mail without an invitation, or an invitation without one"
-        } else if *told == Told::Done && is_action && acted == 0 {
-            "was reported done and was not"
-        } else if *told == Told::NotDone && acted > 0 {
-            "took effect and was reported as surely not done"
+    let mut failures = Vec::new();
+    for (scenario, outcome) in outcomes {
+        let count = |counts: &HashMap<&str, usize>| counts.get(scenario.candidate_id.as_str()).copied().unwrap_or(0);
+        let (actions, emails) = (count(&actions), count(&emails));
+        let failure = if actions > 1 || emails > 1 {
+            "the action took place twice"
+        } else if emails != usize::from(actions == 1 && scenario.operation == "invite") {
+            "the number of e-mails differs from the number of invitations"
+        } else if *outcome == Outcome::Done && scenario.operation != "status" && actions == 0 {
+            "the action was reported as done, but did not take place"
+        } else if *outcome == Outcome::NotDone && actions > 0 {
+            "the action was reported as not done, but took place"
         } else {
             continue;
         };
-        problems.push(format!("{problem}: {} (told {told:?}, acted {acted}, e-mails {mails})", story.describe()));
+        failures.push(format!(
+            "scenario {}: {failure}: outcome {outcome:?}, {actions} actions, {emails} e-mails, {scenario:?}",
+            scenario.number
+        ));
     }
-    Ok(Account {
-        stories: told.len(),
-        done: count(Told::Done),
-        refused: count(Told::NotDone),
-        unknown: count(Told::Unknown),
-        cancelled: count(Told::Cancelled),
+    let count = |outcome: Outcome| outcomes.iter().filter(|(_, other)| *other == outcome).count();
+    Ok(Summary {
+        scenarios: outcomes.len(),
+        done: count(Outcome::Done),
+        not_done: count(Outcome::NotDone),
+        unknown: count(Outcome::Unknown),
+        cancelled: count(Outcome::Cancelled),
         requests: requests.len(),
-        problems,
+        failures,
     })
 }

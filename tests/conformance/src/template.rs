@@ -1,28 +1,31 @@
-//! What a case leaves to be filled in: where things are in this run, and texts too long to write out.
+//! Fills in the variable parts of a case: addresses of this run, and long repeated texts.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-/// Fills `{name}` in all texts, and makes `{"$repeat": [text, times]}` one text.
-pub(crate) fn fill(value: &Value, names: &BTreeMap<&'static str, String>) -> Value {
+/// The variables of a case: `{name}` in a text is replaced by the value.
+pub(crate) type Variables = BTreeMap<&'static str, String>;
+
+/// Replaces `{name}` in all texts, and `{"$repeat": [text, times]}` by the repeated text.
+pub(crate) fn fill(value: &Value, variables: &Variables) -> Value {
     match value {
-        Value::String(text) => Value::String(fill_text(text, names)),
-        Value::Array(items) => items.iter().map(|item| fill(item, names)).collect(),
-        Value::Object(fields) => match repeated(fields.get("$repeat")) {
+        Value::String(text) => Value::String(fill_text(text, variables)),
+        Value::Array(items) => items.iter().map(|item| fill(item, variables)).collect(),
+        Value::Object(fields) => match repeated_text(fields.get("$repeat")) {
             Some(text) => Value::String(text),
-            None => fields.iter().map(|(name, field)| (name.clone(), fill(field, names))).collect(),
+            None => fields.iter().map(|(name, field)| (name.clone(), fill(field, variables))).collect(),
         },
         other => other.clone(),
     }
 }
 
-/// The same for one text.
-pub(crate) fn fill_text(text: &str, names: &BTreeMap<&'static str, String>) -> String {
-    names.iter().fold(text.to_owned(), |text, (name, value)| text.replace(&format!("{{{name}}}"), value))
+/// Replaces `{name}` in one text.
+pub(crate) fn fill_text(text: &str, variables: &Variables) -> String {
+    variables.iter().fold(text.to_owned(), |text, (name, value)| text.replace(&format!("{{{name}}}"), value))
 }
 
-fn repeated(given: Option<&Value>) -> Option<String> {
-    let times = given?.get(1)?.as_u64()?;
-    Some(given?.get(0)?.as_str()?.repeat(usize::try_from(times).ok()?))
+fn repeated_text(arguments: Option<&Value>) -> Option<String> {
+    let times = arguments?.get(1)?.as_u64()?;
+    Some(arguments?.get(0)?.as_str()?.repeat(usize::try_from(times).ok()?))
 }

@@ -1,45 +1,46 @@
-// The Node runner: carries out the calls that it is told, through the package's public API, and cancels them by their signals.
+// The Node runner: makes the calls that the harness requests, through the package's public API. A call is cancelled by its
+// signal.
 
 import { Celper } from '../../../../bindings-node/dist/index.mjs';
-import { opened, rejected, resolved } from './answers.mjs';
-import { methodOf } from './face.mjs';
-import { callArguments, clientOptions } from './given.mjs';
-import { requests, write } from './lines.mjs';
+import { callArguments, camelCase, clientOptions } from './arguments.mjs';
+import { commands, write } from './protocol.mjs';
+import { opened, rejected, resolved } from './responses.mjs';
 
 const clients = new Map();
-const cancellable = new Map();
+const controllers = new Map();
 
-async function carryOut(request) {
-  if (request.do === 'open') {
-    const { options } = request;
+async function execute(command, signal) {
+  if (command.command === 'open') {
+    const { options } = command;
     const client = options === undefined ? new Celper() : new Celper(clientOptions(options));
-    clients.set(request.client, client);
+    clients.set(command.client, client);
     return opened(client);
   }
-  const client = clients.get(request.client);
-  if (request.do === 'close') {
+  const client = clients.get(command.client);
+  if (command.command === 'close') {
     client.close();
     return { closed: true };
   }
-  if (request.do !== 'call') throw new Error(`there is nothing to do for ${request.do}`);
-  const [candidateId, options] = callArguments(request.arguments);
-  if (request.cancellable) options.signal = cancellable.get(request.id).signal;
-  return resolved(request.operation, await client[methodOf(request.operation)](candidateId, options));
+  if (command.command !== 'call') throw new Error(`unknown command ${command.command}`);
+  const [candidateId, options] = callArguments(command.arguments);
+  if (command.cancellable) options.signal = signal;
+  return resolved(await client[camelCase(command.method)](candidateId, options));
 }
 
-async function answer(request) {
+async function respond(command) {
   const controller = new AbortController();
-  if (request.cancellable) cancellable.set(request.id, controller);
-  const said = await carryOut(request).catch((error) => rejected(error, controller.signal));
-  cancellable.delete(request.id);
-  write({ id: request.id, ...said });
+  const { signal } = controller;
+  if (command.cancellable) controllers.set(command.id, controller);
+  const response = await execute(command, signal).catch((error) => rejected(error, signal));
+  controllers.delete(command.id);
+  write({ id: command.id, ...response });
 }
 
 write({ ready: 'node' });
-for await (const request of requests()) {
-  // Which call that was may have just ended.
-  if (request.do === 'cancel') cancellable.get(request.call)?.abort();
-  else answer(request);
+for await (const command of commands()) {
+  // The call can have ended already.
+  if (command.command === 'cancel') controllers.get(command.call_id)?.abort();
+  else respond(command);
 }
-// Without waiting for calls under way, which may take minutes yet: nobody wants their answers any more.
+// Do not wait for calls in progress: they can take minutes, and nobody reads their responses.
 process.exit();

@@ -1,4 +1,4 @@
-// All string forms that JavaScript has for a thing, to be searched for secrets.
+// All string forms of an object. The harness searches them for secrets.
 
 import { format, inspect } from 'node:util';
 
@@ -6,36 +6,36 @@ const EVERYTHING = { depth: Infinity, showHidden: true, getters: true, maxString
 
 const FORMS = {
   string: String,
-  console: (thing) => format(thing),
-  format: (thing) => format('%s %j %o %O', thing, thing, thing, thing),
-  inspect: (thing) => inspect(thing, EVERYTHING),
-  inspectRaw: (thing) => inspect(thing, { ...EVERYTHING, customInspect: false }),
-  json: (thing) => JSON.stringify(thing),
+  console: (value) => format(value),
+  format: (value) => format('%s %j %o %O', value, value, value, value),
+  inspect: (value) => inspect(value, EVERYTHING),
+  inspectRaw: (value) => inspect(value, { ...EVERYTHING, customInspect: false }),
+  json: (value) => JSON.stringify(value),
   reflection,
-  clone: (thing) => inspect(structuredClone(thing), EVERYTHING),
-  stack: (thing) => String(thing.stack),
+  clone: (value) => inspect(structuredClone(value), EVERYTHING),
+  stack: (value) => String(value.stack),
 };
 
-/** The forms by name; for one that the thing refuses, the text of the refusal. */
-export function strings(thing) {
-  return Object.fromEntries(Object.entries(FORMS).map(([name, form]) => [name, orRefusal(form, thing)]));
+/** The forms by name. A form that throws is replaced by the text of the error. */
+export function strings(value) {
+  return Object.fromEntries(Object.entries(FORMS).map(([name, form]) => [name, orError(form, value)]));
 }
 
-function orRefusal(form, thing) {
+function orError(form, value) {
   try {
-    return form(thing);
-  } catch (refusal) {
-    return String(refusal);
+    return form(value);
+  } catch (error) {
+    return String(error);
   }
 }
 
-/** Every property of it and of what it inherits from, listed or not, and what a getter gives. */
-function reflection(thing) {
+/** Every property of the object and its prototypes, also non-enumerable ones and getters. */
+function reflection(value) {
   const lines = [];
-  for (let owner = thing; owner !== null && owner !== Object.prototype; owner = Object.getPrototypeOf(owner)) {
+  for (let owner = value; owner !== null && owner !== Object.prototype; owner = Object.getPrototypeOf(owner)) {
     for (const name of Reflect.ownKeys(owner)) {
-      const value = orRefusal(() => inspect(Reflect.get(owner, name, thing), { depth: Infinity }));
-      lines.push(`${String(name)} = ${value}`);
+      const shown = orError(() => inspect(Reflect.get(owner, name, value), { depth: Infinity }));
+      lines.push(`${String(name)} = ${shown}`);
     }
   }
   return lines.join('\n');

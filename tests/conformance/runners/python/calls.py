@@ -1,30 +1,25 @@
-"""What a request asks for, as a user of the package would write it."""
+"""Creates clients and makes calls with the arguments of a command."""
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any, TypeVar
 
 import celper
-from lines import Request
+from protocol import Command
 
 Client = TypeVar("Client", celper.Celper, celper.AsyncCelper)
 
-API_SURFACE = json.loads((Path(__file__).parents[2] / "api-surface.json").read_text(encoding="utf-8"))
-METHODS: dict[str, str] = API_SURFACE["operations"]
 
-
-def open_client(kind: type[Client], request: Request) -> Client:
-    """Makes a client of the options; what these leave out comes from the environment."""
-    options = dict(request.get("options", {}))
+def open_client(kind: type[Client], command: Command) -> Client:
+    """Creates a client. Without options it is configured by the environment."""
+    options = dict(command.get("options", {}))
     if options.get("rate_limits") is not None:
         options["rate_limits"] = celper.RateLimits(**options["rate_limits"])
     return kind(**options)
 
 
-def call(client: celper.Celper | celper.AsyncCelper, request: Request) -> Any:
-    """Makes the call: its result, or from an asynchronous client what is to be awaited."""
-    arguments = dict(request["arguments"])
+def call(client: celper.Celper | celper.AsyncCelper, command: Command) -> Any:
+    """Makes the call. Returns its result, or for an asynchronous client a coroutine."""
+    arguments = dict(command["arguments"])
     candidate_id = arguments.pop("candidate_id")
-    return getattr(client, METHODS[request["operation"]])(candidate_id, **arguments)
+    return getattr(client, command["method"])(candidate_id, **arguments)

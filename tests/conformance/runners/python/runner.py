@@ -1,17 +1,17 @@
-"""The Python runner: carries out the calls that it is told, through the package's public API.
+"""The Python runner: makes the calls that the harness requests, through the package's public API.
 
-`runner.py sync` speaks for `celper.Celper`, `runner.py async` for `celper.AsyncCelper`.
+`runner.py sync` uses `celper.Celper`, `runner.py async` uses `celper.AsyncCelper`.
 """
 
 from __future__ import annotations
 
 import sys
 
-import on_loop
-import on_threads
-from lines import write
+import async_runner
+import sync_runner
+from protocol import write
 
-MODES = {"sync": on_threads.run, "async": on_loop.run}
+MODES = {"sync": sync_runner.run, "async": async_runner.run}
 
 
 def main(arguments: list[str]) -> None:

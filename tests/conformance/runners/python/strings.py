@@ -1,4 +1,4 @@
-"""All string forms that Python has for a thing, to be searched for secrets."""
+"""All string forms of an object. The harness searches them for secrets."""
 
 from __future__ import annotations
 
@@ -10,42 +10,42 @@ import traceback
 from collections.abc import Callable
 
 
-def strings(thing: object, lines: list[str]) -> dict[str, str]:
-    """The forms by name; for one that the thing refuses, the text of the refusal."""
-    forms = {**FORMS, "traceback": _traceback} if isinstance(thing, BaseException) else FORMS
-    return {**{name: _or_refusal(form, thing) for name, form in forms.items()}, "log": "\n".join(lines)}
+def strings(value: object, lines: list[str]) -> dict[str, str]:
+    """The forms by name. A form that raises is replaced by the text of the exception."""
+    forms = {**FORMS, "traceback": _traceback} if isinstance(value, BaseException) else FORMS
+    return {**{name: _or_exception(form, value) for name, form in forms.items()}, "log": "\n".join(lines)}
 
 
-def _or_refusal(form: Callable[[object], str], thing: object) -> str:
+def _or_exception(form: Callable[[object], str], value: object) -> str:
     try:
-        return form(thing)
-    except Exception as refusal:
-        return f"{type(refusal).__name__}: {refusal}"
+        return form(value)
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
 
 
-def _pickle(thing: object) -> str:
-    # Texts are UTF-8 in a pickle; what stands between them need not be readable.
-    return pickle.dumps(thing).decode(errors="replace")
+def _pickle(value: object) -> str:
+    # A pickle holds texts in UTF-8. The bytes between them can be replaced.
+    return pickle.dumps(value).decode(errors="replace")
 
 
-def _json(thing: object) -> str:
+def _json(value: object) -> str:
     def plain(other: object) -> object:
         return {"repr": repr(other), **getattr(other, "__dict__", {})}
 
-    return json.dumps(thing, default=plain, ensure_ascii=False)
+    return json.dumps(value, default=plain, ensure_ascii=False)
 
 
-def _dump(thing: object) -> str:
-    """Every attribute that reflection finds: in slots, computed, and in the native half as well."""
+def _dump(value: object) -> str:
+    """Every attribute of the object and of its native part, including slots and properties."""
     lines = []
-    for owner in (thing, getattr(thing, "_native", None)):
+    for owner in (value, getattr(value, "_native", None)):
         names = [name for name in dir(owner) if not name.startswith("__")]
         lines += [f"{name} = {getattr(owner, name)!r}" for name in names]
     return "\n".join(lines)
 
 
 def _traceback(error: object) -> str:
-    # Without local variables: among them are the caller's own, which hold what the caller passed.
+    # Without local variables: they include the caller's own, such as the key that it passed.
     return "".join(traceback.format_exception(error)) if isinstance(error, BaseException) else ""
 
 
@@ -54,10 +54,10 @@ FORMS: dict[str, Callable[[object], str]] = {
     "str": str,
     "format": format,
     "pprint": pprint.pformat,
-    "vars": lambda thing: repr(vars(thing)),
+    "vars": lambda value: repr(vars(value)),
     "dump": _dump,
     "json": _json,
     "pickle": _pickle,
-    "copy": lambda thing: repr(copy.copy(thing)),
-    "deepcopy": lambda thing: repr(copy.deepcopy(thing)),
+    "copy": lambda value: repr(copy.copy(value)),
+    "deepcopy": lambda value: repr(copy.deepcopy(value)),
 }

@@ -1,11 +1,11 @@
-//! The Rust runner: carries out the calls that it is told, through the crate's public API.
+//! The Rust runner: makes the calls that the harness requests, through the crate's public API.
 #![forbid(unsafe_code)]
 #![allow(clippy::print_stdout)]
-// What a JSON value lacks is null; nothing panics.
+// Indexing a JSON value gives null for what is missing; it does not panic.
 #![allow(clippy::indexing_slicing)]
 
 mod logs;
-mod shown;
+mod responses;
 
 use std::collections::HashMap;
 use std::io::Write;
@@ -18,69 +18,61 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::task::AbortHandle;
 
-type Shared<T> = Arc<Mutex<HashMap<T, Client>>>;
+type Clients = Arc<Mutex<HashMap<String, Client>>>;
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    logs::keep_all();
-    let clients: Shared<String> = Arc::default();
+    logs::capture();
+    let clients = Clients::default();
     let mut calls: HashMap<u64, AbortHandle> = HashMap::new();
     let mut lines = BufReader::new(tokio::io::stdin()).lines();
     write(&json!({"ready": "rust"}));
     while let Some(line) = lines.next_line().await? {
-        let request: Value = serde_json::from_str(&line)?;
-        let id = request["id"].as_u64().context("a request without id")?;
-        let client = request["client"].as_str().unwrap_or_default().to_owned();
-        match request["do"].as_str() {
-            Some("open") => {
-                let mut answer = match open(&request) {
-                    Ok(made) => {
-                        let strings = shown::client(&made);
-                        lock(&clients).insert(client, made);
-                        json!({"opened": {"strings": strings}})
-                    }
-                    Err(error) => json!({"error": shown::error(&error)}),
-                };
-                answer["id"] = id.into();
-                write(&answer);
-            }
+        let command: Value = serde_json::from_str(&line)?;
+        let id = command["id"].as_u64().context("a command without id")?;
+        let name = command["client"].as_str().unwrap_or_default().to_owned();
+        match command["command"].as_str() {
+            Some("open") => match open(&command) {
+                Ok(client) => {
+                    respond(id, responses::opened(&client));
+                    lock(&clients).insert(name, client);
+                }
+                Err(error) => respond(id, responses::error(&error)),
+            },
             Some("call") => {
-                let client = lock(&clients).get(&client).cloned().context("no such client")?;
-                let task = tokio::spawn(async move { call(client, &request).await });
+                let client = lock(&clients).get(&name).cloned().context("unknown client")?;
+                let task = tokio::spawn(async move { call(&client, &command).await });
                 calls.insert(id, task.abort_handle());
                 tokio::spawn(async move {
-                    let mut answer = match task.await {
-                        Ok(Ok(answer)) => answer,
-                        Ok(Err(problem)) => json!({"crash": format!("{problem:#}")}),
-                        Err(ended) if ended.is_cancelled() => json!({"cancelled": "dropped"}),
-                        Err(ended) => json!({"crash": ended.to_string()}),
+                    let response = match task.await {
+                        Ok(Ok(response)) => response,
+                        Ok(Err(error)) => json!({"crash": format!("{error:#}")}),
+                        Err(error) if error.is_cancelled() => json!({"cancelled": "dropped"}),
+                        Err(error) => json!({"crash": error.to_string()}),
                     };
-                    answer["id"] = id.into();
-                    write(&answer);
+                    respond(id, response);
                 });
             }
             Some("cancel") => {
-                // Aborting a task drops its future, which is how a call is cancelled here.
-                let call = request["call"].as_u64().unwrap_or_default();
-                calls.remove(&call).context("no such call")?.abort();
+                // Aborting the task drops the call's future, which is how a Rust call is cancelled.
+                let call_id = command["call_id"].as_u64().unwrap_or_default();
+                calls.remove(&call_id).context("unknown call")?.abort();
             }
             Some("close") => {
-                if let Some(client) = lock(&clients).get(&client) {
-                    client.close();
-                }
-                write(&json!({"id": id, "closed": true}));
+                lock(&clients).get(&name).context("unknown client")?.close();
+                respond(id, json!({"closed": true}));
             }
-            other => bail!("nothing to do for {other:?}"),
+            other => bail!("unknown command {other:?}"),
         }
     }
     Ok(())
 }
 
-fn open(request: &Value) -> Result<Client, Error> {
-    if request["environment"] == true {
+fn open(command: &Value) -> Result<Client, Error> {
+    if !command["options"].is_object() {
         return Client::from_env();
     }
-    let options = &request["options"];
+    let options = &command["options"];
     let mut builder = Client::builder();
     let text = |name: &str| options[name].as_str();
     if let Some(key) = text("api_key") {
@@ -113,41 +105,42 @@ fn open(request: &Value) -> Result<Client, Error> {
     builder.build()
 }
 
-fn rate_limits(given: &Value) -> Option<RateLimits> {
-    let documented = RateLimits::default();
-    given.is_object().then(|| RateLimits {
-        reads: count(&given["reads"]).unwrap_or(documented.reads),
-        actions: count(&given["actions"]).unwrap_or(documented.actions),
-        total: count(&given["total"]).unwrap_or(documented.total),
-        window: seconds(&given["window"]).unwrap_or(documented.window),
+fn rate_limits(limits: &Value) -> Option<RateLimits> {
+    let default = RateLimits::default();
+    limits.is_object().then(|| RateLimits {
+        reads: count(&limits["reads"]).unwrap_or(default.reads),
+        actions: count(&limits["actions"]).unwrap_or(default.actions),
+        total: count(&limits["total"]).unwrap_or(default.total),
+        window: seconds(&limits["window"]).unwrap_or(default.window),
     })
 }
 
-/// Through the method that a user calls; only what is not passed has no method of its own.
-async fn call(client: Client, request: &Value) -> Result<Value> {
-    let arguments = &request["arguments"];
+async fn call(client: &Client, command: &Value) -> Result<Value> {
+    let arguments = &command["arguments"];
     let text = |name: &str| arguments[name].as_str().map(str::to_owned);
     let candidate = text("candidate_id").context("candidate_id")?;
     let position = text("job_position_id").context("job_position_id")?;
-    let operation = Operation::ALL.into_iter().find(|operation| request["operation"] == operation.name());
-    let mut input = OperationInput::new(operation.context("operation")?, candidate, position);
+    let method = command["method"].as_str().context("method")?;
+    let operation = Operation::ALL.into_iter().find(|operation| operation.method_name() == method);
+    let mut input = OperationInput::new(operation.context("unknown method")?, candidate, position);
     input.email_subject = text("email_subject");
     input.email_body = text("email_body");
     input.idempotency_key = text("idempotency_key");
     input.timeout = seconds(&arguments["timeout"]);
     input.max_retries = count(&arguments["max_retries"]);
     let result = if input.timeout.is_none() && input.max_retries.is_none() && input.idempotency_key.is_none() {
-        by_method(&client, &input).await
+        call_method(client, &input).await
     } else {
         client.send(&input).await
     };
-    Ok(match result {
-        Ok(output) => json!({"result": shown::output(output)?}),
-        Err(error) => json!({"error": shown::error(&error)}),
-    })
+    match result {
+        Ok(output) => responses::result(output),
+        Err(error) => Ok(responses::error(&error)),
+    }
 }
 
-async fn by_method(client: &Client, input: &OperationInput) -> Result<OperationOutput, Error> {
+/// Makes the call with the operation's own method, as users do.
+async fn call_method(client: &Client, input: &OperationInput) -> Result<OperationOutput, Error> {
     let (candidate, position) = (input.candidate_id.as_str(), JobPositionId(input.job_position_id.as_str()));
     match input.operation {
         Operation::Invite => {
@@ -165,7 +158,7 @@ async fn by_method(client: &Client, input: &OperationInput) -> Result<OperationO
         Operation::Status => {
             client.get_candidate_status(candidate, position).await.map(OperationOutput::CandidateState)
         }
-        // The enum may grow; what is not here yet must not be taken for another.
+        // `Operation` is non-exhaustive.
         _ => client.send(input).await,
     }
 }
@@ -178,11 +171,16 @@ fn count<T: TryFrom<u64>>(value: &Value) -> Option<T> {
     value.as_u64().and_then(|number| T::try_from(number).ok())
 }
 
-/// One line, whole, whoever else writes.
-fn write(answer: &Value) {
+fn respond(id: u64, mut response: Value) {
+    response["id"] = id.into();
+    write(&response);
+}
+
+/// Writes one line at once, so that lines of several tasks do not mix.
+fn write(response: &Value) {
     let mut output = std::io::stdout().lock();
-    // When nobody reads any more, the input ends too.
-    let _ = writeln!(output, "{answer}").and_then(|()| output.flush());
+    // If the harness is gone, the input ends too.
+    let _ = writeln!(output, "{response}").and_then(|()| output.flush());
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

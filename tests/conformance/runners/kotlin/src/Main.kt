@@ -1,4 +1,5 @@
-// The Kotlin runner: carries out the calls that it is told, through the package's public API, and cancels them by their jobs.
+// The Kotlin runner: makes the calls that the harness requests, through the package's public API. A call is cancelled by its
+// job.
 
 import ai.celper.Celper
 import com.google.gson.JsonObject
@@ -11,50 +12,50 @@ import kotlinx.coroutines.async
 import kotlinx.coroutines.launch
 
 fun main() {
-    // The native library is loaded with the first client.
+    // The first client loads the native library.
     Celper.fromEnvironment().close()
     write(mapOf("ready" to "kotlin"))
     val runner = Runner()
     for (line in System.`in`.bufferedReader().lineSequence()) runner.handle(JsonParser.parseString(line).asJsonObject)
-    // Calls under way, which may take minutes yet, keep nothing alive.
+    // Calls in progress run on daemon threads, which do not keep the process alive.
 }
 
 private class Runner {
     private val scope = CoroutineScope(SupervisorJob() + Dispatchers.Default)
     private val clients = HashMap<String, Celper>()
-    private var cancellable: Pair<Int, Deferred<Answer>>? = null
+    private var cancellable: Pair<Int, Deferred<Response>>? = null
 
-    fun handle(request: JsonObject) {
-        val client = clients[request.text("client")]
-        when (val what = request.text("do")) {
-            "open" -> request.answer {
-                val opened = request.getAsJsonObject("options")?.let(::open) ?: Celper.fromEnvironment()
-                clients[request["client"].asString] = opened
+    fun handle(command: JsonObject) {
+        val client = clients[command.text("client")]
+        when (val name = command.text("command")) {
+            "open" -> command.respond {
+                val opened = command.getAsJsonObject("options")?.let(::open) ?: Celper.fromEnvironment()
+                clients[command["client"].asString] = opened
                 opened(opened)
             }
             "call" -> {
-                val call = scope.async { returned(request.call(checkNotNull(client) { "there is no such client" })) }
-                if (request["cancellable"]?.asBoolean == true) cancellable = request.id to call
-                // Not by the coroutine of the call: one that is cancelled before it has begun never does.
-                scope.launch { request.answer { call.await() } }
+                val call = scope.async { returned(command.call(checkNotNull(client) { "unknown client" })) }
+                if (command["cancellable"]?.asBoolean == true) cancellable = command.id to call
+                // The coroutine of the call cannot respond: one that is cancelled before it starts never runs.
+                scope.launch { command.respond { call.await() } }
             }
-            "cancel" -> cancellable?.let { (id, call) -> if (id == request.count("call")) call.cancel() }
-            "close" -> request.answer {
-                checkNotNull(client) { "there is no such client" }.close()
+            "cancel" -> cancellable?.let { (id, call) -> if (id == command.count("call_id")) call.cancel() }
+            "close" -> command.respond {
+                checkNotNull(client) { "unknown client" }.close()
                 mapOf("closed" to true)
             }
-            else -> request.answer { error("there is nothing to do for $what") }
+            else -> command.respond { error("unknown command $name") }
         }
     }
 }
 
 private val JsonObject.id: Int get() = this["id"].asInt
 
-private inline fun JsonObject.answer(said: () -> Answer) {
-    val answer = try {
-        said()
+private inline fun JsonObject.respond(execute: () -> Response) {
+    val response = try {
+        execute()
     } catch (thrown: Throwable) {
         thrown(thrown)
     }
-    write(mapOf("id" to id) + answer)
+    write(mapOf("id" to id) + response)
 }

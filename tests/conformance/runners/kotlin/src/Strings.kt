@@ -1,4 +1,4 @@
-// All string forms that Kotlin and Java have for a thing, to be searched for secrets.
+// All string forms of an object. The harness searches them for secrets.
 
 import com.google.gson.GsonBuilder
 import java.io.ByteArrayOutputStream
@@ -18,34 +18,34 @@ private val forms: Map<String, (Any) -> String> = mapOf(
     "reflection" to { reflected(it).joinToString("\n") },
 )
 
-/** The forms by name; for one that the thing refuses, the text of the refusal. */
-fun strings(thing: Any): Map<String, String> = forms.mapValues { (_, form) ->
+/** The forms by name. A form that throws is replaced by the text of the exception. */
+fun strings(target: Any): Map<String, String> = forms.mapValues { (_, form) ->
     try {
-        form(thing)
-    } catch (refusal: Throwable) { // Errors too: a library may run in circles until the stack is full.
-        refusal.toString()
+        form(target)
+    } catch (thrown: Throwable) { // Errors too: a cyclic object can overflow the stack.
+        thrown.toString()
     }
 }
 
-private fun serialized(thing: Any): String {
+private fun serialized(target: Any): String {
     val bytes = ByteArrayOutputStream()
-    ObjectOutputStream(bytes).use { it.writeObject(thing) }
-    // Texts are UTF-8 there, near enough; what stands between them need not be readable.
+    ObjectOutputStream(bytes).use { it.writeObject(target) }
+    // Java writes texts in nearly UTF-8. The bytes between them can be replaced.
     return bytes.toString(Charsets.UTF_8)
 }
 
-/** Every field of it and of its superclasses, private or not, and those of the package's own objects in them. */
+/** All fields of the object and its superclasses, also private ones, and the fields of the package's objects in them. */
 private fun reflected(
-    thing: Any,
+    target: Any,
     path: String = "",
     seen: MutableSet<Any> = Collections.newSetFromMap(IdentityHashMap()),
 ): List<String> {
-    if (!seen.add(thing)) return emptyList()
-    return generateSequence<Class<*>>(thing.javaClass) { it.superclass }
+    if (!seen.add(target)) return emptyList()
+    return generateSequence<Class<*>>(target.javaClass) { it.superclass }
         .flatMap { it.declaredFields.asSequence() }
         .filterNot { Modifier.isStatic(it.modifiers) }
         .flatMap { field ->
-            val value = value(field, thing)
+            val value = value(field, target)
             val name = "$path${field.name}"
             val ours = value is Throwable || value?.javaClass?.name.orEmpty().startsWith("ai.celper.")
             listOf("$name = ${shown(value)}") + if (ours && value != null) reflected(value, "$name.", seen) else emptyList()
@@ -53,8 +53,8 @@ private fun reflected(
         .toList()
 }
 
-private fun value(field: Field, thing: Any): Any? =
-    if (field.trySetAccessible()) field.get(thing) else "(closed to reflection)"
+private fun value(field: Field, target: Any): Any? =
+    if (field.trySetAccessible()) field.get(target) else "(closed to reflection)"
 
 private fun shown(value: Any?): String = when (value) {
     is ByteArray -> value.decodeToString()

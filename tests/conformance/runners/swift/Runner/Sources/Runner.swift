@@ -1,5 +1,5 @@
-// The Swift runner: carries out the calls that it is told, through the package's public API, and cancels them by their
-// tasks.
+// The Swift runner: makes the calls that the harness requests, through the package's public API. A call is cancelled by
+// its task.
 
 import Celper
 import Foundation
@@ -10,44 +10,44 @@ struct Runner {
         try Celper.fromEnvironment().close()
         write(["ready": "swift"])
         var runner = Runner()
-        while let line = readLine() { try runner.handle(Request(line)) }
-        // Calls under way, which may take minutes yet, keep nothing alive.
+        while let line = readLine() { try runner.handle(Command(line)) }
+        // Calls in progress end with the process.
     }
 
     private var clients: [String?: Celper] = [:]
     private var cancellable: (id: Int, task: Task<Void, Never>)?
 
-    private mutating func handle(_ request: Request) throws {
-        let id = request.id
-        switch request.what {
+    private mutating func handle(_ command: Command) throws {
+        let id = command.id
+        switch command.name {
         case .open:
             do {
-                let client = try request.options?.open() ?? .fromEnvironment()
-                clients[request.client] = client
-                write(id, opened(client))
+                let client = try command.options?.open() ?? .fromEnvironment()
+                clients[command.client] = client
+                respond(id, opened(client))
             } catch {
-                write(id, thrown(error))
+                respond(id, thrown(error))
             }
         case .call:
-            let client = clients[request.client]
+            let client = clients[command.client]
             let task = Task {
                 do {
-                    write(id, try await request.call(client))
+                    respond(id, try await command.call(client))
                 } catch {
-                    write(id, thrown(error))
+                    respond(id, thrown(error))
                 }
             }
-            if request.cancellable == true { cancellable = (id, task) }
+            if command.cancellable == true { cancellable = (id, task) }
         case .cancel:
-            if let (id, task) = cancellable, id == request.call { task.cancel() }
+            if let (id, task) = cancellable, id == command.callId { task.cancel() }
         case .close:
-            clients[request.client]?.close()
-            write(id, ["closed": true])
+            clients[command.client]?.close()
+            respond(id, ["closed": true])
         }
     }
 }
 
-struct Nonsense: Error {
+struct InvalidCommand: Error {
     let text: String
 
     init(_ text: String) { self.text = text }

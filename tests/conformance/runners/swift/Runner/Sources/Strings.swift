@@ -1,27 +1,27 @@
 import Foundation
 
-/// All string forms that Swift has for a thing, by name, to be searched for secrets.
-func strings(_ thing: Any) -> [String: String] {
+/// All string forms of a value, by name. The harness searches them for secrets.
+func strings(_ value: Any) -> [String: String] {
     var dumped = ""
-    dump(thing, to: &dumped)
+    dump(value, to: &dumped)
     var forms = [
-        "description": "\(thing)",
-        "debug": String(reflecting: thing),
+        "description": "\(value)",
+        "debug": String(reflecting: value),
         "dump": dumped,
-        "reflection": reflected(thing).joined(separator: "\n"),
+        "reflection": reflected(value).joined(separator: "\n"),
     ]
-    if let error = thing as? any Error { forms["localized"] = error.localizedDescription }
+    if let error = value as? any Error { forms["localized"] = error.localizedDescription }
     return forms
 }
 
-/// Everything that reflection finds in it, and in that, whatever these say of themselves.
-private func reflected(_ thing: Any, _ path: String = "self", _ depth: Int = 8) -> [String] {
+/// Everything that reflection finds in the value, recursively.
+private func reflected(_ value: Any, _ path: String = "self", _ depth: Int = 8) -> [String] {
     guard depth > 0 else { return [] }
-    var lines = ["\(path) = \(String(reflecting: thing))"]
-    var level: Mirror? = Mirror(reflecting: thing)
+    var lines = ["\(path) = \(String(reflecting: value))"]
+    var level: Mirror? = Mirror(reflecting: value)
     while let mirror = level {
-        for (label, value) in mirror.children {
-            lines += reflected(value, "\(path).\(label ?? "_")", depth - 1)
+        for (label, child) in mirror.children {
+            lines += reflected(child, "\(path).\(label ?? "_")", depth - 1)
         }
         level = mirror.superclassMirror
     }

@@ -1,4 +1,4 @@
-//! Results, errors and clients as the judge reads them.
+//! The responses to the harness: results, errors and clients as JSON.
 
 use std::error::Error as _;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -9,12 +9,12 @@ use serde_json::{Value, json};
 
 use crate::logs;
 
-pub(crate) fn output(output: OperationOutput) -> Result<Value> {
+pub(crate) fn result(output: OperationOutput) -> Result<Value> {
     let debug = format!("{output:?}");
     let (mut fields, request_id, limit) = match output {
         OperationOutput::CandidateState(state) => {
             let fields = json!({
-                "type": "CandidateState", "status": state.status.as_str(), "status_known": known(&state.status),
+                "type": "CandidateState", "status": state.status.as_str(), "status_known": is_known(&state.status),
                 "analysis_viewed": state.analysis_viewed, "interview_score": state.interview_score,
             });
             (fields, state.request_id, state.rate_limit)
@@ -28,18 +28,18 @@ pub(crate) fn output(output: OperationOutput) -> Result<Value> {
         }
         OperationOutput::Decision(decision) => {
             let status = &decision.status;
-            let fields = json!({"type": "Decision", "status": status.as_str(), "status_known": known(status)});
+            let fields = json!({"type": "Decision", "status": status.as_str(), "status_known": is_known(status)});
             (fields, decision.request_id, decision.rate_limit)
         }
-        other => bail!("a result of no known kind: {other:?}"),
+        other => bail!("unknown result type: {other:?}"),
     };
     fields["request_id"] = request_id.into();
     fields["rate_limit"] = limit.as_ref().map_or(Value::Null, rate_limit);
     fields["strings"] = json!({"debug": debug});
-    Ok(fields)
+    Ok(json!({"result": fields}))
 }
 
-fn known(status: &CandidateStatus) -> bool {
+fn is_known(status: &CandidateStatus) -> bool {
     !matches!(status, CandidateStatus::Unknown(_))
 }
 
@@ -63,7 +63,7 @@ pub(crate) fn error(error: &Error) -> Value {
         causes.push(format!("{cause} {cause:?}"));
         next = cause.source();
     }
-    json!({
+    json!({"error": {
         "kind": error.kind().name(), "message": error.message(), "operation": error.operation(),
         "status": error.status(), "code": error.code(), "request_id": error.request_id(),
         "retry_after": error.retry_after().map(|wait| wait.as_secs_f64()), "attempts": error.attempts(),
@@ -73,9 +73,12 @@ pub(crate) fn error(error: &Error) -> Value {
             "display": error.to_string(), "debug": format!("{error:?}"), "pretty": format!("{error:#?}"),
             "causes": causes.join("\n"), "log": logs::latest(),
         },
-    })
+    }})
 }
 
-pub(crate) fn client(client: &Client) -> Value {
-    json!({"debug": format!("{client:?}"), "pretty": format!("{client:#?}"), "log": logs::latest()})
+pub(crate) fn opened(client: &Client) -> Value {
+    let strings = json!({
+        "debug": format!("{client:?}"), "pretty": format!("{client:#?}"), "log": logs::latest(),
+    });
+    json!({"opened": {"strings": strings}})
 }

@@ -1,11 +1,16 @@
 import Celper
 import Foundation
 
-/// What is asked for, by the names of the protocol.
-struct Request: Decodable, Sendable {
-    enum What: String, Decodable { case open, call, cancel, close }
+/// A command of the harness.
+struct Command: Decodable, Sendable {
+    enum Name: String, Decodable { case open, call, cancel, close }
 
-    enum Operation: String, Decodable { case status, invite, select, reject }
+    enum Method: String, Decodable {
+        case getCandidateStatus = "get_candidate_status"
+        case inviteCandidate = "invite_candidate"
+        case selectCandidate = "select_candidate"
+        case rejectCandidate = "reject_candidate"
+    }
 
     struct Arguments: Decodable {
         let candidateId: String
@@ -18,17 +23,17 @@ struct Request: Decodable, Sendable {
     }
 
     let id: Int
-    let what: What
+    let name: Name
     let client: String?
     let options: Options?
-    let operation: Operation?
+    let method: Method?
     let arguments: Arguments?
     let cancellable: Bool?
-    let call: Int?
+    let callId: Int?
 
     private enum CodingKeys: String, CodingKey {
-        case what = "do"
-        case id, client, options, operation, arguments, cancellable, call
+        case name = "command"
+        case id, client, options, method, arguments, cancellable, callId
     }
 
     init(_ line: String) throws {
@@ -37,28 +42,28 @@ struct Request: Decodable, Sendable {
         self = try decoder.decode(Request.self, from: Data(line.utf8))
     }
 
-    /// Makes the call as a user of the package would write it.
-    func call(_ client: Celper?) async throws -> [String: Any] {
-        guard let client, let operation, let given = arguments else { throw Nonsense("a call of nothing: \(self)") }
+        func call(_ client: Celper?) async throws -> [String: Any] {
+        guard let client, let method, let arguments else { throw InvalidCommand("incomplete call: \(self)") }
         let (candidate, position, key, retries) = (
-            given.candidateId, given.jobPositionId, given.idempotencyKey, given.maxRetries
+            arguments.candidateId, arguments.jobPositionId, arguments.idempotencyKey, arguments.maxRetries
         )
-        let timeout = given.timeout.map(Duration.seconds)
-        switch operation {
-        case .status:
+        let timeout = arguments.timeout.map(Duration.seconds)
+        switch method {
+        case .getCandidateStatus:
             return returned(
                 try await client.getCandidateStatus(
                     candidate, jobPositionId: position, timeout: timeout, maxRetries: retries))
-        case .invite:
+        case .inviteCandidate:
             return returned(
                 try await client.inviteCandidate(
-                    candidate, jobPositionId: position, emailSubject: given.emailSubject, emailBody: given.emailBody,
+                    candidate, jobPositionId: position, emailSubject: arguments.emailSubject,
+                    emailBody: arguments.emailBody,
                     idempotencyKey: key, timeout: timeout, maxRetries: retries))
-        case .select:
+        case .selectCandidate:
             return returned(
                 try await client.selectCandidate(
                     candidate, jobPositionId: position, idempotencyKey: key, timeout: timeout, maxRetries: retries))
-        case .reject:
+        case .rejectCandidate:
             return returned(
                 try await client.rejectCandidate(
                     candidate, jobPositionId: position, idempotencyKey: key, timeout: timeout, maxRetries: retries))
@@ -80,7 +85,7 @@ struct Options: Decodable, Sendable {
     let timeout: Double?
     let attemptTimeout: Double?
     let maxRetries: Int?
-    /// None when pacing is off, which is not the same as absent.
+    /// Nil when pacing is off. When the option is absent, these are the defaults.
     let rateLimits: RateLimits?
     let proxy: String?
     let caCertificates: String?
@@ -91,16 +96,16 @@ struct Options: Decodable, Sendable {
     }
 
     init(from decoder: any Decoder) throws {
-        let given = try decoder.container(keyedBy: CodingKeys.self)
-        apiKey = try given.decodeIfPresent(String.self, forKey: .apiKey)
-        baseUrl = try given.decodeIfPresent(String.self, forKey: .baseUrl)
-        timeout = try given.decodeIfPresent(Double.self, forKey: .timeout)
-        attemptTimeout = try given.decodeIfPresent(Double.self, forKey: .attemptTimeout)
-        maxRetries = try given.decodeIfPresent(Int.self, forKey: .maxRetries)
-        proxy = try given.decodeIfPresent(String.self, forKey: .proxy)
-        caCertificates = try given.decodeIfPresent(String.self, forKey: .caCertificates)
-        appInfo = try given.decodeIfPresent(String.self, forKey: .appInfo)
-        let limits = given.contains(.rateLimits) ? try given.decode(Limits?.self, forKey: .rateLimits) : Limits()
+        let values = try decoder.container(keyedBy: CodingKeys.self)
+        apiKey = try values.decodeIfPresent(String.self, forKey: .apiKey)
+        baseUrl = try values.decodeIfPresent(String.self, forKey: .baseUrl)
+        timeout = try values.decodeIfPresent(Double.self, forKey: .timeout)
+        attemptTimeout = try values.decodeIfPresent(Double.self, forKey: .attemptTimeout)
+        maxRetries = try values.decodeIfPresent(Int.self, forKey: .maxRetries)
+        proxy = try values.decodeIfPresent(String.self, forKey: .proxy)
+        caCertificates = try values.decodeIfPresent(String.self, forKey: .caCertificates)
+        appInfo = try values.decodeIfPresent(String.self, forKey: .appInfo)
+        let limits = values.contains(.rateLimits) ? try values.decode(Limits?.self, forKey: .rateLimits) : Limits()
         rateLimits = limits.map { limits in
             var all = RateLimits()
             all.reads = limits.reads ?? all.reads
@@ -112,7 +117,7 @@ struct Options: Decodable, Sendable {
     }
 
     func open() throws -> Celper {
-        // Swift cannot leave an argument out at run time, so that the defaults of these three stand here once more.
+        // Swift cannot leave out an argument at run time, so the defaults of these three are repeated here.
         try Celper(
             apiKey: apiKey, baseURL: baseUrl, timeout: .seconds(timeout ?? 120),
             attemptTimeout: .seconds(attemptTimeout ?? 30), maxRetries: maxRetries ?? 2, rateLimits: rateLimits,

@@ -1,19 +1,19 @@
-// What came of a request, as the judge reads it.
+// The responses to the harness: results, errors and clients as JSON.
 
 import Celper
 import Foundation
 
-private let writing = NSLock()
+private let writeLock = NSLock()
 
-func write(_ id: Int, _ answer: [String: Any]) { write(answer.merging(["id": id]) { $1 }) }
+func respond(_ id: Int, _ response: [String: Any]) { write(response.merging(["id": id]) { $1 }) }
 
-/// Writes one line, whole, whoever else writes.
-func write(_ answer: [String: Any]) {
+/// Writes one line. Any thread can call this.
+func write(_ response: [String: Any]) {
     do {
-        let line = try JSONSerialization.data(withJSONObject: answer) + Data("\n".utf8)
-        try writing.withLock { try FileHandle.standardOutput.write(contentsOf: line) }
+        let line = try JSONSerialization.data(withJSONObject: response) + Data("\n".utf8)
+        try writeLock.withLock { try FileHandle.standardOutput.write(contentsOf: line) }
     } catch {
-        fatalError("\(answer) cannot be written: \(error)")
+        fatalError("\(response) cannot be written: \(error)")
     }
 }
 
@@ -21,7 +21,7 @@ func opened(_ client: Celper) -> [String: Any] { ["opened": ["strings": strings(
 
 func returned(_ state: CandidateState) -> [String: Any] {
     returned(
-        state, named(state.status), state.requestId, state.rateLimit,
+        state, statusFields(state.status), state.requestId, state.rateLimit,
         ["analysis_viewed": state.analysisViewed, "interview_score": orNull(state.interviewScore)])
 }
 
@@ -34,7 +34,7 @@ func returned(_ invitation: Invitation) -> [String: Any] {
 }
 
 func returned(_ decision: Decision) -> [String: Any] {
-    returned(decision, named(decision.status), decision.requestId, decision.rateLimit)
+    returned(decision, statusFields(decision.status), decision.requestId, decision.rateLimit)
 }
 
 private func returned(
@@ -53,19 +53,19 @@ private func returned(
     return ["result": common.merging(fields) { $1 }.merging(more) { $1 }]
 }
 
-private func named(_ status: CandidateStatus) -> [String: Any] {
+private func statusFields(_ status: CandidateStatus) -> [String: Any] {
     ["status": status.rawValue, "status_known": CandidateStatus.known.contains(status)]
 }
 
 func thrown(_ thrown: any Error) -> [String: Any] {
     switch thrown {
-    case let error as CelperError: ["error": failed(error)]
+    case let error as CelperError: ["error": errorFields(error)]
     case is CancellationError: ["cancelled": "\(type(of: thrown))"]
     default: ["crash": String(reflecting: thrown)]
     }
 }
 
-private func failed(_ error: CelperError) -> [String: Any] {
+private func errorFields(_ error: CelperError) -> [String: Any] {
     [
         "kind": error.kind.rawValue,
         "message": error.message,

@@ -1,18 +1,16 @@
-// What came of a request, as the judge reads it.
+// The responses to the harness: results, errors and clients as JSON.
 
 import { inspect } from 'node:util';
 import { CelperError, isKnownStatus } from '../../../../bindings-node/dist/index.mjs';
-import { typeOf } from './face.mjs';
 import { strings } from './strings.mjs';
 
 export function opened(client) {
   return { opened: { strings: strings(client) } };
 }
 
-export function resolved(operation, result) {
+export function resolved(result) {
   const known = 'status' in result ? { status_known: isKnownStatus(result.status) } : {};
-  // Results are plain objects here, and only their types have names.
-  return { result: { type: typeOf(operation), ...plain(result), ...known, strings: strings(result) } };
+  return { result: { ...plain(result), ...known, strings: strings(result) } };
 }
 
 export function rejected(error, signal) {
@@ -22,7 +20,8 @@ export function rejected(error, signal) {
   for (let type = Object.getPrototypeOf(error); type !== null; type = Object.getPrototypeOf(type)) {
     classes.push(type.constructor.name);
   }
-  if (error.name !== classes[0]) return { crash: `the name is ${error.name}, the class ${classes[0]}: ${error}` };
+  if (error.name !== classes[0])
+    return { crash: `error.name is ${error.name}, but the class is ${classes[0]}: ${error}` };
   return {
     error: {
       kind: error.kind,
@@ -34,7 +33,7 @@ export function rejected(error, signal) {
       retry_after: error.retryAfter ?? null,
       attempts: error.attempts,
       idempotency_key: error.idempotencyKey ?? null,
-      // Where there is none to read, a caller's `if (error.outcomeUnknown)` reads it as false.
+      // Errors of reads do not have it: `if (error.outcomeUnknown)` is false for them.
       outcome_unknown: error.outcomeUnknown ?? false,
       class: error.name,
       classes,
@@ -44,7 +43,7 @@ export function rejected(error, signal) {
   };
 }
 
-/** A result by the names that Python gives its fields, with times as numbers. */
+/** The fields of a result in snake case, with times in Unix milliseconds. */
 function plain(value) {
   if (value instanceof Date) return value.getTime();
   if (typeof value !== 'object' || value === null) return value;

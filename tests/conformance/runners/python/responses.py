@@ -1,4 +1,4 @@
-"""What came of a request, as the judge reads it."""
+"""The responses to the harness: results, errors and clients as JSON."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import celper
-from lines import Answer
+from protocol import Response
 from strings import strings
 
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
@@ -26,34 +26,34 @@ ERROR_FIELDS = [
 ]
 
 
-def opened(client: object, lines: list[str]) -> Answer:
+def opened(client: object, lines: list[str]) -> Response:
     return {"opened": {"strings": strings(client, lines)}}
 
 
-def returned(result: Any, lines: list[str]) -> Answer:
+def returned(result: Any, lines: list[str]) -> Response:
     fields = _fields(result)
     if "status" in fields:
         fields["status_known"] = isinstance(result.status, celper.CandidateStatus)
     return {"result": {"type": type(result).__name__, **fields, "strings": strings(result, lines)}}
 
 
-def raised(error: BaseException, lines: list[str]) -> Answer:
+def raised(error: BaseException, lines: list[str]) -> Response:
     if isinstance(error, celper.CelperError):
         return {
             "error": {
                 **{name: getattr(error, name) for name in ERROR_FIELDS},
                 "class": type(error).__name__,
-                "classes": [above.__name__ for above in type(error).__mro__],
+                "classes": [cls.__name__ for cls in type(error).__mro__],
                 "text": str(error),
                 "strings": strings(error, lines),
             }
         }
     if isinstance(error, (KeyboardInterrupt, asyncio.CancelledError)):
-        return {"cancelled": type(error).__name__, "strings": {"log": "\n".join(lines)}}
+        return {"cancelled": type(error).__name__}
     return {"crash": "".join(traceback.format_exception(error))}
 
 
-def _fields(record: Any) -> Answer:
+def _fields(record: Any) -> Response:
     return {name: _plain(getattr(record, name)) for name in type(record).__match_args__}
 
 

@@ -1,4 +1,4 @@
-// What came of a request, as the judge reads it.
+// The responses to the harness: results, errors and clients as JSON.
 
 import ai.celper.CandidateState
 import ai.celper.CandidateStatus
@@ -10,57 +10,57 @@ import ai.celper.RateLimit
 import com.google.gson.GsonBuilder
 import kotlinx.coroutines.CancellationException
 
-typealias Answer = Map<String, Any?>
+typealias Response = Map<String, Any?>
 
 private val gson = GsonBuilder().serializeNulls().disableHtmlEscaping().create()
 
-/** Writes one line, whole, whoever else writes. */
-fun write(answer: Answer) {
-    val line = "${gson.toJson(answer)}\n".toByteArray()
+/** Writes one line. Any thread can call this. */
+fun write(response: Response) {
+    val line = "${gson.toJson(response)}\n".toByteArray()
     synchronized(gson) {
         System.out.write(line)
         System.out.flush()
     }
 }
 
-fun opened(client: Celper): Answer = mapOf("opened" to mapOf("strings" to strings(client)))
+fun opened(client: Celper): Response = mapOf("opened" to mapOf("strings" to strings(client)))
 
-fun returned(result: Any): Answer {
+fun returned(result: Any): Response {
     val fields = when (result) {
         is CandidateState -> with(result) {
-            named(status) + mapOf("analysis_viewed" to analysisViewed, "interview_score" to interviewScore) +
-                from(requestId, rateLimit)
+            statusFields(status) + mapOf("analysis_viewed" to analysisViewed, "interview_score" to interviewScore) +
+                commonFields(requestId, rateLimit)
         }
         is Invitation -> with(result) {
             mapOf(
                 "invited" to invited, "session_id" to sessionId, "email_delivery" to emailDelivery,
                 "expires_at" to expiresAt.toEpochMilli(),
-            ) + from(requestId, rateLimit)
+            ) + commonFields(requestId, rateLimit)
         }
-        is Decision -> with(result) { named(status) + from(requestId, rateLimit) }
-        else -> error("a result of no known type: $result")
+        is Decision -> with(result) { statusFields(status) + commonFields(requestId, rateLimit) }
+        else -> error("unknown result type: $result")
     }
     return mapOf("result" to mapOf("type" to result.javaClass.simpleName) + fields + ("strings" to strings(result)))
 }
 
-private fun named(status: CandidateStatus): Answer =
+private fun statusFields(status: CandidateStatus): Response =
     mapOf("status" to status.value, "status_known" to (status !is CandidateStatus.Unknown))
 
-private fun from(requestId: String?, rateLimit: RateLimit?): Answer = mapOf(
+private fun commonFields(requestId: String?, rateLimit: RateLimit?): Response = mapOf(
     "request_id" to requestId,
     "rate_limit" to rateLimit?.run {
         mapOf("limit" to limit, "remaining" to remaining, "reset_at" to resetAt?.toEpochMilli())
     },
 )
 
-fun thrown(thrown: Throwable): Answer = when (thrown) {
-    is CelperException -> mapOf("error" to failed(thrown))
-    // By the name that one catches it by; the coroutines' own is a subclass that nobody sees.
+fun thrown(thrown: Throwable): Response = when (thrown) {
+    is CelperException -> mapOf("error" to errorFields(thrown))
+    // The name that programs catch. What coroutines throw is a private subclass.
     is CancellationException -> mapOf("cancelled" to "CancellationException")
     else -> mapOf("crash" to thrown.stackTraceToString())
 }
 
-private fun failed(error: CelperException): Answer = mapOf(
+private fun errorFields(error: CelperException): Response = mapOf(
     "kind" to error.kind,
     "message" to error.detail,
     "operation" to error.operation,

@@ -1,0 +1,369 @@
+//! Runs one case in one language: prepares the sandbox, lets the runner make the calls, and checks the results.
+
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use celper_sandbox::Sandbox;
+use futures_util::future::try_join_all;
+use serde_json::{Value, json};
+use tokio::sync::Mutex;
+
+use crate::api_surface::ApiSurface;
+use crate::case::{CANDIDATE_ID, Call, CancelWhen, Case, DEFAULT_CLIENT, JOB_POSITION_ID, Step};
+use crate::invariants;
+use crate::language::Language;
+use crate::pattern::Matcher;
+use crate::runner::Runner;
+use crate::template::fill;
+use crate::test_env::TestEnv;
+
+/// A retry after the first failed attempt is sent within this time. On a slow machine a retry can come later and be missed,
+/// but a correct client never fails because of it.
+const MAX_FIRST_RETRY_DELAY: Duration = Duration::from_millis(700);
+
+/// How long a call waits before it is cancelled while waiting.
+const WAIT_BEFORE_CANCEL: Duration = Duration::from_millis(200);
+
+/// Of the e-mail texts, so many characters are searched for in errors: a message could contain a cut text.
+const SEARCHED_TEXT_LENGTH: usize = 40;
+
+/// What all cases of a language share.
+pub(crate) struct Harness<'a> {
+    pub(crate) language: Language,
+    pub(crate) surface: &'a ApiSurface,
+    pub(crate) runner: &'a Runner,
+    /// The sandbox that the runner's environment variables name. One case at a time can use it.
+    pub(crate) shared_sandbox: &'a Mutex<Sandbox>,
+    /// Held by the one call that can be cancelled: in some languages only one thread can be interrupted.
+    pub(crate) cancel_lock: &'a Mutex<()>,
+}
+
+impl Harness<'_> {
+    /// Runs the case and returns its failures. `number` is unique among the cases.
+    pub(crate) async fn run(&self, number: usize, case: &Case) -> Vec<String> {
+        let shared = if case.client_from_environment { Some(self.shared_sandbox.lock().await) } else { None };
+        let env = match &shared {
+            Some(sandbox) => TestEnv::with_shared(sandbox).await,
+            None => TestEnv::start(&case.sandbox).await,
+        };
+        match env {
+            Ok(env) => {
+                let run =
+                    CaseRun { harness: self, case, number, env, matcher: Matcher::default(), failures: Vec::new() };
+                run.run().await
+            }
+            Err(error) => vec![format!("{error:#}")],
+        }
+    }
+}
+
+struct CaseRun<'a> {
+    harness: &'a Harness<'a>,
+    case: &'a Case,
+    number: usize,
+    env: TestEnv,
+    matcher: Matcher,
+    failures: Vec<String>,
+}
+
+impl CaseRun<'_> {
+    async fn run(mut self) -> Vec<String> {
+        if let Err(error) = self.try_run().await {
+            self.failures.push(format!("{error:#}"));
+        }
+        self.failures
+    }
+
+    async fn try_run(&mut self) -> Result<()> {
+        self.env.prepare(self.case).await?;
+        let mut clients = vec![DEFAULT_CLIENT];
+        clients.extend(self.case.clients.keys().map(String::as_str));
+        for client in &clients {
+            if !self.open_client(client).await? {
+                return self.check_final_state().await;
+            }
+        }
+        for (index, step) in self.case.steps.iter().enumerate() {
+            let before = self.failures.len();
+            match step {
+                Step::Call(call) => {
+                    for _ in 0..call.times {
+                        self.single_call(call).await?;
+                    }
+                }
+                Step::Concurrent { concurrent } => self.concurrent_calls(concurrent).await?,
+                Step::Control { control } => {
+                    let response = self.env.control_request(control).await?;
+                    if let Some(expected) = &control.response {
+                        self.check("control", expected, &response);
+                    }
+                }
+                Step::Close { .. } => self.close_client(DEFAULT_CLIENT).await?,
+                Step::Http(_) => bail!("plain HTTP steps have no client"),
+            }
+            for failure in self.failures.iter_mut().skip(before) {
+                failure.insert_str(0, &format!("step {}: ", index + 1));
+            }
+        }
+        self.check_final_state().await?;
+        for client in clients {
+            self.close_client(client).await?;
+        }
+        Ok(())
+    }
+
+    /// The client's name in the runner, which the other cases must not use.
+    fn runner_name(&self, client: &str) -> String {
+        format!("{} {client}", self.number)
+    }
+
+    async fn close_client(&self, client: &str) -> Result<()> {
+        let response = self.harness.runner.request(json!({"command": "close", "client": self.runner_name(client)}));
+        if response.await?["closed"] != true {
+            bail!("the client could not be closed");
+        }
+        Ok(())
+    }
+
+    /// Creates a client; false if the case expects that this fails.
+    async fn open_client(&mut self, client: &str) -> Result<bool> {
+        let mut command = json!({"command": "open", "client": self.runner_name(client)});
+        if !self.case.client_from_environment {
+            command["options"] = self.client_options(client);
+        }
+        let response = self.harness.runner.request(command).await?;
+        match &self.case.client_error {
+            None if response["opened"].is_object() => {
+                invariants::check_secrets(&response["opened"], &self.secrets(), &mut self.failures);
+                Ok(true)
+            }
+            Some(expected) if response["error"].is_object() => {
+                let mut expected = expected.clone();
+                expected["operation"] = "client".into();
+                self.check_error(&expected, &response["error"], &[]);
+                Ok(false)
+            }
+            None => bail!("the client should be created, got {}", without_strings(response)),
+            Some(_) => bail!("the client should be refused, got {}", without_strings(response)),
+        }
+    }
+
+    fn client_options(&self, client: &str) -> Value {
+        let mut options = json!({
+            "api_key": self.env.api_key, "base_url": self.env.base_url, "rate_limits": null
+        });
+        if let Some(certificate) = &self.env.ca_certificate {
+            options["ca_certificates"] = certificate.as_str().into();
+        }
+        for (option, value) in self.case.client.iter().chain(self.case.clients.get(client).into_iter().flatten()) {
+            options[option.as_str()] = fill(value, &self.env.variables);
+        }
+        if let Value::Object(fields) = &mut options {
+            fields.retain(|_, value| value != "default");
+        }
+        options
+    }
+
+    /// What no string form of a client, a result or an error may contain.
+    fn secrets(&self) -> Vec<String> {
+        let mut secrets = self.api_keys();
+        if let Some((_, password)) = self.case.sandbox.proxy.as_deref().and_then(|proxy| proxy.split_once(':')) {
+            secrets.push(password.to_owned());
+        }
+        secrets
+    }
+
+    fn api_keys(&self) -> Vec<String> {
+        let options = self.case.clients.values().chain([&self.case.client]);
+        let keys = options.filter_map(|options| options.get("api_key"));
+        let keys = keys.filter_map(|key| fill(key, &self.env.variables).as_str().map(str::to_owned));
+        let keys = keys.filter(|key| key != "default").chain([self.env.api_key.clone()]);
+        // A key that is refused for a line break around it must not be shown without it either.
+        keys.map(|key| key.trim().to_owned()).collect()
+    }
+
+    fn call_command(&self, call: &Call) -> Result<Value> {
+        let mut arguments = json!({"candidate_id": CANDIDATE_ID, "job_position_id": JOB_POSITION_ID});
+        for (name, value) in &call.arguments {
+            arguments[name.as_str()] = fill(value, &self.env.variables);
+        }
+        Ok(json!({
+            "command": "call", "client": self.runner_name(&call.client),
+            "method": self.harness.surface.method(&call.operation)?, "arguments": arguments,
+            "cancellable": call.cancel.is_some(),
+        }))
+    }
+
+    /// Makes one call while no other is in progress, and checks its requests too.
+    async fn single_call(&mut self, call: &Call) -> Result<()> {
+        let before = self.env.requests().await?.len();
+        let command = self.call_command(call)?;
+        let response = match call.cancel {
+            Some(when) => self.cancelled_call(command.clone(), when, before).await?,
+            None => self.harness.runner.request(command.clone()).await?,
+        };
+        self.check_outcome(call, &command, &response)?;
+        let requests = self.env.requests().await?;
+        let error = call.error.as_ref().map(|_| &response["error"]);
+        let is_action = call.operation != "status";
+        let attempts = requests.get(before..).unwrap_or_default();
+        invariants::check_attempts(is_action, attempts, error, &mut self.failures);
+        Ok(())
+    }
+
+    /// Makes a call and cancels it. `before` is the number of requests before the call.
+    async fn cancelled_call(&self, command: Value, when: CancelWhen, before: usize) -> Result<Value> {
+        let guard = self.harness.cancel_lock.lock().await;
+        let pending = self.harness.runner.send(command).await?;
+        match when {
+            CancelWhen::RequestReceived => {
+                self.env.wait_until("the request arrives", |requests| requests.len() > before).await?;
+            }
+            CancelWhen::Waiting => {
+                tokio::time::sleep(WAIT_BEFORE_CANCEL).await;
+                let all_responded =
+                    |requests: &[Value]| requests.iter().all(|request| !request["response_status"].is_null());
+                self.env.wait_until("every request has its response", all_responded).await?;
+            }
+        }
+        self.harness.runner.cancel(&pending).await?;
+        let response = pending.wait().await?;
+        drop(guard);
+        if when == CancelWhen::RequestReceived {
+            let disconnected =
+                |requests: &[Value]| requests.iter().skip(before).all(|request| request["client_disconnected"] == true);
+            self.env.wait_until("the client closes the connection", disconnected).await?;
+        }
+        tokio::time::sleep(MAX_FIRST_RETRY_DELAY).await;
+        Ok(response)
+    }
+
+    async fn concurrent_calls(&mut self, calls: &[Call]) -> Result<()> {
+        let mut in_progress = Vec::new();
+        for call in calls {
+            for _ in 0..call.times {
+                let command = self.call_command(call)?;
+                let pending = self.harness.runner.send(command.clone()).await?;
+                in_progress.push(async move { Ok::<_, anyhow::Error>((call, command, pending.wait().await?)) });
+            }
+        }
+        for (call, command, response) in try_join_all(in_progress).await? {
+            self.check_outcome(call, &command, &response)?;
+        }
+        Ok(())
+    }
+
+    /// Compares the runner's response to a call with the case.
+    fn check_outcome(&mut self, call: &Call, command: &Value, response: &Value) -> Result<()> {
+        match (&call.result, &call.error, call.cancel) {
+            (Some(expected), ..) if response["result"].is_object() => {
+                let mut expected = expected.clone();
+                if self.harness.language.has_result_classes() {
+                    expected["type"] = self.harness.surface.result_type(&call.operation)?.into();
+                }
+                set_default(&mut expected, "request_id", json!({"$uuid": 0}));
+                if self.case.sandbox.limits.is_none() {
+                    set_default(&mut expected, "rate_limit", json!({"$absent": true}));
+                }
+                invariants::check_secrets(&response["result"], &self.secrets(), &mut self.failures);
+                self.check("result", &expected, &response["result"]);
+            }
+            (_, Some(expected), _) if response["error"].is_object() => {
+                let arguments = &command["arguments"];
+                let mut expected = expected.clone();
+                expected["operation"] = call.operation.as_str().into();
+                if arguments["idempotency_key"].is_string() {
+                    set_default(&mut expected, "idempotency_key", arguments["idempotency_key"].clone());
+                }
+                let texts = ["email_subject", "email_body"].map(|name| arguments[name].as_str());
+                let texts = texts.into_iter().flatten();
+                let texts: Vec<String> = texts.map(|text| text.chars().take(SEARCHED_TEXT_LENGTH).collect()).collect();
+                self.check_error(&expected, &response["error"], &texts);
+            }
+            (_, _, Some(_)) if response["cancelled"] == self.harness.language.cancellation() => {}
+            _ => bail!("{}: unexpected outcome: {}", call.operation, without_strings(response.clone())),
+        }
+        Ok(())
+    }
+
+    /// Compares an error with the expected one. The default for optional fields is that they are absent.
+    fn check_error(&mut self, expected: &Value, error: &Value, email_texts: &[String]) {
+        let mut secrets = self.secrets();
+        secrets.extend_from_slice(email_texts);
+        invariants::check_secrets(error, &secrets, &mut self.failures);
+        invariants::check_error_class(self.harness.language, self.harness.surface, error, &mut self.failures);
+        let mut expected = expected.clone();
+        let has_response = expected.get("status").is_some();
+        for name in ["status", "code", "retry_after"] {
+            set_default(&mut expected, name, json!({"$absent": true}));
+        }
+        set_default(&mut expected, "outcome_unknown", json!(false));
+        let request_id = if has_response { json!({"$uuid": 0}) } else { json!({"$absent": true}) };
+        set_default(&mut expected, "request_id", request_id);
+        self.check("error", &expected, error);
+    }
+
+    /// Checks what the sandboxes have at the end of the case.
+    async fn check_final_state(&mut self) -> Result<()> {
+        let requests = self.env.requests().await?;
+        let keys = self.api_keys();
+        for request in &requests {
+            invariants::check_api_key(request, &keys, &mut self.failures);
+        }
+        let case = self.case;
+        if let Some(expected) = &case.requests {
+            self.check_list("requests", expected, &requests.into());
+        }
+        for (name, path, expected) in [
+            ("outbox", "outbox", &case.outbox),
+            ("candidates_after", "candidates", &case.candidates_after),
+            ("rate_windows", "windows", &case.rate_windows),
+        ] {
+            if let Some(expected) = expected {
+                let actual = self.env.control("GET", path, &Value::Null).await?;
+                self.check_list(name, expected, &actual);
+            }
+        }
+        if let Some(expected) = &case.proxy_requests {
+            let actual = self.env.proxy_requests().await?;
+            self.check_list("proxy_requests", expected, &actual.into());
+        }
+        if let Some(expected) = &case.second_sandbox_requests {
+            let actual = self.env.second_sandbox_requests().await?;
+            self.check_list("second_sandbox_requests", expected, &actual.into());
+        }
+        Ok(())
+    }
+
+    /// Like `check`, but an expected number is the number of items.
+    fn check_list(&mut self, what: &str, expected: &Value, actual: &Value) {
+        if !expected.is_number() {
+            self.check(what, expected, actual);
+            return;
+        }
+        let count = actual.as_array().map(|items| items.len() as u64);
+        if count != expected.as_u64() {
+            self.failures.push(format!("{what}: expected {expected} items, got {count:?}: {actual}"));
+        }
+    }
+
+    fn check(&mut self, what: &str, expected: &Value, actual: &Value) {
+        let pattern = fill(expected, &self.env.variables);
+        let mismatches = self.matcher.mismatches(&pattern, actual);
+        self.failures.extend(mismatches.into_iter().map(|mismatch| format!("{what}{mismatch}")));
+    }
+}
+
+fn set_default(expected: &mut Value, name: &str, pattern: Value) {
+    if let Value::Object(fields) = expected {
+        fields.entry(name).or_insert(pattern);
+    }
+}
+
+/// A runner's response for a message: the string forms of an error would fill the screen.
+fn without_strings(mut response: Value) -> Value {
+    if let Some(error) = response.get_mut("error").and_then(Value::as_object_mut) {
+        error.remove("strings");
+    }
+    response
+}

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Takes one language's examples out of the project's pages, so that the build compiles what people will copy:
-# `examples.sh kotlin|java|swift OUT`. What an example is: `tests/docs/README.md`.
+# Extracts one language's examples from the documentation, so that the build compiles them: `examples.sh kotlin|java|swift OUT`.
+# `tests/docs/README.md` describes which code blocks are examples.
 #
-# The README's first call is a whole program, and stays as it is. The others become functions, each in a file of its own with
-# its imports at the top, and are given a `session`, the app's own, that some of them speak of.
+# The README's first call is a complete program and is written unchanged. Each other example becomes a function in its own file,
+# with its imports at the top and a parameter `session`, which stands for the app's own class that some examples use.
 set -euo pipefail
 
 language="$1" out="$2"
@@ -47,8 +47,8 @@ awk -v language="$language" -v program="$program" -v functions="$functions" -v h
         inside = 0
         if (whole) close(program)
         else {
-            # Swift warns of what is made and not used, as an example may.
-            if (language == "swift" && made) body = body "_ = client\n"
+            # Swift warns about an unused constant, and some examples only create a client.
+            if (language == "swift" && creates_client) body = body "_ = client\n"
             file = sprintf(functions, ++count)
             printf "// %s\n%s\n%s\n" open "\n%s%s\n", place, head, imports, count, body, close_ >file
             close(file)
@@ -57,7 +57,7 @@ awk -v language="$language" -v program="$program" -v functions="$functions" -v h
     }
     $0 == "```" language && !not_run {
         inside = first = 1
-        whole = made = 0
+        whole = creates_client = 0
         imports = body = ""
         place = FILENAME ":" FNR
         next
@@ -65,9 +65,9 @@ awk -v language="$language" -v program="$program" -v functions="$functions" -v h
     { if ($0 != "") not_run = /^<!-- not run:.*-->$/ }
     !inside { next }
     first { first = 0; whole = FILENAME == "README.md" && /^import / }
-    /^let client/ { made = 1 }
+    /^let client/ { creates_client = 1 }
     whole { print >program; next }
     /^import / { imports = imports $0 "\n"; next }
     { body = body $0 "\n" }
-    END { if (count < 5) { print "there are hardly any examples in " language >"/dev/stderr"; exit 1 } }
+    END { if (count < 5) { print "expected at least 5 examples for " language ", found " count + 0 >"/dev/stderr"; exit 1 } }
 ' "${pages[@]}"

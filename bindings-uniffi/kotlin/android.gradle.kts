@@ -1,6 +1,6 @@
-// Not exercised here: the build.gradle.kts of a library module `celper` that makes the AAR, and puts it into a Maven
-// repository in the folder that the property `celper.repository` names. Beforehand run `generate.sh kotlin GLUE LIBRARIES`
-// for the glue, and `android-libraries.sh celper/src/main/jniLibs`.
+// The build.gradle.kts of a library module `celper` that builds the AAR and publishes it to a Maven repository in the folder
+// named by the property `celper.repository`. No test in this repository runs it. Before it, run
+// `generate.sh kotlin GLUE LIBRARIES` for the glue code, and `android-libraries.sh celper/src/main/jniLibs`.
 plugins {
     id("com.android.library") version "8.13.0"
     id("org.jetbrains.kotlin.android") version "2.2.21"
@@ -13,7 +13,7 @@ android {
     namespace = "ai.celper"
     compileSdk = 36
     defaultConfig {
-        // The first with java.time.
+        // The first API level with java.time.
         minSdk = 26
         consumerProguardFiles("$celper/src/main/keep-rules/celper.pro")
     }

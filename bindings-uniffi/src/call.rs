@@ -1,4 +1,4 @@
-//! The client and its calls.
+//! The native client and its calls.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -10,78 +10,78 @@ use tokio::task::AbortHandle;
 
 use crate::direct;
 use crate::failure::Failure;
-use crate::options::{Options, count};
+use crate::options::{ClientOptions, count};
 use crate::output::Outcome;
 
-/// Whether there is a client.
-#[allow(clippy::large_enum_variant, reason = "made once per client, and at once written into a buffer")]
+/// The result of [`open`].
+#[allow(clippy::large_enum_variant, reason = "created once per client and serialized at once")]
 #[derive(uniffi::Enum)]
-pub enum Opening {
-    /// There is.
+pub enum OpenResult {
+    /// The client was created.
     Opened {
-        /// It.
+        /// The new client.
         client: Arc<NativeClient>,
     },
-    /// There is none.
+    /// The client could not be created.
     Failed {
-        /// Why.
+        /// The error.
         failure: Failure,
     },
 }
 
-/// Makes a client. It connects to nothing yet.
+/// Creates a client. It does not connect until the first call.
 #[uniffi::export]
-pub fn open(options: Options) -> Opening {
-    // In Swift a panic in a function that does not throw ends the process.
-    match catch_unwind(AssertUnwindSafe(|| options.client())) {
+pub fn open(options: ClientOptions) -> OpenResult {
+    // In Swift, a panic in a function that does not throw ends the process.
+    match catch_unwind(AssertUnwindSafe(|| options.build_client())) {
         Ok(Ok(client)) => {
-            let number = direct::enter(client.clone());
-            Opening::Opened { client: Arc::new(NativeClient { client, number }) }
+            let id = direct::register(client.clone());
+            OpenResult::Opened { client: Arc::new(NativeClient { client, id }) }
         }
-        Ok(Err(error)) => Opening::Failed { failure: error.into() },
-        Err(panic) => Opening::Failed { failure: of_panic(None, &*panic).into() },
+        Ok(Err(error)) => OpenResult::Failed { failure: error.into() },
+        Err(panic) => OpenResult::Failed { failure: of_panic(None, &*panic).into() },
     }
 }
 
-/// The core's client, behind a handle.
+/// A handle to the core's client.
 #[derive(uniffi::Object)]
 pub struct NativeClient {
     client: Client,
-    number: u64,
+    id: u64,
 }
 
 impl Drop for NativeClient {
     fn drop(&mut self) {
-        direct::withdraw(self.number);
+        direct::unregister(self.id);
     }
 }
 
-/// One call.
+/// The arguments of one call.
 #[derive(uniffi::Record)]
 pub struct CallInput {
-    /// `status`, `invite`, `select` or `reject`.
+    /// The operation's name: `status`, `invite`, `select` or `reject`.
     pub operation: String,
-    /// The candidate.
+    /// The candidate's id.
     pub candidate_id: String,
-    /// The job position.
+    /// The job position's id.
     pub job_position_id: String,
-    /// Of an invitation.
+    /// The e-mail's subject; `invite` only.
     pub email_subject: Option<String>,
-    /// Of an invitation.
+    /// The e-mail's body; `invite` only.
     pub email_body: Option<String>,
-    /// Of an action.
+    /// The idempotency key; actions only.
     pub idempotency_key: Option<String>,
-    /// In place of the client's, in seconds.
+    /// Overrides the client's timeout, in seconds.
     pub timeout: Option<f64>,
-    /// In place of the client's.
+    /// Overrides the client's retry limit.
     pub max_retries: Option<i64>,
 }
 
 impl CallInput {
-    pub(crate) fn checked(self) -> Result<OperationInput, Error> {
+    pub(crate) fn into_operation_input(self) -> Result<OperationInput, Error> {
         let operation = Operation::ALL.into_iter().find(|operation| operation.name() == self.operation);
         let operation =
-            operation.ok_or_else(|| Error::invalid_argument(format!("there is no operation {:?}", self.operation)))?;
+            operation.ok_or_else(|| Error::invalid_argument(format!("unknown operation {:?}", self.operation)))?;
         let mut input = OperationInput::new(operation, self.candidate_id, self.job_position_id);
         input.email_subject = self.email_subject;
         input.email_body = self.email_body;
@@ -96,12 +96,11 @@ impl CallInput {
 
 #[uniffi::export]
 impl NativeClient {
-    /// For Swift: carries the call out on the runtime's threads; the host's thread only starts it. `cancel` drops the request
-    /// on the wire.
+    /// Runs a call on the runtime's threads; used by Swift. `cancel` drops the request that is on the wire.
     pub async fn call(&self, input: CallInput, cancel: Arc<CancelToken>) -> Outcome {
         let (done, outcome) = oneshot::channel();
         let finish = move |outcome| drop(done.send(outcome));
-        let _task = match input.checked().and_then(|input| start(self.client.clone(), input, finish)) {
+        let _task = match input.into_operation_input().and_then(|input| spawn(self.client.clone(), input, finish)) {
             Ok(task) => AbortOnDrop(task),
             Err(error) => return Outcome::Failed { failure: error.into() },
         };
@@ -112,34 +111,34 @@ impl NativeClient {
         }
     }
 
-    /// For Kotlin: what stands for this client in [`celper_call`](direct::celper_call), as long as this lives.
-    pub fn number(&self) -> u64 {
-        self.number
+    /// The id of this client in [`celper_call`](direct::celper_call), valid as long as this object; used by Kotlin.
+    pub fn id(&self) -> u64 {
+        self.id
     }
 
-    /// See [`Client::close`].
-    pub fn shut(&self) {
+    /// See [`Client::close`]. Not named `close`, because the generated Kotlin class has a `close` that frees the handle.
+    pub fn close_client(&self) {
         self.client.close();
     }
 
-    /// Where the API is.
+    /// The base URL that the client sends its requests to.
     pub fn base_url(&self) -> String {
         self.client.base_url().to_owned()
     }
 }
 
-/// Starts a call on the runtime's threads, where `finish` gets its outcome, unless it is aborted.
-pub(crate) fn start(
+/// Spawns a call on the runtime; it passes its outcome to `finish` there, unless it is aborted.
+pub(crate) fn spawn(
     client: Client,
     input: OperationInput,
     finish: impl FnOnce(Outcome) + Send + 'static,
 ) -> Result<AbortHandle, Error> {
-    // Boxed, so that the call is compiled once for both languages.
+    // Boxed, so that the call is compiled once and not for each caller.
     let finish: Box<dyn FnOnce(Outcome) + Send> = Box::new(finish);
     Ok(runtime()?.spawn(async move { finish(send(client, input).await.into()) }).abort_handle())
 }
 
-/// Ends its task, wherever that is, when nobody waits for it any more.
+/// Aborts its task when dropped.
 struct AbortOnDrop(AbortHandle);
 
 impl Drop for AbortOnDrop {
@@ -148,7 +147,7 @@ impl Drop for AbortOnDrop {
     }
 }
 
-/// Cancels one call, from any thread and at any time, also before it began.
+/// Cancels one call, from any thread and at any time, even before the call starts.
 #[derive(uniffi::Object)]
 pub struct CancelToken {
     cancelled: watch::Sender<bool>,
@@ -156,7 +155,7 @@ pub struct CancelToken {
 
 #[uniffi::export]
 impl CancelToken {
-    /// A token for one call.
+    /// Creates a token for one call.
     #[uniffi::constructor]
     pub fn new() -> Self {
         CancelToken { cancelled: watch::Sender::new(false) }
@@ -176,7 +175,7 @@ impl Default for CancelToken {
 
 impl CancelToken {
     async fn cancelled(&self) {
-        // It cannot fail: the sender lives as long as this borrow.
+        // Cannot fail: `self` keeps the sender alive.
         let _ = self.cancelled.subscribe().wait_for(|cancelled| *cancelled).await;
     }
 }

@@ -1,7 +1,7 @@
-//! Calls for Kotlin, with nothing but numbers and bytes at the border.
+//! A fast call path for Kotlin that passes only integers and byte buffers across the FFI boundary.
 //!
-//! JNA makes an object in native memory, and one that is cleaned up later, of each structure that crosses; `UniFFI`'s own
-//! calls pass ten of them. That is most of what a call from Kotlin costs. What the bytes are is still `UniFFI`'s to say.
+//! For each structure that crosses, JNA allocates native memory and an object with a cleaner. `UniFFI`'s own async calls pass
+//! ten structures, which is most of the cost of a call from Kotlin. The bytes are in `UniFFI`'s serialization format.
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -17,83 +17,91 @@ use crate::UniFfiTag;
 use crate::call::{self, CallInput};
 use crate::output::Outcome;
 
-/// Takes the outcome of call `number`; the bytes are there until it returns. From any thread.
-type Answer = extern "C" fn(number: i64, outcome: *const u8, length: i32);
+/// Receives the outcome of a call, on any thread. The bytes are valid until the callback returns.
+type OutcomeCallback = extern "C" fn(call_id: i64, outcome: *const u8, length: i32);
 
-/// A call under way: the numbers are the caller's own, and there may be several callers, each with its class loader.
-type Key = (usize, i64);
+/// Identifies a running call. Callers choose the call ids, so the callback's address is part of the key: each class loader
+/// that loads the Kotlin layer has its own callback and its own sequence of ids.
+type CallKey = (usize, i64);
 
 static CLIENTS: LazyLock<Mutex<HashMap<u64, Client>>> = LazyLock::new(Mutex::default);
-static CALLS: LazyLock<Mutex<HashMap<Key, AbortHandle>>> = LazyLock::new(Mutex::default);
+static CALLS: LazyLock<Mutex<HashMap<CallKey, AbortHandle>>> = LazyLock::new(Mutex::default);
 
-/// Makes a client known under a number, which stands for it until it is withdrawn.
-pub(crate) fn enter(client: Client) -> u64 {
-    static NEXT: AtomicU64 = AtomicU64::new(0);
-    let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    locked(&CLIENTS).insert(number, client);
-    number
+/// Assigns a client an id, valid until [`unregister`].
+pub(crate) fn register(client: Client) -> u64 {
+    static NEXT_ID: AtomicU64 = AtomicU64::new(0);
+    let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
+    lock(&CLIENTS).insert(id, client);
+    id
 }
 
-/// Ends that; calls under way go on.
-pub(crate) fn withdraw(client: u64) {
-    let withdrawn = locked(&CLIENTS).remove(&client);
-    drop(withdrawn);
+/// Removes a client. Its running calls continue.
+pub(crate) fn unregister(client_id: u64) {
+    // Dropped after the lock is released.
+    let client = lock(&CLIENTS).remove(&client_id);
+    drop(client);
 }
 
-/// Starts call `number` of a client, which ends with one `answer`, be it from here, or with [`celper_cancel`].
+/// Starts a call. `callback` is called once, possibly before this returns, unless [`celper_cancel`] comes first.
 ///
 /// # Safety
 ///
-/// At `input` there are `length` bytes.
-#[allow(unsafe_code, reason = "a function that is found by its name, and takes bytes by their address")]
+/// `input` points to `length` bytes that stay valid until this returns.
+#[allow(unsafe_code, reason = "exported by name, and reads bytes through a pointer")]
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn celper_call(client: u64, input: *const u8, length: i32, number: i64, answer: Answer) {
-    // SAFETY: the caller says that so many bytes are there, and keeps them until this returns.
+pub unsafe extern "C" fn celper_call(
+    client_id: u64,
+    input: *const u8,
+    length: i32,
+    call_id: i64,
+    callback: OutcomeCallback,
+) {
+    // SAFETY: the caller guarantees `length` bytes that stay valid until this returns.
     let input = unsafe { std::slice::from_raw_parts(input, usize::try_from(length).unwrap_or_default()) };
-    let started = catch_unwind(AssertUnwindSafe(|| start(client, input, number, answer)));
+    let started = catch_unwind(AssertUnwindSafe(|| start(client_id, input, call_id, callback)));
     if let Err(error) = started.unwrap_or_else(|panic| Err(of_panic(None, &*panic))) {
-        hand_over(answer, number, Outcome::Failed { failure: error.into() });
+        deliver(callback, call_id, Outcome::Failed { failure: error.into() });
     }
 }
 
-/// Drops call `number`, also what of it is on the wire. There may still be an answer, if it was on its way.
-#[allow(unsafe_code, reason = "a function that is found by its name")]
+/// Cancels a call and drops its request on the wire. The callback may still be called if the call has just finished.
+#[allow(unsafe_code, reason = "exported by name")]
 #[unsafe(no_mangle)]
-pub extern "C" fn celper_cancel(number: i64, answer: Answer) {
-    let call = locked(&CALLS).remove(&key(number, answer));
-    // Without the lock: what the call has in hand is dropped here.
+pub extern "C" fn celper_cancel(call_id: i64, callback: OutcomeCallback) {
+    let call = lock(&CALLS).remove(&key(call_id, callback));
+    // Aborting drops the call's state, so the lock is released first.
     call.iter().for_each(AbortHandle::abort);
 }
 
-fn start(client: u64, mut input: &[u8], number: i64, answer: Answer) -> Result<(), Error> {
+fn start(client_id: u64, mut input: &[u8], call_id: i64, callback: OutcomeCallback) -> Result<(), Error> {
     let input = <CallInput as Lift<UniFfiTag>>::try_read(&mut input)
-        .map_err(|problem| Error::invalid_argument(format!("the call cannot be read: {problem}")))?
-        .checked()?;
-    let client = locked(&CLIENTS).get(&client).cloned();
-    let client = client.ok_or_else(|| Error::invalid_argument("there is no such client"))?;
+        .map_err(|error| Error::invalid_argument(format!("could not decode the call's arguments: {error}")))?
+        .into_operation_input()?;
+    let client = lock(&CLIENTS).get(&client_id).cloned();
+    let client = client.ok_or_else(|| Error::invalid_argument("unknown client"))?;
     let finish = move |outcome| {
-        let entered = locked(&CALLS).remove(&key(number, answer));
-        if entered.is_some() {
-            hand_over(answer, number, outcome);
+        let running = lock(&CALLS).remove(&key(call_id, callback));
+        if running.is_some() {
+            deliver(callback, call_id, outcome);
         }
     };
-    // It may be finished at once, but not before it is entered: it waits for the lock.
-    let mut calls = locked(&CALLS);
-    calls.insert(key(number, answer), call::start(client, input, finish)?);
+    // Hold the lock until the call is in the map: `finish` takes the same lock, so it cannot run before.
+    let mut calls = lock(&CALLS);
+    calls.insert(key(call_id, callback), call::spawn(client, input, finish)?);
     Ok(())
 }
 
-fn hand_over(answer: Answer, number: i64, outcome: Outcome) {
+fn deliver(callback: OutcomeCallback, call_id: i64, outcome: Outcome) {
     let mut bytes = Vec::with_capacity(256);
     <Outcome as Lower<UniFfiTag>>::write(outcome, &mut bytes);
-    answer(number, bytes.as_ptr(), i32::try_from(bytes.len()).unwrap_or_default());
+    callback(call_id, bytes.as_ptr(), i32::try_from(bytes.len()).unwrap_or_default());
 }
 
-fn key(number: i64, answer: Answer) -> Key {
-    (answer as usize, number)
+fn key(call_id: i64, callback: OutcomeCallback) -> CallKey {
+    (callback as usize, call_id)
 }
 
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -101,33 +109,33 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     use super::*;
 
-    static ANSWERS: Mutex<Vec<(i64, Vec<u8>)>> = Mutex::new(Vec::new());
+    static OUTCOMES: Mutex<Vec<(i64, Vec<u8>)>> = Mutex::new(Vec::new());
 
-    #[allow(unsafe_code, reason = "stands in for what is not Rust")]
-    extern "C" fn answered(number: i64, outcome: *const u8, length: i32) {
-        // SAFETY: the caller has so many bytes there.
+    #[allow(unsafe_code, reason = "the foreign language's callback")]
+    extern "C" fn record_outcome(call_id: i64, outcome: *const u8, length: i32) {
+        // SAFETY: `deliver` passes the pointer and the length of one buffer.
         let bytes = unsafe { std::slice::from_raw_parts(outcome, usize::try_from(length).unwrap()) };
-        locked(&ANSWERS).push((number, bytes.to_vec()));
+        lock(&OUTCOMES).push((call_id, bytes.to_vec()));
     }
 
-    #[allow(unsafe_code, reason = "stands in for what is not Rust")]
-    fn message(client: u64, input: &[u8], number: i64) -> String {
-        // SAFETY: the bytes are those of the slice.
-        unsafe { celper_call(client, input.as_ptr(), i32::try_from(input.len()).unwrap(), number, answered) };
-        let mut answers = locked(&ANSWERS);
-        let at = answers.iter().position(|(of, _)| *of == number).unwrap();
-        match <Outcome as Lift<UniFfiTag>>::try_read(&mut answers.remove(at).1.as_slice()).unwrap() {
+    /// Starts a call that is expected to fail at once, and returns the error's message.
+    #[allow(unsafe_code, reason = "calls as the foreign language does")]
+    fn failure_message(client_id: u64, input: &[u8], call_id: i64) -> String {
+        // SAFETY: pointer and length are those of the slice.
+        unsafe { celper_call(client_id, input.as_ptr(), i32::try_from(input.len()).unwrap(), call_id, record_outcome) };
+        let mut outcomes = lock(&OUTCOMES);
+        let index = outcomes.iter().position(|(id, _)| *id == call_id).unwrap();
+        match <Outcome as Lift<UniFfiTag>>::try_read(&mut outcomes.remove(index).1.as_slice()).unwrap() {
             Outcome::Failed { failure } => failure.message,
-            Outcome::Done { .. } | Outcome::Cancelled => panic!("a refused call is a failed one"),
+            Outcome::Succeeded { .. } | Outcome::Cancelled => panic!("the call should have failed"),
         }
     }
 
-    fn input(operation: &str) -> Vec<u8> {
-        let of = |text: &str| text.to_owned();
+    fn encoded_input(operation: &str) -> Vec<u8> {
         let input = CallInput {
-            operation: of(operation),
-            candidate_id: of("cand_1"),
-            job_position_id: of("pos_1"),
+            operation: operation.to_owned(),
+            candidate_id: "cand_1".to_owned(),
+            job_position_id: "pos_1".to_owned(),
             email_subject: None,
             email_body: None,
             idempotency_key: None,
@@ -140,11 +148,11 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_started_is_answered_at_once() {
-        assert!(message(0, b"no call", 1).contains("cannot be read"));
-        assert!(message(0, &input("promote"), 2).contains("there is no operation"));
-        assert!(message(u64::MAX, &input("status"), 3).contains("no such client"));
-        celper_cancel(3, answered);
-        assert!(locked(&CALLS).is_empty());
+    fn a_call_that_cannot_start_fails_at_once() {
+        assert!(failure_message(0, b"no call", 1).contains("could not decode"));
+        assert!(failure_message(0, &encoded_input("promote"), 2).contains("unknown operation"));
+        assert!(failure_message(u64::MAX, &encoded_input("status"), 3).contains("unknown client"));
+        celper_cancel(3, record_outcome);
+        assert!(lock(&CALLS).is_empty());
     }
 }

@@ -1,44 +1,44 @@
-//! The core's error as data.
+//! The core's errors as data.
 
 use std::error::Error as _;
 use std::sync::Arc;
 
 use celper::{Error, ErrorKind};
 
-use crate::key::{HostError, ProviderFailed};
+use crate::key::{HostError, KeyProviderError};
 
-/// Why there is no result.
+/// An error of the core, as data for the language layers.
 #[derive(Clone, uniffi::Record)]
 pub struct Failure {
-    /// The stable name of what went wrong; see [`error_kinds`].
+    /// The error kind's stable name; see [`error_kinds`].
     pub kind: String,
-    /// The server's own description, or ours.
+    /// The server's message, or the SDK's if there is none.
     pub message: String,
-    /// The whole of it as one readable line.
+    /// The whole error as one line.
     pub text: String,
-    /// The operation's name, or `client`.
+    /// The operation's name, or `client` if creating a client failed.
     pub operation: String,
-    /// The HTTP status.
+    /// The HTTP status, if there was a response.
     pub status: Option<u16>,
-    /// The server's own code.
+    /// The server's error code, documented or not.
     pub code: Option<String>,
-    /// The server's id of the request.
+    /// The server's request id.
     pub request_id: Option<String>,
-    /// Seconds to wait before it makes sense to call again.
+    /// Seconds to wait before the next call.
     pub retry_after: Option<f64>,
-    /// How many requests were made.
+    /// The number of HTTP requests sent.
     pub attempts: u32,
-    /// The key that the action's requests carried.
+    /// The idempotency key that the action was sent with.
     pub idempotency_key: Option<String>,
-    /// Whether the action may have taken place.
+    /// Whether the action may have taken place although the call failed.
     pub outcome_unknown: bool,
-    /// What the key provider threw, when that is the reason.
+    /// The key provider's error, if that caused the failure.
     pub cause: Option<Arc<dyn HostError>>,
 }
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        let provider = error.source().and_then(|cause| cause.downcast_ref::<ProviderFailed>());
+        let provider_error = error.source().and_then(|cause| cause.downcast_ref::<KeyProviderError>());
         Failure {
             kind: error.kind().name().to_owned(),
             message: error.message().to_owned(),
@@ -51,25 +51,25 @@ impl From<Error> for Failure {
             attempts: error.attempts(),
             idempotency_key: error.idempotency_key().map(ToOwned::to_owned),
             outcome_unknown: error.outcome_unknown(),
-            cause: provider.map(|failed| Arc::clone(&failed.0)),
+            cause: provider_error.map(|error| Arc::clone(&error.0)),
         }
     }
 }
 
-/// One row of the core's table of error kinds, from which each language's classes are checked.
+/// One row of the core's table of error kinds. The language layers' tests compare their classes with it.
 #[derive(uniffi::Record)]
 pub struct ErrorKindRow {
-    /// The stable name.
+    /// The kind's stable name.
     pub name: String,
-    /// The class of it in languages that have exception classes.
+    /// Its class in languages with exception classes.
     pub class_name: String,
-    /// The class above that.
+    /// The parent class.
     pub parent: String,
-    /// Whether a failed attempt of this kind is tried again.
+    /// Whether an attempt that fails with this kind is retried.
     pub retried: bool,
 }
 
-/// Every kind of error that there is.
+/// Returns all error kinds.
 #[uniffi::export]
 pub fn error_kinds() -> Vec<ErrorKindRow> {
     let rows = ErrorKind::TABLE.iter().map(|row| ErrorKindRow {

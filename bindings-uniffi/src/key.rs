@@ -1,41 +1,41 @@
-//! Keys that the host language fetches.
+//! Key providers that are written in the host language.
 
 use std::fmt;
 use std::sync::Arc;
 
 use celper::{ApiKey, KeyFuture, KeyProvider};
 
-/// Gives the key for the attempt that is about to be made; written in the host language.
+/// A key provider in the host language, called before each attempt.
 ///
-/// An error of another type than [`KeySourceError`] is a fault of the layer above, and arrives here as a panic.
+/// It must throw only [`KeySourceError`]; any other error is a bug in the language layer and arrives here as a panic.
 #[uniffi::export(with_foreign)]
 #[async_trait::async_trait]
 pub trait KeySource: Send + Sync {
-    /// The key.
+    /// Returns the API key for the next attempt.
     async fn api_key(&self) -> Result<String, KeySourceError>;
 }
 
-/// Why there is no key.
+/// The error of a [`KeySource`].
 #[derive(uniffi::Error)]
 pub enum KeySourceError {
-    /// The provider threw this.
+    /// The key provider threw an error.
     Failed {
-        /// What it threw, to be handed back to the caller as the cause.
+        /// The thrown error, which the caller gets back as the cause.
         error: Arc<dyn HostError>,
     },
 }
 
-/// An error of the host language, carried through Rust and back.
+/// An error object of the host language, passed through Rust and back.
 #[uniffi::export(with_foreign)]
 pub trait HostError: Send + Sync {
-    /// What it says.
-    fn text(&self) -> String;
+    /// The error's message.
+    fn message(&self) -> String;
 }
 
 impl fmt::Display for KeySourceError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let KeySourceError::Failed { error } = self;
-        f.write_str(&error.text())
+        f.write_str(&error.message())
     }
 }
 
@@ -47,33 +47,33 @@ impl fmt::Debug for KeySourceError {
 
 impl std::error::Error for KeySourceError {}
 
-/// A [`KeySource`] as the core asks for keys.
-pub(crate) struct HostKeys(pub(crate) Arc<dyn KeySource>);
+/// Adapts a [`KeySource`] to the core's [`KeyProvider`].
+pub(crate) struct HostKeyProvider(pub(crate) Arc<dyn KeySource>);
 
-impl KeyProvider for HostKeys {
+impl KeyProvider for HostKeyProvider {
     fn api_key(&self) -> KeyFuture<'_> {
         Box::pin(async {
             match self.0.api_key().await {
                 Ok(key) => Ok(ApiKey::new(key)?),
-                Err(KeySourceError::Failed { error }) => Err(ProviderFailed(error).into()),
+                Err(KeySourceError::Failed { error }) => Err(KeyProviderError(error).into()),
             }
         })
     }
 }
 
-/// A provider's failure as a cause, from which the host gets its own error back.
-pub(crate) struct ProviderFailed(pub(crate) Arc<dyn HostError>);
+/// A key provider's error as the cause of a core error; [`Failure`](crate::Failure) returns the host's error from it.
+pub(crate) struct KeyProviderError(pub(crate) Arc<dyn HostError>);
 
-impl fmt::Display for ProviderFailed {
+impl fmt::Display for KeyProviderError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.text())
+        f.write_str(&self.0.message())
     }
 }
 
-impl fmt::Debug for ProviderFailed {
+impl fmt::Debug for KeyProviderError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("ProviderFailed")
+        f.write_str("KeyProviderError")
     }
 }
 
-impl std::error::Error for ProviderFailed {}
+impl std::error::Error for KeyProviderError {}

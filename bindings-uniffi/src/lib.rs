@@ -1,8 +1,8 @@
-//! The Kotlin and Swift bindings of the Celper SDK: what crosses the language border, as data.
+//! The Kotlin and Swift bindings of the Celper SDK: the types and functions that cross the FFI boundary.
 //!
-//! Whatever is decided is decided in the core; here it is only translated. Nothing here throws: a call ends in an
-//! [`Outcome`], and the hand-written layers in `kotlin/` and `swift/` make results and errors of it that feel at home there.
-//! They are the only users of this interface, which may change with any release.
+//! The core makes all decisions; this crate only converts types. Nothing here throws: a call returns an [`Outcome`], which
+//! the hand-written layers in `kotlin/` and `swift/` convert to idiomatic results and errors. Those layers are the only users
+//! of this interface, which may change with any release.
 
 mod call;
 mod direct;
@@ -11,11 +11,11 @@ mod key;
 mod options;
 mod output;
 
-pub use call::{CallInput, CancelToken, NativeClient, Opening, open};
+pub use call::{CallInput, CancelToken, NativeClient, OpenResult, open};
 pub use direct::{celper_call, celper_cancel};
 pub use failure::{ErrorKindRow, Failure, error_kinds};
 pub use key::{HostError, KeySource, KeySourceError};
-pub use options::{Options, Rates};
+pub use options::{ClientOptions, RateLimitOptions};
 pub use output::{Outcome, Output};
 
 uniffi::setup_scaffolding!("celper");

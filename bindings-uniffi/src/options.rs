@@ -1,68 +1,67 @@
-//! A client's options. Numbers come wide and signed, so that an odd one is refused by name and not by a conversion.
+//! A client's options. Numbers are wide and signed, so that a value out of range gets an error that names the option.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use celper::bindings::seconds;
 use celper::{Client, Error, RateLimits};
 
-use crate::key::{HostKeys, KeySource};
+use crate::key::{HostKeyProvider, KeySource};
 
-/// What a client is made of; what is left out is the core's default.
+/// A client's options. If one is missing, the core's default applies.
 #[derive(uniffi::Record)]
-pub struct Options {
-    /// A fixed key.
+pub struct ClientOptions {
+    /// The API key.
     pub api_key: Option<String>,
-    /// Gives keys, in place of a fixed one.
+    /// A key provider, instead of a fixed key.
     pub key_source: Option<Arc<dyn KeySource>>,
-    /// Where the API is.
+    /// The API's base URL.
     pub base_url: Option<String>,
-    /// Whether http may go to the Android emulator's host.
+    /// Whether `http` is allowed to 10.0.2.2, the host of the Android emulator.
     pub allow_emulator_host: bool,
-    /// Seconds for a whole call.
+    /// Timeout of a whole call, in seconds.
     pub timeout: Option<f64>,
-    /// Seconds for one attempt.
+    /// Timeout of one attempt, in seconds.
     pub attempt_timeout: Option<f64>,
-    /// How many more attempts may follow a failed one.
+    /// The maximum number of retries.
     pub max_retries: Option<i64>,
-    /// The windows to keep to; none turns pacing off.
-    pub rate_limits: Option<Rates>,
+    /// The limits for pacing; none turns pacing off.
+    pub rate_limits: Option<RateLimitOptions>,
     /// The proxy's URL.
     pub proxy: Option<String>,
-    /// PEM text.
+    /// Additional CA certificates, as PEM text.
     pub ca_certificates: Option<String>,
-    /// For the User-Agent.
+    /// The program's name and version, for the User-Agent header.
     pub app_info: Option<String>,
-    /// `kotlin` or `swift`, for the User-Agent.
+    /// `kotlin` or `swift`, for the User-Agent header.
     pub language: String,
-    /// That language's version.
+    /// The language's version, for the User-Agent header.
     pub language_version: String,
 }
 
-/// Requests in each window.
+/// The limits that pacing keeps, in requests per window.
 #[derive(uniffi::Record)]
-pub struct Rates {
-    /// Reads.
+pub struct RateLimitOptions {
+    /// Status reads per window.
     pub reads: i64,
-    /// Actions.
+    /// Actions per window.
     pub actions: i64,
-    /// All together.
+    /// All requests per window.
     pub total: i64,
     /// The window's length in seconds.
     pub window: f64,
 }
 
-impl Options {
-    pub(crate) fn client(self) -> Result<Client, Error> {
+impl ClientOptions {
+    pub(crate) fn build_client(self) -> Result<Client, Error> {
         let mut builder = Client::builder()
             .language(self.language, self.language_version)
             .allow_emulator_host(self.allow_emulator_host)
-            .rate_limits(self.rate_limits.map(Rates::limits).transpose()?);
+            .rate_limits(self.rate_limits.map(RateLimitOptions::into_rate_limits).transpose()?);
         if let Some(key) = self.api_key {
             builder = builder.api_key(key);
         }
         if let Some(source) = self.key_source {
-            builder = builder.key_provider(HostKeys(source));
+            builder = builder.key_provider(HostKeyProvider(source));
         }
         if let Some(url) = self.base_url {
             builder = builder.base_url(url);
@@ -89,24 +88,20 @@ impl Options {
     }
 }
 
-impl Rates {
-    fn limits(self) -> Result<RateLimits, Error> {
+impl RateLimitOptions {
+    fn into_rate_limits(self) -> Result<RateLimits, Error> {
         Ok(RateLimits {
             reads: count("rate_limits.reads", self.reads)?,
             actions: count("rate_limits.actions", self.actions)?,
             total: count("rate_limits.total", self.total)?,
-            window: window(self.window)?,
+            window: seconds("rate_limits.window", self.window)?,
         })
     }
 }
 
-fn window(value: f64) -> Result<Duration, Error> {
-    seconds("rate_limits.window", value)
-}
-
-/// A number of things from the host's signed integer.
+/// Converts the host's signed integer to a count.
 pub(crate) fn count(name: &str, value: i64) -> Result<u32, Error> {
-    let refused =
+    let out_of_range =
         |_| Error::invalid_argument(format!("{name} must be a whole number from 0 to {}, not {value}", u32::MAX));
-    u32::try_from(value).map_err(refused)
+    u32::try_from(value).map_err(out_of_range)
 }

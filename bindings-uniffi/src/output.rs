@@ -1,4 +1,4 @@
-//! What a call gives, as data.
+//! A call's outcome, as data.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -10,79 +10,79 @@ use crate::failure::Failure;
 /// How a call ended.
 #[derive(uniffi::Enum)]
 pub enum Outcome {
-    /// With a result.
-    Done {
+    /// The call returned a result.
+    Succeeded {
         /// The result.
         output: Output,
-        /// The server's id of the request.
+        /// The server's request id.
         request_id: Option<String>,
-        /// The server's rate limit headers.
-        rate_limit: Option<Rate>,
+        /// The response's rate limit headers.
+        rate_limit: Option<RateLimitHeaders>,
     },
-    /// Without one.
+    /// The call failed.
     Failed {
-        /// Why.
+        /// The error.
         failure: Failure,
     },
-    /// By a [`CancelToken`](crate::CancelToken).
+    /// The call was cancelled through its [`CancelToken`](crate::CancelToken).
     Cancelled,
 }
 
 /// An operation's result.
 #[derive(uniffi::Enum)]
 pub enum Output {
-    /// Of `status`.
+    /// The result of `status`.
     State {
-        /// As the server spells it.
+        /// The status, as the server sent it.
         status: String,
-        /// Whether the analysis was viewed.
+        /// Whether the interview's analysis was viewed.
         analysis_viewed: bool,
-        /// The score.
+        /// The interview's score.
         interview_score: Option<f64>,
     },
-    /// Of `invite`.
+    /// The result of `invite`.
     Invitation {
         /// Whether the candidate was invited.
         invited: bool,
-        /// The session.
+        /// The interview session's id.
         session_id: String,
-        /// How the e-mail stands.
+        /// The e-mail's delivery status.
         email_delivery: String,
-        /// When the session closes.
-        expires_at: Instant,
+        /// When the session expires.
+        expires_at: Timestamp,
     },
-    /// Of `select` and `reject`.
+    /// The result of `select` and `reject`.
     Decision {
-        /// As the server spells it.
+        /// The status, as the server sent it.
         status: String,
     },
 }
 
-/// The server's rate limit headers.
+/// A response's rate limit headers.
 #[derive(uniffi::Record)]
-pub struct Rate {
-    /// Requests in the window.
+pub struct RateLimitHeaders {
+    /// Requests allowed in the window.
     pub limit: Option<u64>,
-    /// Requests left.
+    /// Requests left in the window.
     pub remaining: Option<u64>,
-    /// When there is room again.
-    pub reset_at: Option<Instant>,
+    /// When the window resets.
+    pub reset_at: Option<Timestamp>,
 }
 
-/// A point in time. `UniFFI`'s own type for it would tie Kotlin to `java.time` inside the generated code and lose Swift's
-/// sub-microsecond digits; two integers lose nothing anywhere.
+/// A point in time, as two integers. `UniFFI`'s own type would tie the generated Kotlin code to `java.time`, and lose digits
+/// below a microsecond in Swift.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Record)]
-pub struct Instant {
-    /// Whole seconds since 1970, rounded down.
+pub struct Timestamp {
+    /// Whole seconds since 1970-01-01 UTC, rounded down.
     pub seconds: i64,
-    /// From 0 to 999,999,999, always forward in time.
+    /// Nanoseconds after that second, from 0 to 999,999,999.
     pub nanoseconds: u32,
 }
 
-impl From<SystemTime> for Instant {
+impl From<SystemTime> for Timestamp {
     fn from(time: SystemTime) -> Self {
         match time.duration_since(UNIX_EPOCH) {
-            Ok(since) => Instant {
+            Ok(since) => Timestamp {
                 seconds: i64::try_from(since.as_secs()).unwrap_or(i64::MAX),
                 nanoseconds: since.subsec_nanos(),
             },
@@ -90,8 +90,8 @@ impl From<SystemTime> for Instant {
                 let before = before.duration();
                 let seconds = i64::try_from(before.as_secs()).unwrap_or(i64::MAX);
                 match before.subsec_nanos() {
-                    0 => Instant { seconds: -seconds, nanoseconds: 0 },
-                    nanoseconds => Instant { seconds: -seconds - 1, nanoseconds: 1_000_000_000 - nanoseconds },
+                    0 => Timestamp { seconds: -seconds, nanoseconds: 0 },
+                    nanoseconds => Timestamp { seconds: -seconds - 1, nanoseconds: 1_000_000_000 - nanoseconds },
                 }
             }
         }
@@ -101,16 +101,16 @@ impl From<SystemTime> for Instant {
 impl From<Result<OperationOutput, celper::Error>> for Outcome {
     fn from(result: Result<OperationOutput, celper::Error>) -> Self {
         match result {
-            Ok(OperationOutput::CandidateState(state)) => Outcome::Done {
+            Ok(OperationOutput::CandidateState(state)) => Outcome::Succeeded {
                 output: Output::State {
                     status: state.status.as_str().to_owned(),
                     analysis_viewed: state.analysis_viewed,
                     interview_score: state.interview_score,
                 },
                 request_id: state.request_id,
-                rate_limit: state.rate_limit.map(Rate::from),
+                rate_limit: state.rate_limit.map(RateLimitHeaders::from),
             },
-            Ok(OperationOutput::Invitation(invitation)) => Outcome::Done {
+            Ok(OperationOutput::Invitation(invitation)) => Outcome::Succeeded {
                 output: Output::Invitation {
                     invited: invitation.invited,
                     session_id: invitation.session_id,
@@ -118,24 +118,26 @@ impl From<Result<OperationOutput, celper::Error>> for Outcome {
                     expires_at: invitation.expires_at.into(),
                 },
                 request_id: invitation.request_id,
-                rate_limit: invitation.rate_limit.map(Rate::from),
+                rate_limit: invitation.rate_limit.map(RateLimitHeaders::from),
             },
-            Ok(OperationOutput::Decision(decision)) => Outcome::Done {
+            Ok(OperationOutput::Decision(decision)) => Outcome::Succeeded {
                 output: Output::Decision { status: decision.status.as_str().to_owned() },
                 request_id: decision.request_id,
-                rate_limit: decision.rate_limit.map(Rate::from),
+                rate_limit: decision.rate_limit.map(RateLimitHeaders::from),
             },
-            Ok(_) => {
-                Outcome::Failed { failure: of_panic(None, &"an operation that this binding does not know").into() }
-            }
+            Ok(_) => Outcome::Failed { failure: of_panic(None, &"unknown result type").into() },
             Err(error) => Outcome::Failed { failure: error.into() },
         }
     }
 }
 
-impl From<RateLimit> for Rate {
+impl From<RateLimit> for RateLimitHeaders {
     fn from(limit: RateLimit) -> Self {
-        Rate { limit: limit.limit, remaining: limit.remaining, reset_at: limit.reset_at.map(Instant::from) }
+        RateLimitHeaders {
+            limit: limit.limit,
+            remaining: limit.remaining,
+            reset_at: limit.reset_at.map(Timestamp::from),
+        }
     }
 }
 
@@ -146,11 +148,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_before_1970_are_counted_forward() {
-        let at = |seconds, nanoseconds| Instant { seconds, nanoseconds };
-        let before = |duration| Instant::from(UNIX_EPOCH - duration);
-        assert_eq!(Instant::from(UNIX_EPOCH + Duration::new(7, 5)), at(7, 5));
-        assert_eq!(before(Duration::new(7, 0)), at(-7, 0));
-        assert_eq!(before(Duration::new(0, 1)), at(-1, 999_999_999));
+    fn times_before_1970_have_positive_nanoseconds() {
+        let timestamp = |seconds, nanoseconds| Timestamp { seconds, nanoseconds };
+        let before = |duration| Timestamp::from(UNIX_EPOCH - duration);
+        assert_eq!(Timestamp::from(UNIX_EPOCH + Duration::new(7, 5)), timestamp(7, 5));
+        assert_eq!(before(Duration::new(7, 0)), timestamp(-7, 0));
+        assert_eq!(before(Duration::new(0, 1)), timestamp(-1, 999_999_999));
     }
 }

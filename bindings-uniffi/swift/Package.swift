@@ -1,8 +1,8 @@
 // swift-tools-version:6.0
 import PackageDescription
 
-// `build.sh` puts the glue in Generated/ and the native library in lib/; both are made, not kept. An app takes the
-// XCFramework that `xcframework.sh` makes instead, as the binary target that replaces CelperFFI.
+// `build.sh` writes the glue code to Generated/ and the native library to lib/; neither is in version control. The package
+// for apps has the XCFramework from `xcframework.sh` instead, as a binary target that replaces CelperFFI.
 let library = Context.packageDirectory + "/lib"
 
 let package = Package(
@@ -15,7 +15,7 @@ let package = Package(
             name: "CelperGenerated",
             dependencies: ["CelperFFI"],
             path: "Generated/CelperGenerated",
-            // Its asynchronous callbacks do not run in language mode 6.
+            // UniFFI's asynchronous callbacks crash in language mode 6.
             swiftSettings: [.swiftLanguageMode(.v5)],
             linkerSettings: [
                 .linkedLibrary("celper_uniffi"),

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Lays out the Swift package as apps take it: `package.sh OUT`, after `xcframework.sh`, whose CelperFFI.xcframework takes the
-# place of the library that `build.sh` makes.
+# Writes the Swift package for apps: `package.sh OUT`. Run `xcframework.sh` first; the package contains its
+# CelperFFI.xcframework instead of the library that `build.sh` builds.
 set -euo pipefail
 out="$(mkdir -p "$1" && cd "$1" && pwd -P)"
 cd "$(dirname "${BASH_SOURCE[0]}")"
@@ -9,7 +9,7 @@ cp -R Sources/Celper "$out/Sources/"
 cp -R Generated/CelperGenerated "$out/Generated/"
 cp -R CelperFFI.xcframework "$out/"
 cp ../../LICENSE ../README.md "$out/"
-# The tests stay in the repository, and the framework brings the library along.
+# The package has no tests, and the framework contains the library.
 python3 - "$out/Package.swift" <<'PYTHON'
 import re, sys
 
@@ -21,6 +21,6 @@ for pattern, new in (
     (r"\n// `build\.sh`.*?\nlet library = .*?\n", ""),
 ):
     text, count = re.subn(pattern, new, text, flags=re.DOTALL)
-    assert count == 1, f"Package.swift has {count} times what {pattern} finds"
+    assert count == 1, f"expected one match for {pattern} in Package.swift, found {count}"
 open(sys.argv[1], "w", encoding="utf-8").write(text)
 PYTHON

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Runs a command with a Swift toolchain around it: `toolchain.sh swift build`.
+# Runs a command with a Swift toolchain: `toolchain.sh swift build`.
 #
-# Uses the machine's own `swift` when there is one of version 6 or later. Otherwise root on a Debian machine gets one:
-# Debian 13's, in a chroot that is made once (half a minute, 2.5 GB) in the user's cache, outside the tree. The command
-# runs there in this working directory, as the whole repository is mounted under its own path. A machine that can have
-# neither is told why in one line, the command is not run, and the exit status is 0.
+# Uses the installed `swift` if its version is 6 or later. Otherwise, as root on Debian, it runs the command in a chroot with
+# Debian 13's Swift. The first run creates the chroot in the user's cache (30 seconds, 2.5 GB). The repository is mounted in it
+# at the same path, so the command runs in the current directory. If neither is possible, this prints the reason, does not run
+# the command, and exits with status 0.
 #
-# Where the mounts are made is a mount namespace of this run: however it ends, the system takes them away with it, and
-# two runs at once do not see each other's.
+# The mounts are made in a separate mount namespace: the kernel removes them when the run ends, and parallel runs do not see
+# each other's.
 set -euo pipefail
 
 repository="$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)"
@@ -26,14 +26,14 @@ own_swift() {
     [[ "${version:-0}" -ge 6 ]]
 }
 
-# The mirror that this machine's apt uses for Debian itself.
+# Prints the Debian mirror that this machine's apt uses.
 mirror() {
     # shellcheck disable=SC2016 # the fields are apt's
     apt-get indextargets --format '$(ORIGIN) $(REPO_URI)' 'Created-By: Packages' 2>/dev/null |
         awk '$1 == "Debian" && $2 !~ /security/ { print $2; exit }'
 }
 
-# Proxies and the like that this machine's apt needs.
+# Prints this machine's apt settings for network access, such as proxies.
 apt_settings() {
     apt-config dump --format '%f "%v";%n' Acquire |
         grep -E '^Acquire::(https?::(Proxy|Timeout)|Check-|Retries|ForceIPv4|ForceIPv6)' || true
@@ -42,18 +42,18 @@ apt_settings() {
 make_root() {
     local from part settings made=""
     from="$(mirror)"
-    [[ -n "$from" ]] || skip "there is no swift 6 here, and apt has no Debian mirror to take one from"
+    [[ -n "$from" ]] || skip "swift 6 is not installed, and apt has no Debian mirror to install it from"
     if ! command -v mmdebstrap >/dev/null; then
         say "installing mmdebstrap"
         { apt-get install -qq --yes --no-install-recommends mmdebstrap ||
             { apt-get update -qq && apt-get install -qq --yes --no-install-recommends mmdebstrap; }; } >/dev/null 2>&1 ||
-            skip "there is no swift 6 here, and mmdebstrap cannot be installed"
+            skip "swift 6 is not installed, and installing mmdebstrap failed"
     fi
-    say "making a Debian 13 with Swift in $root, once: about half a minute and 2.5 GB"
+    say "creating a Debian 13 chroot with Swift in $root (only once; about 30 seconds, 2.5 GB)"
     part="$root.part"
     settings="$root.apt"
     apt_settings >"$settings"
-    # Once more after a failure: a mirror may have been in the middle of something.
+    # Retry once: a mirror may be inconsistent while it updates.
     for _ in 1 2; do
         rm -rf --one-file-system "$part"
         unshare --mount mmdebstrap --quiet --mode=root --variant=apt \
@@ -63,7 +63,7 @@ make_root() {
     done
     if [[ -z "$made" ]]; then
         rm -rf --one-file-system "$part"
-        skip "there is no swift 6 here, and a Debian 13 with one could not be made:" \
+        skip "swift 6 is not installed, and creating a Debian 13 chroot with it failed:" \
             "$(grep -E '^E: ' "$root.log" | tail -n 1) ($root.log)"
     fi
     rm -f "$settings"
@@ -80,14 +80,14 @@ if own_swift; then
     exec "$@"
 fi
 
-[[ "$(uname -s)" == Linux ]] || skip "there is no swift 6 here, and only Debian machines can be given one"
-[[ "$(id -u)" -eq 0 ]] || skip "there is no swift 6 here, and only root can make a chroot with one"
-command -v apt-get >/dev/null || skip "there is no swift 6 here, and no apt to get one with"
-unshare --mount --pid --fork --kill-child true 2>/dev/null || skip "there is no swift 6 here, and this root may not mount"
+[[ "$(uname -s)" == Linux ]] || skip "swift 6 is not installed, and only Debian machines can use the chroot"
+[[ "$(id -u)" -eq 0 ]] || skip "swift 6 is not installed, and only root can create the chroot"
+command -v apt-get >/dev/null || skip "swift 6 is not installed, and neither is apt"
+unshare --mount --pid --fork --kill-child true 2>/dev/null || skip "swift 6 is not installed, and mounting is not permitted"
 
 if [[ ! -d "$root" ]]; then
     mkdir -p "$(dirname "$root")"
-    # One makes it, and whoever comes meanwhile waits.
+    # The lock makes parallel runs wait until the chroot exists.
     exec 9>"$root.lock"
     flock 9
     [[ -d "$root" ]] || make_root
@@ -108,7 +108,7 @@ exec unshare --mount --propagation private --pid --fork --kill-child bash -euo p
     mount --bind "$repository" "$root$repository"
     mount --rbind /dev "$root/dev"
     mount -t proc proc "$root/proc"
-    # Nothing of the host'"'"'s environment but what the build and the tests read.
+    # From the host'"'"'s environment, pass only what the build and the tests read.
     keep=(HOME=/root PATH=/usr/local/bin:/usr/bin:/bin LANG=C.UTF-8 TERM="${TERM:-dumb}")
     for name in ${!CELPER_@}; do keep+=("$name=${!name}"); done
     exec chroot "$root" /usr/bin/env -i "${keep[@]}" /bin/sh -c '"'"'cd "$1" && shift && exec "$@"'"'"' sh "$directory" "$@"

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Not exercised here: needs macOS with Xcode, and the Rust targets below.
+# Builds CelperFFI.xcframework in this script's folder, for devices, simulators and Macs. In Package.swift it replaces the
+# system library: `.binaryTarget(name: "CelperFFI", path: "CelperFFI.xcframework")`, without the linker settings.
 #
-# Makes CelperFFI.xcframework beside this script, for devices, simulators and Macs. In Package.swift it takes the place of
-# the system library: `.binaryTarget(name: "CelperFFI", path: "CelperFFI.xcframework")`, and the linker settings go.
+# Needs macOS with Xcode and the Rust targets below; no test in this repository runs it.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 workspace="$PWD/../.."
@@ -19,7 +19,7 @@ done
 
 work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT
-# In a folder of their own: two frameworks that each bring a module.modulemap at the top would not fit into one app.
+# The headers are in a subfolder, because two frameworks with a module.modulemap at the top level conflict in one app.
 mkdir -p "$work/headers/CelperFFI" "$work/simulator" "$work/mac"
 cp Generated/CelperFFI/* "$work/headers/CelperFFI/"
 static() { echo "$target/$1/mobile/libcelper_uniffi.a"; }

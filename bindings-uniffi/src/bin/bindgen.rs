@@ -1,6 +1,6 @@
-//! Writes the Kotlin and Swift glue: `celper-uniffi-bindgen kotlin|swift LIBRARY OUT_DIR`.
+//! Generates the Kotlin or Swift glue code: `celper-uniffi-bindgen kotlin|swift LIBRARY OUT_DIR`.
 //!
-//! The library must not be stripped: what it exports is read from its symbols.
+//! The library must not be stripped: the generator reads the exported interface from its symbols.
 
 use std::process::ExitCode;
 use std::{env, fs};
@@ -9,28 +9,28 @@ use uniffi::{GenerateOptions, SwiftBindingsOptions, TargetLanguage};
 
 const CONFIG: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/uniffi.toml");
 
-type Failed = Box<dyn std::error::Error + Send + Sync>;
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-#[expect(clippy::print_stderr, reason = "a program says what went wrong there")]
+#[expect(clippy::print_stderr, reason = "a command-line program reports its errors there")]
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let written = match arguments[..] {
+    let result = match arguments[..] {
         ["kotlin", library, out] => kotlin(library, out),
         ["swift", library, out] => swift(library, out),
         _ => Err("usage: celper-uniffi-bindgen kotlin|swift LIBRARY OUT_DIR".into()),
     };
-    match written {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(problem) => {
-            eprintln!("celper-uniffi-bindgen: {problem:#}");
+        Err(error) => {
+            eprintln!("celper-uniffi-bindgen: {error:#}");
             ExitCode::FAILURE
         }
     }
 }
 
-/// `OUT_DIR/ai/celper/internal/ffi/celper.kt`, with nothing public in it.
-fn kotlin(library: &str, out: &str) -> Result<(), Failed> {
+/// Writes `OUT_DIR/ai/celper/internal/ffi/celper.kt`, and makes all of its declarations internal.
+fn kotlin(library: &str, out: &str) -> Result<(), BoxError> {
     uniffi::generate(GenerateOptions {
         languages: vec![TargetLanguage::Kotlin],
         source: library.into(),
@@ -41,14 +41,14 @@ fn kotlin(library: &str, out: &str) -> Result<(), Failed> {
     })?;
     let path = format!("{out}/ai/celper/internal/ffi/celper.kt");
     let code = fs::read_to_string(&path)?;
-    let lines: Vec<String> = code.lines().map(internal).collect();
+    let lines: Vec<String> = code.lines().map(make_internal).collect();
     fs::write(&path, lines.join("\n") + "\n")?;
     Ok(())
 }
 
-/// `UniFFI` has no setting for it, so each declaration at the top level is made internal here. What this misses, the
-/// explicit API mode of the Kotlin build reports.
-fn internal(line: &str) -> String {
+/// Makes a top-level declaration internal, as `UniFFI` has no setting for that. If this misses one, the Kotlin build fails:
+/// its explicit API mode requires a visibility.
+fn make_internal(line: &str) -> String {
     const DECLARATIONS: [&str; 14] = [
         "abstract ",
         "class ",
@@ -65,21 +65,21 @@ fn internal(line: &str) -> String {
         "typealias ",
         "val ",
     ];
-    // Only functions at the top level follow their comment's end on its line.
+    // The generator puts a function on the line on which its comment ends only at the top level.
     if let Some(function) = line.trim_start().strip_prefix("*/ fun ") {
         return format!("*/ internal fun {function}");
     }
-    // Private is what the hand-written layer needs too: where the library is.
-    let declared = ["public ", "private "].iter().find_map(|start| line.strip_prefix(start)).unwrap_or(line);
-    if DECLARATIONS.iter().any(|start| declared.starts_with(start)) {
-        format!("internal {declared}")
+    // Private ones too: the hand-written layer calls `findLibraryName`, which is private in the generated code.
+    let declaration = ["public ", "private "].iter().find_map(|start| line.strip_prefix(start)).unwrap_or(line);
+    if DECLARATIONS.iter().any(|start| declaration.starts_with(start)) {
+        format!("internal {declaration}")
     } else {
         line.to_owned()
     }
 }
 
-/// `OUT_DIR/CelperGenerated/CelperGenerated.swift`, and header and module map in `OUT_DIR/CelperFFI`.
-fn swift(library: &str, out: &str) -> Result<(), Failed> {
+/// Writes `OUT_DIR/CelperGenerated/CelperGenerated.swift`, and the header and module map in `OUT_DIR/CelperFFI`.
+fn swift(library: &str, out: &str) -> Result<(), BoxError> {
     let options = |out_dir: String| SwiftBindingsOptions {
         generate_swift_sources: false,
         generate_headers: false,

@@ -11,25 +11,26 @@ internal import CelperGenerated
 /// }
 /// ```
 ///
-/// One client serves any number of tasks. Its functions block no thread; cancelling the task drops the request on the wire,
-/// no retry follows, and the call throws `CancellationError`. Failures are ``CelperError``s.
+/// Share one client between any number of tasks. Its functions never block a thread. Cancelling the task drops the request on
+/// the wire, no retry follows, and the call throws `CancellationError`. A call that fails throws a ``CelperError``.
 public final class Celper: Sendable, CustomStringConvertible {
     private let native: NativeClient
 
-    /// Makes a client. It connects to nothing yet.
+    /// Creates a client. It does not connect until the first call.
     ///
     /// - Parameters:
-    ///   - apiKey: the key; without one, and without a provider, the environment's `CELPER_API_KEY`
-    ///   - keyProvider: fetches the key for each attempt, in place of a fixed one; apps need this
-    ///   - baseURL: where the API is, a gateway's path in front of it included; without it `CELPER_BASE_URL`, else the service
-    ///   - timeout: for a whole call, waits and retries included
-    ///   - attemptTimeout: for one HTTP attempt
-    ///   - maxRetries: how many more attempts may follow a failed one
-    ///   - rateLimits: the windows to keep to; nil turns pacing off
-    ///   - proxy: the URL of a proxy; without it the environment's
-    ///   - caCertificates: PEM text, trusted beside the system's roots
-    ///   - appInfo: `name/version` of your program, for the User-Agent
-    /// - Throws: ``CelperError`` of the kind `invalidArgument` when an option cannot be used or there is no key.
+    ///   - apiKey: the API key; if nil and there is no key provider, the environment variable `CELPER_API_KEY`
+    ///   - keyProvider: returns the key for each attempt, instead of a fixed key; for apps, which must not contain a key
+    ///   - baseURL: the API's base URL, which may include a path; if nil, the environment variable `CELPER_BASE_URL`,
+    ///     otherwise `https://api.celper.ai`
+    ///   - timeout: the maximum duration of a whole call, including waits and retries
+    ///   - attemptTimeout: the maximum duration of one HTTP attempt
+    ///   - maxRetries: the maximum number of attempts after the first one; 0 means exactly one request
+    ///   - rateLimits: the rate limits that calls are paced to; nil turns pacing off
+    ///   - proxy: the proxy's URL; if nil, the proxy that the environment configures
+    ///   - caCertificates: CA certificates as PEM text, trusted in addition to the system's
+    ///   - appInfo: your program's `name/version`, appended to the User-Agent header
+    /// - Throws: ``CelperError`` of the kind `invalidArgument` if an option is invalid, or if there is no key.
     public init(
         apiKey: String? = nil,
         keyProvider: KeyProvider? = nil,
@@ -42,16 +43,16 @@ public final class Celper: Sendable, CustomStringConvertible {
         caCertificates: String? = nil,
         appInfo: String? = nil
     ) throws {
-        let options = Options(
+        let options = ClientOptions(
             apiKey: apiKey,
-            keySource: keyProvider.map(ProviderAsSource.init),
+            keySource: keyProvider.map(KeyProviderAdapter.init),
             baseUrl: baseURL,
             allowEmulatorHost: false,
             timeout: timeout.inSeconds,
             attemptTimeout: attemptTimeout.inSeconds,
             maxRetries: Int64(maxRetries),
             rateLimits: rateLimits.map {
-                Rates(
+                RateLimitOptions(
                     reads: Int64($0.reads), actions: Int64($0.actions), total: Int64($0.total),
                     window: $0.window.inSeconds)
             },
@@ -67,7 +68,10 @@ public final class Celper: Sendable, CustomStringConvertible {
         }
     }
 
-    /// A client with the environment's `CELPER_API_KEY` and, where set, `CELPER_BASE_URL`.
+    /// Creates a client with the API key in the environment variable `CELPER_API_KEY` and, if set, the base URL in
+    /// `CELPER_BASE_URL`.
+    ///
+    /// - Throws: ``CelperError`` of the kind `invalidArgument` if there is no key, or if one of the two is invalid.
     public static func fromEnvironment() throws -> Celper { try Celper() }
 
     /// Reads a candidate's status.
@@ -76,13 +80,14 @@ public final class Celper: Sendable, CustomStringConvertible {
     /// let state = try await client.getCandidateStatus("cand_xyz789", jobPositionId: "pos_abc123")
     /// ```
     ///
-    /// Needs the scope `read:candidates`. An unknown candidate or position is an error of the kind `notFound`.
+    /// Needs the scope `read:candidates`.
     ///
     /// - Parameters:
     ///   - candidateId: the candidate's id
-    ///   - jobPositionId: the id of the job position that the candidate stands for
-    ///   - timeout: for the whole call, in place of the client's
-    ///   - maxRetries: in place of the client's
+    ///   - jobPositionId: the id of the job position that the candidate applies for
+    ///   - timeout: the maximum duration of the whole call; if nil, the client's
+    ///   - maxRetries: the maximum number of attempts after the first one; if nil, the client's
+    /// - Throws: ``CelperError``, of the kind `notFound` if the candidate or the job position does not exist.
     public func getCandidateStatus(
         _ candidateId: String,
         jobPositionId: String,
@@ -91,30 +96,34 @@ public final class Celper: Sendable, CustomStringConvertible {
     ) async throws -> CandidateState {
         let (output, requestId, rateLimit) = try await call(
             "status", candidateId, jobPositionId, timeout: timeout, maxRetries: maxRetries)
-        guard case .state(let status, let analysisViewed, let interviewScore) = output else { throw mismatch("status") }
+        guard case .state(let status, let analysisViewed, let interviewScore) = output else {
+            throw wrongOutput("status")
+        }
         return CandidateState(
             status: CandidateStatus(rawValue: status), analysisViewed: analysisViewed, interviewScore: interviewScore,
             requestId: requestId, rateLimit: rateLimit)
     }
 
-    /// Invites a `new` candidate: opens a 7-day interview session, and queues the e-mail.
+    /// Invites a candidate with the status `new`: opens a 7-day interview session and queues the e-mail.
     ///
     /// ```swift
     /// _ = try await client.inviteCandidate("cand_xyz789", jobPositionId: "pos_abc123", emailBody: "Here: {interviewLink}")
     /// ```
     ///
-    /// Needs the scope `action:invite`. A candidate that is not `new` is an error of the kind `invalidStatus`.
+    /// Needs the scope `action:invite`.
     ///
     /// - Parameters:
     ///   - candidateId: the candidate's id
-    ///   - jobPositionId: the id of the job position that the candidate stands for
-    ///   - emailSubject: the e-mail's subject, at most 200 characters; the service's own without it
-    ///   - emailBody: the e-mail's body, at most 5,000 characters, in which `{interviewLink}` becomes the interview's URL;
-    ///     the service's own without it
-    ///   - idempotencyKey: the key under which the service acts only once within 24 hours; a UUID v4 made for the call
-    ///     without it
-    ///   - timeout: for the whole call, in place of the client's
-    ///   - maxRetries: in place of the client's
+    ///   - jobPositionId: the id of the job position that the candidate applies for
+    ///   - emailSubject: the e-mail's subject, at most 200 characters; if nil, the service's default
+    ///   - emailBody: the e-mail's body, at most 5,000 characters; `{interviewLink}` in it is replaced by the interview's URL;
+    ///     if nil, the service's default
+    ///   - idempotencyKey: the service performs an action only once per key within 24 hours; if nil, a UUID v4 created for
+    ///     the call
+    ///   - timeout: the maximum duration of the whole call; if nil, the client's
+    ///   - maxRetries: the maximum number of attempts after the first one; if nil, the client's
+    /// - Throws: ``CelperError``, of the kind `invalidStatus` if the candidate's status is not `new`, and `notFound` if the
+    ///   candidate or the job position does not exist.
     public func inviteCandidate(
         _ candidateId: String,
         jobPositionId: String,
@@ -128,28 +137,30 @@ public final class Celper: Sendable, CustomStringConvertible {
             "invite", candidateId, jobPositionId, emailSubject: emailSubject, emailBody: emailBody,
             idempotencyKey: idempotencyKey, timeout: timeout, maxRetries: maxRetries)
         guard case .invitation(let invited, let sessionId, let emailDelivery, let expiresAt) = output else {
-            throw mismatch("invite")
+            throw wrongOutput("invite")
         }
         return Invitation(
             invited: invited, sessionId: sessionId, emailDelivery: emailDelivery, expiresAt: expiresAt.date,
             requestId: requestId, rateLimit: rateLimit)
     }
 
-    /// Selects an interviewed candidate whose analysis was viewed.
+    /// Selects a candidate with the status `interviewed` whose analysis was viewed.
     ///
     /// ```swift
     /// _ = try await client.selectCandidate("cand_xyz789", jobPositionId: "pos_abc123")
     /// ```
     ///
-    /// Needs the scope `action:decide`. Fails with the kind `analysisNotViewed` or `invalidStatus`.
+    /// Needs the scope `action:decide`.
     ///
     /// - Parameters:
     ///   - candidateId: the candidate's id
-    ///   - jobPositionId: the id of the job position that the candidate stands for
-    ///   - idempotencyKey: the key under which the service acts only once within 24 hours; a UUID v4 made for the call
-    ///     without it
-    ///   - timeout: for the whole call, in place of the client's
-    ///   - maxRetries: in place of the client's
+    ///   - jobPositionId: the id of the job position that the candidate applies for
+    ///   - idempotencyKey: the service performs an action only once per key within 24 hours; if nil, a UUID v4 created for
+    ///     the call
+    ///   - timeout: the maximum duration of the whole call; if nil, the client's
+    ///   - maxRetries: the maximum number of attempts after the first one; if nil, the client's
+    /// - Throws: ``CelperError``, of the kind `analysisNotViewed` if nobody has viewed the analysis, `invalidStatus` if the
+    ///   candidate's status is not `interviewed`, and `notFound` if the candidate or the job position does not exist.
     public func selectCandidate(
         _ candidateId: String,
         jobPositionId: String,
@@ -160,21 +171,23 @@ public final class Celper: Sendable, CustomStringConvertible {
         try await decide("select", candidateId, jobPositionId, idempotencyKey, timeout, maxRetries)
     }
 
-    /// Rejects an interviewed candidate whose analysis was viewed.
+    /// Rejects a candidate with the status `interviewed` whose analysis was viewed.
     ///
     /// ```swift
     /// _ = try await client.rejectCandidate("cand_xyz789", jobPositionId: "pos_abc123")
     /// ```
     ///
-    /// Needs the scope `action:decide`. Fails with the kind `analysisNotViewed` or `invalidStatus`.
+    /// Needs the scope `action:decide`.
     ///
     /// - Parameters:
     ///   - candidateId: the candidate's id
-    ///   - jobPositionId: the id of the job position that the candidate stands for
-    ///   - idempotencyKey: the key under which the service acts only once within 24 hours; a UUID v4 made for the call
-    ///     without it
-    ///   - timeout: for the whole call, in place of the client's
-    ///   - maxRetries: in place of the client's
+    ///   - jobPositionId: the id of the job position that the candidate applies for
+    ///   - idempotencyKey: the service performs an action only once per key within 24 hours; if nil, a UUID v4 created for
+    ///     the call
+    ///   - timeout: the maximum duration of the whole call; if nil, the client's
+    ///   - maxRetries: the maximum number of attempts after the first one; if nil, the client's
+    /// - Throws: ``CelperError``, of the kind `analysisNotViewed` if nobody has viewed the analysis, `invalidStatus` if the
+    ///   candidate's status is not `interviewed`, and `notFound` if the candidate or the job position does not exist.
     public func rejectCandidate(
         _ candidateId: String,
         jobPositionId: String,
@@ -185,13 +198,14 @@ public final class Celper: Sendable, CustomStringConvertible {
         try await decide("reject", candidateId, jobPositionId, idempotencyKey, timeout, maxRetries)
     }
 
-    /// Closes the client: calls under way are finished, and further ones are refused. Letting go of it does the same.
-    public func close() { native.shut() }
+    /// Closes the client. Running calls finish; new calls throw an error of the kind `invalidArgument`. A client that is
+    /// deallocated is closed as well.
+    public func close() { native.closeClient() }
 
-    /// Where the API is.
+    /// The base URL that requests are sent to.
     public var baseURL: String { native.baseUrl() }
 
-    /// Where the client points; never its key.
+    /// The client's base URL as text. It does not contain the key.
     public var description: String { "Celper(baseURL: \(baseURL))" }
 
     private func decide(
@@ -201,7 +215,7 @@ public final class Celper: Sendable, CustomStringConvertible {
         let (output, requestId, rateLimit) = try await call(
             operation, candidateId, jobPositionId, idempotencyKey: idempotencyKey, timeout: timeout,
             maxRetries: maxRetries)
-        guard case .decision(let status) = output else { throw mismatch(operation) }
+        guard case .decision(let status) = output else { throw wrongOutput(operation) }
         return Decision(status: CandidateStatus(rawValue: status), requestId: requestId, rateLimit: rateLimit)
     }
 
@@ -209,13 +223,13 @@ public final class Celper: Sendable, CustomStringConvertible {
         _ operation: String, _ candidateId: String, _ jobPositionId: String, emailSubject: String? = nil,
         emailBody: String? = nil, idempotencyKey: String? = nil, timeout: Duration?, maxRetries: Int?
     ) async throws -> (Output, String?, RateLimit?) {
-        // A task that is cancelled already sends nothing.
+        // If the task is already cancelled, send nothing.
         try Task.checkCancellation()
         let input = CallInput(
             operation: operation, candidateId: candidateId, jobPositionId: jobPositionId, emailSubject: emailSubject,
             emailBody: emailBody, idempotencyKey: idempotencyKey, timeout: timeout?.inSeconds,
             maxRetries: maxRetries.map(Int64.init))
-        // The generated code does not heed the task's cancellation by itself.
+        // The generated code ignores the task's cancellation.
         let cancel = CancelToken()
         let native = native
         let outcome = await withTaskCancellationHandler {
@@ -224,14 +238,14 @@ public final class Celper: Sendable, CustomStringConvertible {
             cancel.cancel()
         }
         switch outcome {
-        case .done(let output, let requestId, let rate): return (output, requestId, rate?.rateLimit)
+        case .succeeded(let output, let requestId, let headers): return (output, requestId, headers?.rateLimit)
         case .failed(let failure): throw CelperError(failure)
         case .cancelled: throw CancellationError()
         }
     }
 
-    private func mismatch(_ operation: String) -> CelperError {
-        let message = "internal error in the SDK, please report it: another operation's result"
+    private func wrongOutput(_ operation: String) -> CelperError {
+        let message = "internal error in the SDK, please report it: the result is another operation's"
         return CelperError(
             Failure(
                 kind: CelperError.Kind.unexpectedResponse.rawValue, message: message, text: "\(operation): \(message)",
@@ -241,14 +255,14 @@ public final class Celper: Sendable, CustomStringConvertible {
 }
 
 extension Duration {
-    /// Whatever it is, also below 0: the core refuses what is no time, by the option's name.
+    /// The duration in seconds. It may be negative; the core rejects that with the option's name.
     var inSeconds: Double { Double(components.seconds) + Double(components.attoseconds) / 1e18 }
 }
 
-extension Instant {
+extension Timestamp {
     var date: Date { Date(timeIntervalSince1970: Double(seconds) + Double(nanoseconds) / 1e9) }
 }
 
-extension Rate {
+extension RateLimitHeaders {
     var rateLimit: RateLimit { RateLimit(limit: limit, remaining: remaining, resetAt: resetAt?.date) }
 }

@@ -1,7 +1,7 @@
 import Foundation
 internal import CelperGenerated
 
-/// Why a call gave no result.
+/// The error of a call, or of creating a client.
 ///
 /// ```swift
 /// do {
@@ -13,66 +13,67 @@ internal import CelperGenerated
 /// }
 /// ```
 ///
-/// Its description is one readable line, and never contains the API key. A cancelled call throws `CancellationError` instead.
+/// ``description`` is one line that describes the error and never contains the API key. A cancelled call throws
+/// `CancellationError` instead.
 public struct CelperError: Error, LocalizedError, CustomStringConvertible, Sendable {
-    /// What went wrong, as a stable value to decide on; the same in every language of this SDK.
+    /// The kind of an error. The raw values are stable and the same in every language of this SDK.
     public enum Kind: String, CaseIterable, Sendable {
-        /// Refused on this side; nothing was sent.
+        /// An argument or an option is invalid; nothing was sent.
         case invalidArgument = "invalid_argument"
-        /// HTTP 400, or another 4xx without a kind of its own.
+        /// HTTP 400, or another 4xx that has no other kind.
         case invalidRequest = "invalid_request"
-        /// HTTP 401; or the key provider gave no key, and then ``CelperError/underlyingError`` is what it threw.
+        /// HTTP 401; or the key provider failed, in which case ``CelperError/underlyingError`` is the error that it threw.
         case authentication
-        /// HTTP 403.
+        /// HTTP 403: the key is not allowed to do this.
         case permissionDenied = "permission_denied"
-        /// HTTP 404: no such candidate or job position.
+        /// HTTP 404: the candidate or the job position does not exist.
         case notFound = "not_found"
-        /// HTTP 409 with a code that has no kind of its own.
+        /// HTTP 409 with a code that has no other kind.
         case conflict
         /// HTTP 409: the candidate's status does not allow the action.
         case invalidStatus = "invalid_status"
-        /// HTTP 409: the interview's analysis has to be viewed first.
+        /// HTTP 409: somebody has to view the interview's analysis before the decision.
         case analysisNotViewed = "analysis_not_viewed"
-        /// HTTP 409: the idempotency key was used before with another request.
+        /// HTTP 409: the idempotency key was already used for a different request.
         case idempotencyConflict = "idempotency_conflict"
-        /// HTTP 429, or pacing cannot fit the call into its timeout.
+        /// HTTP 429, or the rate limits leave no room for the call within its timeout.
         case rateLimited = "rate_limited"
-        /// HTTP 5xx.
+        /// HTTP 5xx: the service failed.
         case server
-        /// No usable answer: DNS, a refused or reset connection, TLS.
+        /// The connection failed: DNS, connection refused or reset, TLS.
         case connection
-        /// An attempt's time, or the whole call's, ran out.
+        /// The timeout of an attempt or of the whole call expired.
         case timeout
-        /// An answer that this API does not give: not JSON, the wrong shape, a redirect, too large.
+        /// The response is not one of this API's: not JSON, an unexpected structure, a redirect, or too large.
         case unexpectedResponse = "unexpected_response"
     }
 
-    /// What went wrong.
+    /// The error's kind.
     public let kind: Kind
-    /// The server's own description, or the client's where the server gave none.
+    /// The server's description of the error, or the client's if there is none.
     public let message: String
-    /// What failed: `status`, `invite`, `select` or `reject`; `client` when a client could not be made.
+    /// The operation that failed: `status`, `invite`, `select` or `reject`; `client` if creating a client failed.
     public let operation: String
-    /// The HTTP status, where there was an answer.
+    /// The HTTP status; nil if there was no response.
     public let status: Int?
-    /// The server's own code, also when it is not a documented one.
+    /// The server's error code, documented or not.
     public let code: String?
-    /// The server's id of the request, to name in a question to its support.
+    /// The server's request id; include it when you contact support.
     public let requestId: String?
-    /// How long to wait before it makes sense to call again.
+    /// How long to wait before calling again.
     public let retryAfter: Duration?
-    /// How many HTTP requests were made for the call.
+    /// The number of HTTP requests that were sent for the call.
     public let attempts: Int
-    /// The idempotency key that an action's requests carried: call again with it, and nothing is done twice.
+    /// The idempotency key of the action. Call again with the same key, and the action is not performed twice.
     public let idempotencyKey: String?
-    /// Whether an action may have taken place although this came of it. Read the status, or call again with the same key.
+    /// Whether the action may have taken place although the call failed. Read the status, or call again with the same key.
     public let outcomeUnknown: Bool
-    /// What the key provider threw, when that is the reason.
+    /// The error that the key provider threw, if that is why the call failed.
     public let underlyingError: (any Error)?
-    /// The whole of it as one line.
+    /// The whole error as one line.
     public let description: String
 
-    /// The same line.
+    /// Same as ``description``.
     public var errorDescription: String? { description }
 
     init(_ failure: Failure) {
@@ -86,7 +87,7 @@ public struct CelperError: Error, LocalizedError, CustomStringConvertible, Senda
         attempts = Int(failure.attempts)
         idempotencyKey = failure.idempotencyKey
         outcomeUnknown = failure.outcomeUnknown
-        underlyingError = (failure.cause as? ThrownByProvider)?.thrown
+        underlyingError = (failure.cause as? WrappedError)?.error
         description = failure.text
     }
 }

@@ -1,27 +1,29 @@
 internal import CelperGenerated
 
-/// Fetches the credential for the attempt that is about to be made.
+/// Returns the credential for the next attempt.
 ///
 /// ```swift
 /// let client = try Celper(keyProvider: { try await session.freshToken() }, baseURL: "https://gateway.example/celper")
 /// ```
 ///
-/// An app must not carry a `celp_` key: whoever has the app has the key. It asks its own backend for a short-lived
-/// credential, and calls the company's gateway with it. The provider is asked before every attempt, within the call's
-/// timeout; cache what is still good. What it throws becomes the ``CelperError/underlyingError`` of an error of the kind
-/// ``CelperError/Kind/authentication``, and nothing is sent. When the call is cancelled, so is the provider's task.
+/// An app must not contain a `celp_` key, because anybody can extract it. Instead, the app fetches a short-lived credential
+/// from your backend and calls your gateway with it.
+///
+/// The provider is called before every attempt, within the call's timeout. Cache the credential while it is valid. If the
+/// provider throws, nothing is sent and the call throws an error of the kind ``CelperError/Kind/authentication`` with the
+/// provider's error as its ``CelperError/underlyingError``. When the call is cancelled, so is the provider's task.
 public typealias KeyProvider = @Sendable () async throws -> String
 
-/// What a provider threw, on its way through the core and back.
-final class ThrownByProvider: HostError {
-    let thrown: any Error
+/// Passes the error of a key provider through the core, which returns it as the error's cause.
+final class WrappedError: HostError {
+    let error: any Error
 
-    init(_ thrown: any Error) { self.thrown = thrown }
+    init(_ error: any Error) { self.error = error }
 
-    func text() -> String { thrown is CancellationError ? "cancelled" : thrown.localizedDescription }
+    func message() -> String { error is CancellationError ? "cancelled" : error.localizedDescription }
 }
 
-final class ProviderAsSource: KeySource {
+final class KeyProviderAdapter: KeySource {
     private let provider: KeyProvider
 
     init(_ provider: @escaping KeyProvider) { self.provider = provider }
@@ -30,7 +32,7 @@ final class ProviderAsSource: KeySource {
         do {
             return try await provider()
         } catch {
-            throw KeySourceError.Failed(error: ThrownByProvider(error))
+            throw KeySourceError.Failed(error: WrappedError(error))
         }
     }
 }

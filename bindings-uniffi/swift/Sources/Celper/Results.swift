@@ -1,16 +1,16 @@
 import Foundation
 
-/// Where a candidate stands in one job position's process.
+/// A candidate's status in the process of one job position.
 ///
 /// ```swift
 /// switch state.status {
 /// case .interviewed: decide()
-/// case .unknown(let value): log("a status of tomorrow: \(value)")
+/// case .unknown(let value): log("unknown status: \(value)")
 /// default: wait()
 /// }
 /// ```
 public enum CandidateStatus: RawRepresentable, Hashable, Sendable, CustomStringConvertible {
-    /// Known to the position; not invited yet.
+    /// Not invited yet.
     case new
     /// Invited to an interview.
     case invited
@@ -20,26 +20,26 @@ public enum CandidateStatus: RawRepresentable, Hashable, Sendable, CustomStringC
     case selected
     /// Rejected.
     case rejected
-    /// The invitation ran out.
+    /// The invitation expired.
     case expired
     /// The interview failed.
     case failed
     /// The interview cannot be evaluated.
     case unevaluable
-    /// A status that this version does not know, as the server sent it.
+    /// A status that this version of the SDK does not know.
     case unknown(String)
 
-    /// The statuses that this version knows.
+    /// The statuses that this version of the SDK knows.
     public static let known: [CandidateStatus] = [
         .new, .invited, .interviewed, .selected, .rejected, .expired, .failed, .unevaluable,
     ]
 
-    /// The status that the API spells so.
+    /// The status that the API calls `rawValue`; ``unknown(_:)`` if this version of the SDK does not know it.
     public init(rawValue: String) {
         self = Self.known.first { $0.rawValue == rawValue } ?? .unknown(rawValue)
     }
 
-    /// The status as the API spells it.
+    /// The status as the API sends it, for example `interviewed`.
     public var rawValue: String {
         switch self {
         case .new: "new"
@@ -54,76 +54,78 @@ public enum CandidateStatus: RawRepresentable, Hashable, Sendable, CustomStringC
         }
     }
 
-    /// The same as ``rawValue``.
+    /// Same as ``rawValue``.
     public var description: String { rawValue }
 }
 
-/// What the server said of its rate limit in one answer: the tightest of the windows that the request counted in.
+/// The rate limit headers of one response. They describe the window of those the request counts in that is closest to its
+/// limit.
 public struct RateLimit: Hashable, Sendable {
     /// Requests allowed in the window.
     public let limit: UInt64?
     /// Requests left in the window.
     public let remaining: UInt64?
-    /// When there is room again, on the server's clock.
+    /// When the window resets, by the server's clock.
     public let resetAt: Date?
 }
 
-/// A candidate's state.
+/// The result of reading a candidate's status.
 public struct CandidateState: Hashable, Sendable {
-    /// Where the candidate stands.
+    /// The candidate's status.
     public let status: CandidateStatus
-    /// Whether somebody has viewed the interview's analysis; a decision needs that.
+    /// Whether somebody has viewed the interview's analysis, which is required before a decision.
     public let analysisViewed: Bool
-    /// The interview's score; nil before there is one.
+    /// The interview's score; nil if there is none yet.
     public let interviewScore: Double?
-    /// The server's id of the request.
+    /// The server's request id; include it when you contact support.
     public let requestId: String?
-    /// The server's rate limit; nil where it sent none.
+    /// The rate limit headers of the response; nil if there were none.
     public let rateLimit: RateLimit?
 }
 
-/// An invitation that went out.
+/// The result of inviting a candidate.
 public struct Invitation: Hashable, Sendable {
     /// Whether the candidate was invited.
     public let invited: Bool
     /// The interview session's id.
     public let sessionId: String
-    /// How the e-mail stands: `pending` when it is queued.
+    /// The e-mail's delivery status; `pending` if it is queued.
     public let emailDelivery: String
-    /// When the interview session closes.
+    /// When the interview session expires.
     public let expiresAt: Date
-    /// The server's id of the request.
+    /// The server's request id; include it when you contact support.
     public let requestId: String?
-    /// The server's rate limit; nil where it sent none.
+    /// The rate limit headers of the response; nil if there were none.
     public let rateLimit: RateLimit?
 }
 
-/// A decision that was taken.
+/// The result of selecting or rejecting a candidate.
 public struct Decision: Hashable, Sendable {
-    /// The candidate's status now.
+    /// The candidate's new status.
     public let status: CandidateStatus
-    /// The server's id of the request.
+    /// The server's request id; include it when you contact support.
     public let requestId: String?
-    /// The server's rate limit; nil where it sent none.
+    /// The rate limit headers of the response; nil if there were none.
     public let rateLimit: RateLimit?
 }
 
-/// How many requests the service allows in each sliding window; by default its documented limits.
+/// The number of requests that the client sends at most in each sliding window. The defaults are the service's documented
+/// limits.
 ///
 /// ```swift
 /// let half = RateLimits(reads: 20, actions: 15, total: 30)  // two processes share one company's limits
 /// ```
 public struct RateLimits: Hashable, Sendable {
-    /// Reads (status) in one window.
+    /// Reads (status) per window.
     public var reads: Int
-    /// Actions (invite, select, reject) in one window.
+    /// Actions (invite, select, reject) per window.
     public var actions: Int
-    /// Requests of all kinds in one window.
+    /// Requests of all kinds per window.
     public var total: Int
-    /// The windows' length.
+    /// The length of the windows.
     public var window: Duration
 
-    /// The documented limits, but for what is passed.
+    /// Creates limits. What is not passed has the documented value.
     public init(reads: Int = 40, actions: Int = 30, total: Int = 60, window: Duration = .seconds(60)) {
         self.reads = reads
         self.actions = actions

@@ -12,41 +12,41 @@ import Testing
 
     init() throws { client = try Sandbox.shared.client() }
 
-    @Test func theKindsAreTheCores() {
+    @Test func theErrorKindsAreTheCores() {
         #expect(Set(errorKinds().map(\.name)) == Set(CelperError.Kind.allCases.map(\.rawValue)))
         #expect(errorKinds().count == CelperError.Kind.allCases.count)
     }
 
     @Test func cancellingTheTaskReturnsAtOnceAndDropsTheRequest() async throws {
-        let candidate = try await sandbox.slow()
+        let candidate = try await sandbox.slowCandidate()
         let client = client
         let task = Task { try await client.inviteCandidate(candidate, jobPositionId: "pos_1") }
-        try await sandbox.arrived(candidate)
+        try await sandbox.waitForRequest(candidate)
         task.cancel()
-        // Long before the answer, which takes ten minutes, and the call's own timeout.
+        // Without waiting for the response (10 minutes) or the call's timeout (2 minutes).
         await #expect(throws: CancellationError.self) { try await task.value }
-        try await sandbox.hungUp(candidate)
+        try await sandbox.expectCancelled(candidate)
     }
 
-    @Test func aGroupsChildIsCancelledWithIt() async throws {
-        let candidate = try await sandbox.slow()
+    @Test func aFailingTaskGroupCancelsItsCalls() async throws {
+        let candidate = try await sandbox.slowCandidate()
         let (client, sandbox) = (client, sandbox)
-        struct Enough: Error {}
-        await #expect(throws: Enough.self) {
+        struct StopError: Error {}
+        await #expect(throws: StopError.self) {
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask { _ = try await client.inviteCandidate(candidate, jobPositionId: "pos_1") }
                 group.addTask {
-                    try await sandbox.arrived(candidate)
-                    throw Enough()
+                    try await sandbox.waitForRequest(candidate)
+                    throw StopError()
                 }
-                // Not waitForAll, which would wait for the other one as well.
+                // Not waitForAll, which would also wait for the call.
                 try await group.next()
             }
         }
-        try await sandbox.hungUp(candidate)
+        try await sandbox.expectCancelled(candidate)
     }
 
-    @Test func aTaskThatIsCancelledAlreadySendsNothing() async throws {
+    @Test func aTaskThatIsAlreadyCancelledSendsNothing() async throws {
         let candidate = try await sandbox.candidate()
         let client = client
         let task = Task {
@@ -54,7 +54,7 @@ import Testing
             return try await client.inviteCandidate(candidate, jobPositionId: "pos_1")
         }
         await #expect(throws: CancellationError.self) { try await task.value }
-        // What had been sent before this one would have arrived before it.
+        // If the call above had sent a request, it would have arrived before this one.
         _ = try await client.getCandidateStatus(try await sandbox.candidate(), jobPositionId: "pos_1")
         #expect(try await sandbox.requests(candidate).isEmpty)
     }
@@ -80,58 +80,58 @@ import Testing
         func increment() { value += 1 }
     }
 
-    @Test func aKeyProviderIsAskedBeforeEachAttempt() async throws {
-        let asked = Counter()
+    @Test func aKeyProviderIsCalledBeforeEachAttempt() async throws {
+        let calls = Counter()
         let key = sandbox.apiKey
         let client = try Celper(
             keyProvider: {
                 try await Task.sleep(for: .milliseconds(10))
-                await asked.increment()
+                await calls.increment()
                 return key
             }, baseURL: sandbox.baseURL)
         let candidate = try await sandbox.candidate()
         try await sandbox.fault(candidate, #""kind":"status","status":503"#)
         _ = try await client.getCandidateStatus(candidate, jobPositionId: "pos_1")
-        #expect(await asked.value == 2)
+        #expect(await calls.value == 2)
     }
 
-    @Test func whatAKeyProviderThrowsIsTheUnderlyingError() async throws {
+    @Test func aKeyProvidersErrorIsTheUnderlyingError() async throws {
         struct SignedOut: LocalizedError {
             var errorDescription: String? { "signed out" }
         }
         let client = try Celper(keyProvider: { throw SignedOut() }, baseURL: sandbox.baseURL)
         do {
-            _ = try await client.getCandidateStatus("unasked", jobPositionId: "pos_1")
+            _ = try await client.getCandidateStatus("provider-throws", jobPositionId: "pos_1")
             Issue.record("no error")
         } catch let error as CelperError {
             #expect(error.kind == .authentication && error.underlyingError is SignedOut)
             #expect(error.localizedDescription.contains("signed out"))
         }
-        #expect(try await sandbox.requests("unasked").isEmpty)
+        #expect(try await sandbox.requests("provider-throws").isEmpty)
     }
 
     @Test func cancellingACallCancelsItsKeyProvider() async throws {
-        let (begun, ended) = (Counter(), Counter())
+        let (started, cancelled) = (Counter(), Counter())
         let client = try Celper(
             keyProvider: {
-                await begun.increment()
-                do { try await Task.sleep(for: .seconds(600)) } catch { await ended.increment() }
+                await started.increment()
+                do { try await Task.sleep(for: .seconds(600)) } catch { await cancelled.increment() }
                 return "late"
             }, baseURL: sandbox.baseURL)
         let task = Task { try await client.getCandidateStatus("c", jobPositionId: "p") }
-        try await sandbox.eventually("the provider is asked") { await begun.value == 1 }
+        try await sandbox.eventually("the provider is called") { await started.value == 1 }
         task.cancel()
         await #expect(throws: CancellationError.self) { try await task.value }
-        try await sandbox.eventually("the provider is cancelled") { await ended.value == 1 }
+        try await sandbox.eventually("the provider is cancelled") { await cancelled.value == 1 }
     }
 
     @Test func aPanicInRustArrivesAsAnError() async throws {
-        // What no provider of the facade's can do: an error of a type that the border does not know.
+        // The public API converts all errors of a provider. One that is not converted makes the core panic.
         final class Broken: KeySource {
-            struct OutOfTheBlue: Error {}
-            func apiKey() async throws -> String { throw OutOfTheBlue() }
+            struct UnexpectedError: Error {}
+            func apiKey() async throws -> String { throw UnexpectedError() }
         }
-        let options = Options(
+        let options = ClientOptions(
             apiKey: nil, keySource: Broken(), baseUrl: sandbox.baseURL, allowEmulatorHost: false, timeout: nil,
             attemptTimeout: nil, maxRetries: nil, rateLimits: nil, proxy: nil, caCertificates: nil, appInfo: nil,
             language: "swift", languageVersion: "0")
@@ -151,11 +151,11 @@ import Testing
         #expect(error.message.contains("internal error in the SDK"))
     }
 
-    @Test func closingInTheMiddleOfCallsLetsThemFinish() async throws {
-        let candidate = try await sandbox.slow(1)
+    @Test func closingAClientLetsRunningCallsFinishAndRejectsNewOnes() async throws {
+        let candidate = try await sandbox.slowCandidate(1)
         let closing = try sandbox.client()
         let call = Task { try await closing.getCandidateStatus(candidate, jobPositionId: "pos_1") }
-        try await sandbox.arrived(candidate)
+        try await sandbox.waitForRequest(candidate)
         closing.close()
         closing.close()
         #expect(try await call.value.status == .new)
@@ -164,12 +164,12 @@ import Testing
         }
     }
 
-    @Test func clientsThatNobodyHoldsInTheMiddleOfCallsDoNoHarm() async throws {
+    @Test func callsFinishAlthoughNothingElseRefersToTheirClient() async throws {
         let sandbox = sandbox
         try await withThrowingTaskGroup(of: CandidateStatus.self) { group in
             for _ in 0..<40 {
                 group.addTask {
-                    let candidate = try await sandbox.slow(1)
+                    let candidate = try await sandbox.slowCandidate(1)
                     return try await sandbox.client().getCandidateStatus(candidate, jobPositionId: "pos_1").status
                 }
             }

@@ -9,18 +9,6 @@ import Testing
 
     init() throws { client = try Sandbox.shared.client() }
 
-    func failing(_ call: () async throws -> Any) async -> CelperError? {
-        do {
-            let result = try await call()
-            Issue.record("no error but \(result)")
-        } catch let error as CelperError {
-            return error
-        } catch {
-            Issue.record("another error: \(error)")
-        }
-        return nil
-    }
-
     @Test func statusInviteSelectAndReject() async throws {
         let candidate = try await sandbox.candidate()
         let invitation = try await client.inviteCandidate(
@@ -31,29 +19,29 @@ import Testing
         #expect(sent.body?.contains(#""emailSubject":"Hello""#) == true)
         #expect(sent.header["user-agent"]?.hasPrefix("celper-swift/") == true)
 
-        let ready = try await sandbox.candidate("interviewed", viewed: true)
+        let ready = try await sandbox.candidate("interviewed", analysisViewed: true)
         let state = try await client.getCandidateStatus(ready, jobPositionId: "pos_1")
         #expect(state.status == .interviewed && state.analysisViewed && state.interviewScore == 85)
         #expect(state.requestId?.isEmpty == false)
         #expect(try await client.selectCandidate(ready, jobPositionId: "pos_1").status == .selected)
-        let other = try await sandbox.candidate("interviewed", viewed: true)
+        let other = try await sandbox.candidate("interviewed", analysisViewed: true)
         #expect(try await client.rejectCandidate(other, jobPositionId: "pos_1").status == .rejected)
     }
 
-    @Test func aStatusOfTomorrowComesThrough() async throws {
+    @Test func anUnknownStatusIsPassedThrough() async throws {
         let candidate = try await sandbox.candidate("on_hold")
         #expect(try await client.getCandidateStatus(candidate, jobPositionId: "pos_1").status == .unknown("on_hold"))
         #expect(CandidateStatus.known.count == 8)
         #expect(CandidateStatus.known.allSatisfy { CandidateStatus(rawValue: $0.rawValue) == $0 })
     }
 
-    @Test func resultsAreEqualByValueAndHaveTheRateLimit() async throws {
+    @Test func resultsCompareByValueAndContainTheRateLimit() async throws {
         let candidate = try await sandbox.candidate()
         let limit = #""X-RateLimit-Limit":40,"X-RateLimit-Remaining":39,"X-RateLimit-Reset":1800000000"#
         let data = #"{"status":"new","analysisViewed":false,"interviewScore":null}"#
         let body = #"{"success":true,"requestId":"r","data":\#(data)}"#
-        let answer = #""headers":{"X-Request-Id":"r",\#(limit)},"json":\#(body)"#
-        try await sandbox.fault(candidate, #""kind":"status","status":200,"times":2,\#(answer)"#)
+        let response = #""headers":{"X-Request-Id":"r",\#(limit)},"json":\#(body)"#
+        try await sandbox.fault(candidate, #""kind":"status","status":200,"times":2,\#(response)"#)
         let one = try await client.getCandidateStatus(candidate, jobPositionId: "pos_1")
         let two = try await client.getCandidateStatus(candidate, jobPositionId: "pos_1")
         #expect(one == two && one.interviewScore == nil)
@@ -61,26 +49,26 @@ import Testing
         #expect(one.rateLimit == RateLimit(limit: 40, remaining: 39, resetAt: reset))
     }
 
-    @Test func answersBecomeErrorsThatReadWell() async throws {
-        let missing = await failing { try await client.getCandidateStatus("nobody", jobPositionId: "pos_1") }
+    @Test func errorResponsesBecomeErrorsWithAReadableDescription() async throws {
+        let missing = await expectError { try await client.getCandidateStatus("nobody", jobPositionId: "pos_1") }
         #expect(missing?.kind == .notFound && missing?.status == 404 && missing?.code == "NOT_FOUND")
         #expect(missing?.attempts == 1 && missing?.operation == "status")
         #expect(missing?.localizedDescription.contains("HTTP 404 NOT_FOUND") == true)
         #expect(missing.map { "\($0)" } == missing?.localizedDescription)
         let interviewed = try await sandbox.candidate("interviewed")
-        let early = await failing { try await client.selectCandidate(interviewed, jobPositionId: "pos_1") }
-        #expect(early?.kind == .analysisNotViewed)
-        let refused = await failing { try await client.inviteCandidate(interviewed, jobPositionId: "pos_1") }
-        #expect(refused?.kind == .invalidStatus && refused?.idempotencyKey != nil)
+        let notViewed = await expectError { try await client.selectCandidate(interviewed, jobPositionId: "pos_1") }
+        #expect(notViewed?.kind == .analysisNotViewed)
+        let invalidStatus = await expectError { try await client.inviteCandidate(interviewed, jobPositionId: "pos_1") }
+        #expect(invalidStatus?.kind == .invalidStatus && invalidStatus?.idempotencyKey != nil)
         let other = try await sandbox.candidate()
         _ = try await client.inviteCandidate(other, jobPositionId: "pos_1", idempotencyKey: "key-\(other)")
-        let conflict = await failing {
+        let conflict = await expectError {
             try await client.inviteCandidate(
                 other, jobPositionId: "pos_1", emailSubject: "x", idempotencyKey: "key-\(other)")
         }
         #expect(conflict?.kind == .idempotencyConflict)
-        let stranger = try Celper(apiKey: "celp_00000000000000000000000000000000", baseURL: sandbox.baseURL)
-        let denied = await failing { try await stranger.getCandidateStatus(other, jobPositionId: "pos_1") }
+        let unknownKey = try Celper(apiKey: "celp_00000000000000000000000000000000", baseURL: sandbox.baseURL)
+        let denied = await expectError { try await unknownKey.getCandidateStatus(other, jobPositionId: "pos_1") }
         #expect(denied?.kind == .authentication)
     }
 
@@ -94,18 +82,18 @@ import Testing
         (#""kind":"not_json""#, .unexpectedResponse, true),
         (#""kind":"delay","seconds":600"#, .timeout, true),
     ])
-    func everyOtherAnswerToo(fault: String, kind: CelperError.Kind, unknown: Bool) async throws {
+    func eachFailureHasItsKind(fault: String, kind: CelperError.Kind, outcomeUnknown: Bool) async throws {
         let candidate = try await sandbox.candidate()
         try await sandbox.fault(candidate, fault)
-        let error = await failing {
-            // Long enough for the request to go out, however slow the machine is.
+        let error = await expectError {
+            // Long enough to send the request on a slow machine.
             try await client.inviteCandidate(candidate, jobPositionId: "pos_1", timeout: .seconds(8), maxRetries: 0)
         }
-        #expect(error?.kind == kind && error?.outcomeUnknown == unknown)
+        #expect(error?.kind == kind && error?.outcomeUnknown == outcomeUnknown)
         if kind == .rateLimited { #expect(error?.retryAfter == .seconds(7)) }
     }
 
-    @Test func aFailedAttemptIsTriedAgainWithTheSameKey() async throws {
+    @Test func aFailedAttemptIsRetriedWithTheSameIdempotencyKey() async throws {
         let candidate = try await sandbox.candidate()
         try await sandbox.fault(candidate, #""kind":"status","status":503,"times":2"#)
         _ = try await client.inviteCandidate(candidate, jobPositionId: "pos_1")
@@ -113,40 +101,44 @@ import Testing
         #expect(keys.count == 3 && Set(keys).count == 1 && keys[0] != nil)
     }
 
-    @Test func oddArgumentsAreRefusedByName() async throws {
+    @Test func anInvalidArgumentIsRejectedWithItsName() async throws {
         for timeout in [Duration.zero, .seconds(-1), .nanoseconds(-1), .seconds(Int64.max), .seconds(Int64.min)] {
-            let refused = await failing {
-                try await client.getCandidateStatus("odd", jobPositionId: "p", timeout: timeout)
+            let error = await expectError {
+                try await client.getCandidateStatus("invalid", jobPositionId: "p", timeout: timeout)
             }
             if timeout < .seconds(1) {
-                #expect(refused?.kind == .invalidArgument && refused?.message.contains("timeout") == true)
-                #expect(await failing { try Celper(apiKey: "x", timeout: timeout) }?.kind == .invalidArgument)
+                #expect(error?.kind == .invalidArgument && error?.message.contains("timeout") == true)
+                #expect(await expectError { try Celper(apiKey: "x", timeout: timeout) }?.kind == .invalidArgument)
                 let limits = RateLimits(window: timeout)
-                #expect(await failing { try Celper(apiKey: "x", rateLimits: limits) }?.kind == .invalidArgument)
+                #expect(await expectError { try Celper(apiKey: "x", rateLimits: limits) }?.kind == .invalidArgument)
             }
         }
-        let negative = await failing { try await client.getCandidateStatus("odd", jobPositionId: "p", maxRetries: -1) }
+        let negative = await expectError {
+            try await client.getCandidateStatus("invalid", jobPositionId: "p", maxRetries: -1)
+        }
         #expect(negative?.kind == .invalidArgument)
-        #expect(await failing { try Celper(apiKey: "x", rateLimits: RateLimits(reads: -1)) }?.kind == .invalidArgument)
-        #expect(await failing { try await client.getCandidateStatus("", jobPositionId: "p") }?.kind == .invalidArgument)
-        #expect(await failing { try Celper(apiKey: "x", baseURL: "http://10.0.2.2") }?.operation == "client")
+        let limits = await expectError { try Celper(apiKey: "x", rateLimits: RateLimits(reads: -1)) }
+        #expect(limits?.kind == .invalidArgument)
+        let empty = await expectError { try await client.getCandidateStatus("", jobPositionId: "p") }
+        #expect(empty?.kind == .invalidArgument)
+        #expect(await expectError { try Celper(apiKey: "x", baseURL: "http://10.0.2.2") }?.operation == "client")
     }
 
-    @Test func aGatewaysPathPrefixIsKept() async throws {
+    @Test func theBaseURLsPathIsKept() async throws {
         let client = try Celper(apiKey: sandbox.apiKey, baseURL: sandbox.baseURL + "/gateway/hr/")
-        _ = await failing { try await client.getCandidateStatus("prefixed", jobPositionId: "pos_1") }
+        _ = await expectError { try await client.getCandidateStatus("prefixed", jobPositionId: "pos_1") }
         #expect(try await sandbox.requests().contains { $0.path == "/gateway/hr/v1/candidates/prefixed/status" })
     }
 
-    @Test func theKeyIsShownNowhere() async throws {
+    @Test func noTextContainsTheKey() async throws {
         let secret = "celp_hunter2hunter2hunter2"
         let client = try Celper(apiKey: secret, baseURL: sandbox.baseURL)
-        let failed = await failing { try await client.getCandidateStatus("c", jobPositionId: "p") }
-        let refused = await failing { try Celper(apiKey: secret + "\n") }
+        let denied = await expectError { try await client.getCandidateStatus("c", jobPositionId: "p") }
+        let invalid = await expectError { try Celper(apiKey: secret + "\n") }
         var dumped = ""
         dump(client, to: &dumped)
-        dump(failed, to: &dumped)
-        dump(refused, to: &dumped)
+        dump(denied, to: &dumped)
+        dump(invalid, to: &dumped)
         #expect(!"\(client) \(String(reflecting: client)) \(dumped)".contains("hunter2"))
     }
 }

@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 @Suite(.timeLimit(.minutes(5))) struct ReadmeTests {
-    @Test func theReadmesFirstCallRunsAsItStandsThere() async throws {
+    @Test func theReadmesFirstCallRunsUnchangedAndExits() async throws {
         let sandbox = Sandbox.shared
         for (candidate, status) in [("cand_xyz789", "new"), ("cand_interviewed", "interviewed")] {
             _ = try await sandbox.control(

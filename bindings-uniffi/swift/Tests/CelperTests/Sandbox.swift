@@ -7,13 +7,14 @@ import Testing
     import FoundationNetworking
 #endif
 
-/// The stand-in for the service, one process for all tests; it ends with this one, as its standard input does.
+/// The sandbox server and a client of its control endpoints. All tests share one process, which ends with this one because its
+/// standard input is closed.
 final class Sandbox: Sendable {
     static let shared = Sandbox()
 
     let baseURL: String
     let apiKey: String
-    // Held open for as long as this process lives.
+    // Open as long as this process runs.
     private let input = Pipe()
 
     private init() {
@@ -30,7 +31,7 @@ final class Sandbox: Sendable {
         do {
             try process.run()
         } catch {
-            fatalError("no sandbox (build celper-sandbox, or set CELPER_SANDBOX): \(error)")
+            fatalError("no sandbox (run `make sandbox`, or set CELPER_SANDBOX): \(error)")
         }
         let line = output.fileHandleForReading.availableData
         let ready = try! JSONSerialization.jsonObject(with: line) as! [String: Any]
@@ -40,20 +41,21 @@ final class Sandbox: Sendable {
 
     func client() throws -> Celper { try Celper(apiKey: apiKey, baseURL: baseURL, rateLimits: nil) }
 
-    /// A candidate of its own for each test, for `pos_1`.
-    func candidate(_ status: String = "new", viewed: Bool = false) async throws -> String {
+    /// Creates a candidate for the job position `pos_1` and returns its id. Each test uses its own candidates.
+    func candidate(_ status: String = "new", analysisViewed: Bool = false) async throws -> String {
         let id = "swift_\(UUID().uuidString)"
-        let state = #""status":"\#(status)","analysisViewed":\#(viewed),"interviewScore":85"#
+        let state = #""status":"\#(status)","analysisViewed":\#(analysisViewed),"interviewScore":85"#
         _ = try await control("candidates", #"{"candidateId":"\#(id)","jobPositionId":"pos_1",\#(state)}"#)
         return id
     }
 
+    /// Queues a fault for the candidate's requests.
     func fault(_ candidate: String, _ fault: String) async throws {
         _ = try await control("faults", #"{"candidateId":"\#(candidate)",\#(fault)}"#)
     }
 
-    /// A candidate whose calls are answered only after so many seconds: by default longer than any test waits.
-    func slow(_ seconds: Int = 600) async throws -> String {
+    /// Creates a candidate whose responses are delayed, by default for longer than any test runs.
+    func slowCandidate(_ seconds: Int = 600) async throws -> String {
         let candidate = try await candidate()
         try await fault(candidate, #""kind":"delay","seconds":\#(seconds),"act":"after","times":null"#)
         return candidate
@@ -66,19 +68,22 @@ final class Sandbox: Sendable {
         let clientClosed: Bool
     }
 
+    /// The requests that the sandbox has received: all, or those for a candidate.
     func requests(_ candidate: String? = nil) async throws -> [Request] {
         let data = try await control("requests" + (candidate.map { "?candidateId=\($0)" } ?? ""))
         return try JSONDecoder().decode([Request].self, from: data)
     }
 
-    func arrived(_ candidate: String) async throws {
+    func waitForRequest(_ candidate: String) async throws {
         try await eventually("\(candidate)'s request arrives") { try await !self.requests(candidate).isEmpty }
     }
 
-    /// One request, whose socket was closed, and no retry: a retry would come within half a second, and so before a call
-    /// that begins now has waited for two retries of its own, which takes three quarters of one at least.
-    func hungUp(_ candidate: String) async throws {
-        try await eventually("the sandbox sees the client leave") {
+    /// Expects one request, that the client closed its connection, and that no retry followed.
+    ///
+    /// A retry follows within 0.5 s (the first backoff). The two retries of the call that this makes take at least 0.75 s,
+    /// so by their end a retry for `candidate` would have arrived.
+    func expectCancelled(_ candidate: String) async throws {
+        try await eventually("the client of \(candidate) closes its connection") {
             try await self.requests(candidate).contains { $0.clientClosed }
         }
         let other = try await self.candidate()
@@ -87,18 +92,19 @@ final class Sandbox: Sendable {
         #expect(try await requests(candidate).count == 1)
     }
 
-    /// Waits for what the sandbox sees a moment later than its client.
-    func eventually(_ what: String, _ holds: () async throws -> Bool) async throws {
+    /// Waits until a condition holds: the sandbox sees some events a moment later than its client.
+    func eventually(_ description: String, _ condition: () async throws -> Bool) async throws {
         let deadline = ContinuousClock.now + .seconds(60)
-        while try await !holds() {
+        while try await !condition() {
             if ContinuousClock.now > deadline {
-                Issue.record("not within a minute: \(what)")
+                Issue.record("not within a minute: \(description)")
                 return
             }
             try await Task.sleep(for: .milliseconds(20))
         }
     }
 
+    /// Sends a request to a control endpoint: a GET, or with a body a POST.
     func control(_ path: String, _ body: String? = nil) async throws -> Data {
         var request = URLRequest(url: URL(string: "\(baseURL)/_sandbox/\(path)")!)
         if let body {

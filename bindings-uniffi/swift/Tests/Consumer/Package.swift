@@ -1,7 +1,7 @@
 // swift-tools-version:6.0
 import PackageDescription
 
-// What an app sees of Celper: the pages' examples, which `test.sh` puts into Sources/.
+// A package that depends on Celper as an app does. `test.sh` writes the documentation's examples to Sources/.
 let package = Package(
     name: "Consumer",
     platforms: [.macOS(.v13), .iOS(.v16)],

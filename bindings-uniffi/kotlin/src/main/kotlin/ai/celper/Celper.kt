@@ -1,14 +1,15 @@
 package ai.celper
 
 import ai.celper.internal.ffi.CallInput
+import ai.celper.internal.ffi.ClientOptions
 import ai.celper.internal.ffi.DirectCalls
 import ai.celper.internal.ffi.NativeClient
-import ai.celper.internal.ffi.Opening
-import ai.celper.internal.ffi.Options
+import ai.celper.internal.ffi.OpenResult
 import ai.celper.internal.ffi.Outcome
 import ai.celper.internal.ffi.Output
-import ai.celper.internal.ffi.Rate
-import ai.celper.internal.ffi.Rates
+import ai.celper.internal.ffi.RateLimitHeaders
+import ai.celper.internal.ffi.RateLimitOptions
+import ai.celper.internal.ffi.Timestamp
 import ai.celper.internal.ffi.open
 import kotlinx.coroutines.CancellationException
 import kotlinx.coroutines.Dispatchers
@@ -31,21 +32,23 @@ import kotlin.time.DurationUnit
  * }
  * ```
  *
- * One client serves any number of coroutines. Its functions suspend without blocking a thread; cancelling the coroutine drops
- * the request on the wire, and no retry follows. Failures are [CelperException]s. From Java: [builder] and [async].
+ * Share one client between any number of coroutines. Its functions suspend and never block a thread. Cancelling the coroutine
+ * drops the request on the wire, and no retry follows. A call that fails throws a [CelperException]. In Java, use [builder] and
+ * [async].
  *
- * @param apiKey the key; without one, and without a [keyProvider], the environment's `CELPER_API_KEY`
- * @param keyProvider fetches the key for each attempt, in place of a fixed one; apps need this
- * @param baseUrl where the API is, a gateway's path in front of it included; without it `CELPER_BASE_URL`, else the service itself
- * @param timeout for a whole call, waits and retries included
- * @param attemptTimeout for one HTTP attempt
- * @param maxRetries how many more attempts may follow a failed one
- * @param rateLimits the windows to keep to; null turns pacing off
- * @param proxy the URL of a proxy; without it the environment's
- * @param caCertificates PEM text, trusted beside the system's roots
- * @param appInfo `name/version` of your program, for the User-Agent
- * @param allowEmulatorHost whether `http` may go to 10.0.2.2, the Android emulator's host; for development only
- * @throws InvalidArgumentException when an option cannot be used or there is no key
+ * @param apiKey the API key; if null and there is no [keyProvider], the environment variable `CELPER_API_KEY`
+ * @param keyProvider returns the key for each attempt, instead of a fixed key; for apps, which must not contain a key
+ * @param baseUrl the API's base URL, which may include a path; if null, the environment variable `CELPER_BASE_URL`, otherwise
+ *   `https://api.celper.ai`
+ * @param timeout the maximum duration of a whole call, including waits and retries
+ * @param attemptTimeout the maximum duration of one HTTP attempt
+ * @param maxRetries the maximum number of attempts after the first one; 0 means exactly one request
+ * @param rateLimits the rate limits that calls are paced to; null turns pacing off
+ * @param proxy the proxy's URL; if null, the proxy that the environment configures
+ * @param caCertificates CA certificates as PEM text, trusted in addition to the system's
+ * @param appInfo your program's `name/version`, appended to the User-Agent header
+ * @param allowEmulatorHost whether `http` is allowed to 10.0.2.2, the host of the Android emulator; for development only
+ * @throws InvalidArgumentException if an option is invalid, or if there is no key
  */
 public class Celper(
     apiKey: String? = null,
@@ -60,17 +63,17 @@ public class Celper(
     appInfo: String? = null,
     allowEmulatorHost: Boolean = false,
 ) : AutoCloseable {
-    private val native: NativeClient = opened(
-        Options(
+    private val native: NativeClient = openClient(
+        ClientOptions(
             apiKey = apiKey,
-            keySource = keyProvider?.let(::ProviderAsSource),
+            keySource = keyProvider?.let(::KeyProviderAdapter),
             baseUrl = baseUrl,
             allowEmulatorHost = allowEmulatorHost,
             timeout = timeout.toSeconds(),
             attemptTimeout = attemptTimeout.toSeconds(),
             maxRetries = maxRetries.toLong(),
             rateLimits = rateLimits?.run {
-                Rates(reads.toLong(), actions.toLong(), total.toLong(), window.toSeconds())
+                RateLimitOptions(reads.toLong(), actions.toLong(), total.toLong(), window.toSeconds())
             },
             proxy = proxy,
             caCertificates = caCertificates,
@@ -79,7 +82,7 @@ public class Celper(
             languageVersion = KotlinVersion.CURRENT.toString(),
         ),
     )
-    private val id = native.number().toLong()
+    private val id = native.id().toLong()
 
     /**
      * Reads a candidate's status.
@@ -88,12 +91,12 @@ public class Celper(
      * val state = client.getCandidateStatus("cand_xyz789", jobPositionId = "pos_abc123")
      * ```
      *
-     * Needs the scope `read:candidates`. An unknown candidate or position is a [NotFoundException].
+     * Needs the scope `read:candidates`. Throws [NotFoundException] if the candidate or the job position does not exist.
      *
      * @param candidateId the candidate's id
-     * @param jobPositionId the id of the job position that the candidate stands for
-     * @param timeout for the whole call, in place of the client's
-     * @param maxRetries in place of the client's
+     * @param jobPositionId the id of the job position that the candidate applies for
+     * @param timeout the maximum duration of the whole call; if null, the client's
+     * @param maxRetries the maximum number of attempts after the first one; if null, the client's
      */
     @JvmSynthetic
     public suspend fun getCandidateStatus(
@@ -103,7 +106,7 @@ public class Celper(
         maxRetries: Int? = null,
     ): CandidateState = status(candidateId, jobPositionId, null, timeout, maxRetries)
 
-    /** The same with the idempotency key that Java's one class of options may hold: it is the core's to refuse. */
+    /** [getCandidateStatus] for Java, whose [CallOptions] may contain an idempotency key; the core rejects it. */
     internal suspend fun status(
         candidateId: String,
         jobPositionId: String,
@@ -123,22 +126,24 @@ public class Celper(
         }
 
     /**
-     * Invites a `new` candidate: opens a 7-day interview session, and queues the e-mail.
+     * Invites a candidate with the status `new`: opens a 7-day interview session and queues the e-mail.
      *
      * ```kotlin
      * client.inviteCandidate("cand_xyz789", jobPositionId = "pos_abc123", emailBody = "Your interview: {interviewLink}")
      * ```
      *
-     * Needs the scope `action:invite`. A candidate that is not `new` is an [InvalidStatusException].
+     * Needs the scope `action:invite`. Throws [InvalidStatusException] if the candidate's status is not `new`, and
+     * [NotFoundException] if the candidate or the job position does not exist.
      *
      * @param candidateId the candidate's id
-     * @param jobPositionId the id of the job position that the candidate stands for
-     * @param emailSubject the e-mail's subject, at most 200 characters; the service's own without it
-     * @param emailBody the e-mail's body, at most 5,000 characters, in which `{interviewLink}` becomes the interview's URL; the
-     *   service's own without it
-     * @param idempotencyKey the key under which the service acts only once within 24 hours; a UUID v4 made for the call without it
-     * @param timeout for the whole call, in place of the client's
-     * @param maxRetries in place of the client's
+     * @param jobPositionId the id of the job position that the candidate applies for
+     * @param emailSubject the e-mail's subject, at most 200 characters; if null, the service's default
+     * @param emailBody the e-mail's body, at most 5,000 characters; `{interviewLink}` in it is replaced by the interview's URL; if
+     *   null, the service's default
+     * @param idempotencyKey the service performs an action only once per key within 24 hours; if null, a UUID v4 created for the
+     *   call
+     * @param timeout the maximum duration of the whole call; if null, the client's
+     * @param maxRetries the maximum number of attempts after the first one; if null, the client's
      */
     @JvmSynthetic
     public suspend fun inviteCandidate(
@@ -157,24 +162,27 @@ public class Celper(
             ),
         ) { output: Output.Invitation, requestId, rateLimit ->
             Invitation(
-                output.invited, output.sessionId, output.emailDelivery, output.expiresAt.toJava(), requestId, rateLimit,
+                output.invited, output.sessionId, output.emailDelivery, output.expiresAt.toInstant(), requestId, rateLimit,
             )
         }
 
     /**
-     * Selects an interviewed candidate whose analysis was viewed.
+     * Selects a candidate with the status `interviewed` whose analysis was viewed.
      *
      * ```kotlin
      * client.selectCandidate("cand_xyz789", jobPositionId = "pos_abc123")
      * ```
      *
-     * Needs the scope `action:decide`. Fails with [AnalysisNotViewedException] or [InvalidStatusException].
+     * Needs the scope `action:decide`. Throws [AnalysisNotViewedException] if nobody has viewed the analysis,
+     * [InvalidStatusException] if the candidate's status is not `interviewed`, and [NotFoundException] if the candidate or the
+     * job position does not exist.
      *
      * @param candidateId the candidate's id
-     * @param jobPositionId the id of the job position that the candidate stands for
-     * @param idempotencyKey the key under which the service acts only once within 24 hours; a UUID v4 made for the call without it
-     * @param timeout for the whole call, in place of the client's
-     * @param maxRetries in place of the client's
+     * @param jobPositionId the id of the job position that the candidate applies for
+     * @param idempotencyKey the service performs an action only once per key within 24 hours; if null, a UUID v4 created for the
+     *   call
+     * @param timeout the maximum duration of the whole call; if null, the client's
+     * @param maxRetries the maximum number of attempts after the first one; if null, the client's
      */
     @JvmSynthetic
     public suspend fun selectCandidate(
@@ -186,19 +194,22 @@ public class Celper(
     ): Decision = decide("select", candidateId, jobPositionId, idempotencyKey, timeout, maxRetries)
 
     /**
-     * Rejects an interviewed candidate whose analysis was viewed.
+     * Rejects a candidate with the status `interviewed` whose analysis was viewed.
      *
      * ```kotlin
      * client.rejectCandidate("cand_xyz789", jobPositionId = "pos_abc123")
      * ```
      *
-     * Needs the scope `action:decide`. Fails with [AnalysisNotViewedException] or [InvalidStatusException].
+     * Needs the scope `action:decide`. Throws [AnalysisNotViewedException] if nobody has viewed the analysis,
+     * [InvalidStatusException] if the candidate's status is not `interviewed`, and [NotFoundException] if the candidate or the
+     * job position does not exist.
      *
      * @param candidateId the candidate's id
-     * @param jobPositionId the id of the job position that the candidate stands for
-     * @param idempotencyKey the key under which the service acts only once within 24 hours; a UUID v4 made for the call without it
-     * @param timeout for the whole call, in place of the client's
-     * @param maxRetries in place of the client's
+     * @param jobPositionId the id of the job position that the candidate applies for
+     * @param idempotencyKey the service performs an action only once per key within 24 hours; if null, a UUID v4 created for the
+     *   call
+     * @param timeout the maximum duration of the whole call; if null, the client's
+     * @param maxRetries the maximum number of attempts after the first one; if null, the client's
      */
     @JvmSynthetic
     public suspend fun rejectCandidate(
@@ -236,52 +247,57 @@ public class Celper(
                 "email_subject" to emailSubject, "email_body" to emailBody, "idempotency_key" to idempotencyKey,
             )
         }
-        return when (val outcome = native.outcome(id, input)) {
-            is Outcome.Done -> result(outcome.output as O, outcome.requestId, outcome.rateLimit?.toPublic())
+        return when (val outcome = native.call(id, input)) {
+            is Outcome.Succeeded -> result(outcome.output as O, outcome.requestId, outcome.rateLimit?.toPublic())
             is Outcome.Failed -> throw CelperException.of(outcome.failure)
             is Outcome.Cancelled -> throw CancellationException("the call was cancelled")
         }
     }
 
-    /** The same operations as `CompletableFuture`s, for Java. */
+    /** Returns the same operations as functions that return a `CompletableFuture`, for Java. */
     public fun async(): CelperFutures = CelperFutures(this)
 
-    /** Where the API is. */
+    /** The base URL that requests are sent to. */
     public val baseUrl: String get() = native.baseUrl()
 
-    /** Closes the client: calls under way are finished, and further ones are refused. */
+    /** Closes the client. Running calls finish; new calls throw [InvalidArgumentException]. */
     override fun close() {
-        native.shut()
+        native.closeClient()
     }
 
     override fun toString(): String = "Celper(baseUrl=$baseUrl)"
 
     public companion object {
-        /** A client with the environment's `CELPER_API_KEY` and, where set, `CELPER_BASE_URL`. */
+        /**
+         * Creates a client with the API key in the environment variable `CELPER_API_KEY` and, if set, the base URL in
+         * `CELPER_BASE_URL`.
+         *
+         * @throws InvalidArgumentException if there is no key, or if one of the two is invalid
+         */
         @JvmStatic
         public fun fromEnvironment(): Celper = Celper()
 
-        /** Sets a client up from Java. */
+        /** Returns a builder, for Java. */
         @JvmStatic
         public fun builder(): CelperBuilder = CelperBuilder()
     }
 }
 
 /**
- * How many requests the service allows in each sliding window; by default its documented limits.
+ * The number of requests that the client sends at most in each sliding window. The defaults are the service's documented limits.
  *
  * ```kotlin
  * val half = RateLimits(reads = 20, actions = 15, total = 30) // two processes share one company's limits
  * ```
  */
 public class RateLimits(
-    /** Reads (status) in one window. */
+    /** Reads (status) per window. */
     public val reads: Int = 40,
-    /** Actions (invite, select, reject) in one window. */
+    /** Actions (invite, select, reject) per window. */
     public val actions: Int = 30,
-    /** Requests of all kinds in one window. */
+    /** Requests of all kinds per window. */
     public val total: Int = 60,
-    /** The windows' length. */
+    /** The length of the windows. */
     @get:JvmSynthetic public val window: Duration = 60.seconds,
 ) {
     private val fields get() = listOf(reads, actions, total, window)
@@ -293,42 +309,42 @@ public class RateLimits(
     override fun toString(): String = "RateLimits(reads=$reads, actions=$actions, total=$total, window=$window)"
 
     public companion object {
-        /** For Java. */
+        /** Creates the limits in Java. */
         @JvmStatic
         public fun of(reads: Int, actions: Int, total: Int, window: java.time.Duration): RateLimits =
             RateLimits(reads, actions, total, window.toKotlin())
     }
 }
 
-private fun opened(options: Options): NativeClient {
+private fun openClient(options: ClientOptions): NativeClient {
     with(options) {
         checkUnicode(
             "client", "api_key" to apiKey, "base_url" to baseUrl, "proxy" to proxy, "ca_certificates" to caCertificates,
             "app_info" to appInfo,
         )
     }
-    return when (val opening = open(options)) {
-        is Opening.Opened -> opening.client
-        is Opening.Failed -> throw CelperException.of(opening.failure)
+    return when (val result = open(options)) {
+        is OpenResult.Opened -> result.client
+        is OpenResult.Failed -> throw CelperException.of(result.failure)
     }
 }
 
-private suspend fun NativeClient.outcome(id: Long, input: CallInput): Outcome {
+private suspend fun NativeClient.call(id: Long, input: CallInput): Outcome {
     val context = currentCoroutineContext()
-    // A coroutine that is cancelled already sends nothing.
+    // If the coroutine is already cancelled, send nothing.
     context.ensureActive()
     val interceptor = context[ContinuationInterceptor]
-    // Without a dispatcher the caller's code would go on in the core's own thread, and block every other call there.
+    // Without a dispatcher, the caller's code would resume on the core's network thread and block all other calls.
     if (interceptor == null || interceptor === Dispatchers.Unconfined) {
-        return withContext(Dispatchers.Default) { DirectCalls.call(this@outcome, id, input) }
+        return withContext(Dispatchers.Default) { DirectCalls.call(this@call, id, input) }
     }
     return DirectCalls.call(this, id, input)
 }
 
 private fun Duration.toSeconds(): Double = toDouble(DurationUnit.SECONDS)
 
-private fun ai.celper.internal.ffi.Instant.toJava(): Instant = Instant.ofEpochSecond(seconds, nanoseconds.toLong())
+private fun Timestamp.toInstant(): Instant = Instant.ofEpochSecond(seconds, nanoseconds.toLong())
 
-private fun Rate.toPublic(): RateLimit = RateLimit(limit?.toCount(), remaining?.toCount(), resetAt?.toJava())
+private fun RateLimitHeaders.toPublic(): RateLimit = RateLimit(limit?.toSaturatedLong(), remaining?.toSaturatedLong(), resetAt?.toInstant())
 
-private fun ULong.toCount(): Long = coerceAtMost(Long.MAX_VALUE.toULong()).toLong()
+private fun ULong.toSaturatedLong(): Long = coerceAtMost(Long.MAX_VALUE.toULong()).toLong()

@@ -5,7 +5,7 @@ import kotlin.time.Duration
 import kotlin.time.Duration.Companion.seconds
 
 /**
- * Why a call gave no result.
+ * The error of a call, or of creating a client.
  *
  * ```kotlin
  * try {
@@ -35,47 +35,47 @@ import kotlin.time.Duration.Companion.seconds
  *     │   └── RequestTimeoutException
  *     └── UnexpectedResponseException
  *
- * [message] is one readable line, and never contains the API key. A cancelled call throws the coroutine's own
- * `CancellationException` instead.
+ * [message] is one line that describes the error and never contains the API key. A cancelled call throws a
+ * `CancellationException` instead, as coroutines do.
  */
 public sealed class CelperException(failure: Failure, cause: Throwable?) : RuntimeException(failure.text, cause) {
-    /** The stable name of what went wrong, the same in every language of this SDK: `not_found`, for one. */
+    /** The error kind's stable name, the same in every language of this SDK; for example `not_found`. */
     public val kind: String = failure.kind
 
-    /** The server's own description, or the client's where the server gave none; [message] has the rest around it. */
+    /** The server's description of the error, or the client's if there is none. [message] contains it and more. */
     public val detail: String = failure.message
 
-    /** What failed: `status`, `invite`, `select` or `reject`; `client` when a client could not be made. */
+    /** The operation that failed: `status`, `invite`, `select` or `reject`; `client` if creating a client failed. */
     public val operation: String = failure.operation
 
-    /** The HTTP status, where there was an answer. */
+    /** The HTTP status; null if there was no response. */
     public val status: Int? = failure.status?.toInt()
 
-    /** The server's own code, also when it is not a documented one. */
+    /** The server's error code, documented or not. */
     public val code: String? = failure.code
 
-    /** The server's id of the request, to name in a question to its support. */
+    /** The server's request id; include it when you contact support. */
     public val requestId: String? = failure.requestId
 
-    /** [retryAfter] in seconds. */
+    /** [retryAfter] in seconds, for Java. */
     public val retryAfterSeconds: Double? = failure.retryAfter
 
-    /** How long to wait before it makes sense to call again. */
+    /** How long to wait before calling again. */
     @get:JvmSynthetic
     public val retryAfter: Duration? get() = retryAfterSeconds?.seconds
 
-    /** How many HTTP requests were made for the call. */
+    /** The number of HTTP requests that were sent for the call. */
     public val attempts: Int = failure.attempts.toInt()
 
-    /** The idempotency key that an action's requests carried: call again with it, and nothing is done twice. */
+    /** The idempotency key of the action. Call again with the same key, and the action is not performed twice. */
     public val idempotencyKey: String? = failure.idempotencyKey
 
-    /** Whether an action may have taken place although this came of it. Read the status, or call again with the same key. */
+    /** Whether the action may have taken place although the call failed. Read the status, or call again with the same key. */
     public val outcomeUnknown: Boolean = failure.outcomeUnknown
 
     internal companion object {
         fun of(failure: Failure): CelperException {
-            val cause = (failure.cause as? ThrownByProvider)?.thrown
+            val cause = (failure.cause as? WrappedThrowable)?.throwable
             return when (failure.kind) {
                 "invalid_argument" -> InvalidArgumentException(failure, cause)
                 "invalid_request" -> InvalidRequestException(failure, cause)
@@ -96,50 +96,50 @@ public sealed class CelperException(failure: Failure, cause: Throwable?) : Runti
     }
 }
 
-/** Refused on this side; nothing was sent. */
+/** An argument or an option is invalid; nothing was sent. */
 public class InvalidArgumentException internal constructor(failure: Failure, cause: Throwable?) : CelperException(failure, cause)
 
-/** The service answered, and refused or failed; or pacing to its rate limits could not fit the call into its timeout. */
+/** The service responded with an error, or the rate limits leave no room for the call within its timeout. */
 public sealed class ApiException(failure: Failure, cause: Throwable?) : CelperException(failure, cause)
 
-/** HTTP 400, or another 4xx without a class of its own. */
+/** HTTP 400, or another 4xx that has no other class. */
 public class InvalidRequestException internal constructor(failure: Failure, cause: Throwable?) : ApiException(failure, cause)
 
-/** HTTP 401; or the [KeyProvider] gave no key, and then [cause] is what it threw. */
+/** HTTP 401; or the [KeyProvider] failed, in which case [cause] is the exception that it threw. */
 public class AuthenticationException internal constructor(failure: Failure, cause: Throwable?) : ApiException(failure, cause)
 
-/** HTTP 403. */
+/** HTTP 403: the key is not allowed to do this. */
 public class PermissionDeniedException internal constructor(failure: Failure, cause: Throwable?) : ApiException(failure, cause)
 
-/** HTTP 404: no such candidate or job position. */
+/** HTTP 404: the candidate or the job position does not exist. */
 public class NotFoundException internal constructor(failure: Failure, cause: Throwable?) : ApiException(failure, cause)
 
-/** HTTP 409. */
+/** HTTP 409: the request conflicts with the current state. */
 public open class ConflictException internal constructor(failure: Failure, cause: Throwable?) : ApiException(failure, cause)
 
-/** The candidate's status does not allow the action. */
+/** HTTP 409: the candidate's status does not allow the action. */
 public class InvalidStatusException internal constructor(failure: Failure, cause: Throwable?) : ConflictException(failure, cause)
 
-/** The interview's analysis has to be viewed before the decision. */
+/** HTTP 409: somebody has to view the interview's analysis before the decision. */
 public class AnalysisNotViewedException internal constructor(failure: Failure, cause: Throwable?) : ConflictException(failure, cause)
 
-/** The idempotency key was used before with another request. */
+/** HTTP 409: the idempotency key was already used for a different request. */
 public class IdempotencyConflictException internal constructor(failure: Failure, cause: Throwable?) : ConflictException(failure, cause)
 
-/** HTTP 429, or pacing cannot fit the call into its timeout. */
+/** HTTP 429, or the rate limits leave no room for the call within its timeout. */
 public class RateLimitException internal constructor(failure: Failure, cause: Throwable?) : ApiException(failure, cause)
 
-/** HTTP 5xx. */
+/** HTTP 5xx: the service failed. */
 public class ServerException internal constructor(failure: Failure, cause: Throwable?) : ApiException(failure, cause)
 
-/** There was no usable answer. */
+/** There was no usable response. */
 public sealed class TransportException(failure: Failure, cause: Throwable?) : CelperException(failure, cause)
 
-/** DNS, a refused or reset connection, TLS. */
+/** The connection failed: DNS, connection refused or reset, TLS. */
 public class ConnectionFailedException internal constructor(failure: Failure, cause: Throwable?) : TransportException(failure, cause)
 
-/** An attempt's time, or the whole call's, ran out. */
+/** The timeout of an attempt or of the whole call expired. */
 public class RequestTimeoutException internal constructor(failure: Failure, cause: Throwable?) : TransportException(failure, cause)
 
-/** An answer that this API does not give: not JSON, the wrong shape, a redirect, too large. */
+/** The response is not one of this API's: not JSON, an unexpected structure, a redirect, or too large. */
 public class UnexpectedResponseException internal constructor(failure: Failure, cause: Throwable?) : CelperException(failure, cause)

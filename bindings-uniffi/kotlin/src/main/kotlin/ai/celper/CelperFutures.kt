@@ -10,7 +10,7 @@ import kotlin.time.Duration.Companion.nanoseconds
 import kotlin.time.Duration.Companion.seconds
 
 /**
- * The operations for Java, from [Celper.async].
+ * The operations for Java, returned by [Celper.async].
  *
  * ```java
  * try (Celper client = Celper.builder().apiKey("celp_…").build()) {
@@ -18,14 +18,14 @@ import kotlin.time.Duration.Companion.seconds
  * }
  * ```
  *
- * The candidate's id comes first and the job position's second. Futures fail with a [CelperException] (in a
- * `CompletionException` where Java wraps it), and cancelling one cancels its call. What is chained to them runs on
+ * The first argument is the candidate's id, the second the job position's. A future fails with a [CelperException], which
+ * methods such as `join` wrap in a `CompletionException`. Cancelling a future cancels its call. Dependent stages run on
  * `Dispatchers.Default`.
  */
 public class CelperFutures internal constructor(private val client: Celper) {
     private val scope = CoroutineScope(SupervisorJob() + Dispatchers.Default)
 
-    /** See [Celper.getCandidateStatus]. */
+    /** Reads a candidate's status; see [Celper.getCandidateStatus]. */
     @JvmOverloads
     public fun getCandidateStatus(
         candidateId: String,
@@ -35,7 +35,7 @@ public class CelperFutures internal constructor(private val client: Celper) {
         with(options) { client.status(candidateId, jobPositionId, idempotencyKey, timeout, maxRetries) }
     }
 
-    /** See [Celper.inviteCandidate]. Subject and body may be null. */
+    /** Invites a candidate; see [Celper.inviteCandidate]. If the subject or the body is null, the service's default is used. */
     @JvmOverloads
     public fun inviteCandidate(
         candidateId: String,
@@ -51,7 +51,7 @@ public class CelperFutures internal constructor(private val client: Celper) {
         }
     }
 
-    /** See [Celper.selectCandidate]. */
+    /** Selects a candidate; see [Celper.selectCandidate]. */
     @JvmOverloads
     public fun selectCandidate(
         candidateId: String,
@@ -61,7 +61,7 @@ public class CelperFutures internal constructor(private val client: Celper) {
         with(options) { client.selectCandidate(candidateId, jobPositionId, idempotencyKey, timeout, maxRetries) }
     }
 
-    /** See [Celper.rejectCandidate]. */
+    /** Rejects a candidate; see [Celper.rejectCandidate]. */
     @JvmOverloads
     public fun rejectCandidate(
         candidateId: String,
@@ -72,27 +72,27 @@ public class CelperFutures internal constructor(private val client: Celper) {
     }
 }
 
-/** What one call from Java does differently: `new CallOptions().withTimeout(Duration.ofSeconds(5)).withMaxRetries(0)`. */
+/** Options of one call in Java: `new CallOptions().withTimeout(Duration.ofSeconds(5)).withMaxRetries(0)`. */
 public class CallOptions private constructor(
     internal val idempotencyKey: String?,
     internal val timeout: Duration?,
     internal val maxRetries: Int?,
 ) {
-    /** Nothing different. */
+    /** The client's options apply. */
     public constructor() : this(null, null, null)
 
-    /** The action's idempotency key; a read is refused with one. */
+    /** Sets the action's idempotency key. Reading a status with one fails with [InvalidArgumentException]. */
     public fun withIdempotencyKey(key: String): CallOptions = CallOptions(key, timeout, maxRetries)
 
-    /** The time for the whole call. */
+    /** Sets the maximum duration of the whole call, including waits and retries. */
     public fun withTimeout(timeout: java.time.Duration): CallOptions =
         CallOptions(idempotencyKey, timeout.toKotlin(), maxRetries)
 
-    /** How many more attempts may follow a failed one. */
+    /** Sets the maximum number of attempts after the first one. */
     public fun withMaxRetries(maxRetries: Int): CallOptions = CallOptions(idempotencyKey, timeout, maxRetries)
 }
 
-/** Sets a [Celper] up from Java; see its constructor for what the options mean. */
+/** Builds a [Celper] client in Java: `Celper.builder().apiKey("celp_…").build()`. See its constructor for the defaults. */
 public class CelperBuilder internal constructor() {
     private var apiKey: String? = null
     private var keyProvider: KeyProvider? = null
@@ -106,41 +106,45 @@ public class CelperBuilder internal constructor() {
     private var appInfo: String? = null
     private var allowEmulatorHost: Boolean = false
 
-    /** The API key; without one, and without a provider, the environment's `CELPER_API_KEY`. */
+    /** Sets the API key. Without a key and a key provider, the environment variable `CELPER_API_KEY` is used. */
     public fun apiKey(key: String): CelperBuilder = apply { apiKey = key }
 
-    /** In place of a fixed key; see [KeyProvider.ofFuture]. */
+    /** Sets a key provider, instead of a fixed key; see [KeyProvider.ofFuture]. */
     public fun keyProvider(provider: KeyProvider): CelperBuilder = apply { keyProvider = provider }
 
-    /** Where the API is; without it the environment's `CELPER_BASE_URL`, else the service itself. */
+    /** Sets the base URL. Without one, the environment variable `CELPER_BASE_URL` is used, otherwise `https://api.celper.ai`. */
     public fun baseUrl(url: String): CelperBuilder = apply { baseUrl = url }
 
-    /** For a whole call. */
+    /** Sets the maximum duration of a whole call, including waits and retries. */
     public fun timeout(timeout: java.time.Duration): CelperBuilder = apply { this.timeout = timeout.toKotlin() }
 
-    /** For one attempt. */
+    /** Sets the maximum duration of one HTTP attempt. */
     public fun attemptTimeout(timeout: java.time.Duration): CelperBuilder =
         apply { attemptTimeout = timeout.toKotlin() }
 
-    /** How many more attempts may follow a failed one. */
+    /** Sets the maximum number of attempts after the first one. */
     public fun maxRetries(maxRetries: Int): CelperBuilder = apply { this.maxRetries = maxRetries }
 
-    /** The windows to keep to; null turns pacing off. */
+    /** Sets the rate limits that calls are paced to; null turns pacing off. */
     public fun rateLimits(limits: RateLimits?): CelperBuilder = apply { rateLimits = limits }
 
-    /** The URL of a proxy. */
+    /** Sets the proxy's URL. */
     public fun proxy(url: String): CelperBuilder = apply { proxy = url }
 
-    /** PEM text. */
+    /** Sets CA certificates as PEM text, trusted in addition to the system's. */
     public fun caCertificates(pem: String): CelperBuilder = apply { caCertificates = pem }
 
-    /** `name/version` of your program. */
+    /** Sets your program's `name/version`, appended to the User-Agent header. */
     public fun appInfo(appInfo: String): CelperBuilder = apply { this.appInfo = appInfo }
 
-    /** Whether `http` may go to the Android emulator's host. */
+    /** Sets whether `http` is allowed to 10.0.2.2, the host of the Android emulator; for development only. */
     public fun allowEmulatorHost(allow: Boolean): CelperBuilder = apply { allowEmulatorHost = allow }
 
-    /** Makes the client. */
+    /**
+     * Creates the client.
+     *
+     * @throws InvalidArgumentException if an option is invalid, or if there is no key
+     */
     public fun build(): Celper = Celper(
         apiKey, keyProvider, baseUrl, timeout, attemptTimeout, maxRetries, rateLimits, proxy, caCertificates, appInfo,
         allowEmulatorHost,

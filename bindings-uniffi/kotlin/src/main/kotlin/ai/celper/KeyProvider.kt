@@ -8,47 +8,52 @@ import java.util.concurrent.CompletionStage
 import java.util.function.Supplier
 
 /**
- * Fetches the credential for the attempt that is about to be made.
+ * Returns the credential for the next attempt.
  *
  * ```kotlin
  * val client = Celper(baseUrl = "https://gateway.example/celper", keyProvider = { session.freshToken() })
  * ```
  *
- * An app must not carry a `celp_` key: whoever has the app has the key. It asks its own backend for a short-lived credential,
- * and calls the company's gateway with it. The provider is asked before every attempt, within the call's timeout, on
- * `Dispatchers.Default`; cache what is still good. What it throws becomes the [Throwable.cause] of an [AuthenticationException], and
- * nothing is sent.
+ * An app must not contain a `celp_` key, because anybody can extract it. Instead, the app fetches a short-lived credential from
+ * your backend and calls your gateway with it.
+ *
+ * The provider is called before every attempt, on `Dispatchers.Default` and within the call's timeout. Cache the credential while
+ * it is valid. If the provider throws, nothing is sent and the call throws an [AuthenticationException] with that exception as its
+ * [cause][Throwable.cause].
  */
 public fun interface KeyProvider {
-    /** The credential. */
+    /** Returns the credential, which is sent in the header `X-API-Key`. */
     public suspend fun apiKey(): String
 
     public companion object {
-        /** A provider for Java: `KeyProvider.ofFuture(() -> session.freshToken())`. */
+        /** Creates a provider in Java: `KeyProvider.ofFuture(() -> session.freshToken())`. */
         @JvmStatic
-        public fun ofFuture(supplier: Supplier<out CompletionStage<String>>): KeyProvider =
-            KeyProvider { checkNotNull(supplier.get() as CompletionStage<String>?) { "the key provider gave no future" }.await() }
+        public fun ofFuture(supplier: Supplier<out CompletionStage<String>>): KeyProvider = KeyProvider {
+            val future = supplier.get() as CompletionStage<String>?
+            checkNotNull(future) { "the key provider returned null instead of a future" }.await()
+        }
     }
 }
 
-/** What a provider threw, on its way through the core and back. */
-internal class ThrownByProvider(val thrown: Throwable) : HostError {
-    // It runs inside the core, where nothing may be thrown.
-    override fun text(): String = asUnicode(runCatching { thrown.message }.getOrNull() ?: thrown.javaClass.name)
+/** Passes the exception of a key provider through the core, which returns it as the error's cause. */
+internal class WrappedThrowable(val throwable: Throwable) : HostError {
+    // The core calls this, so it must not throw.
+    override fun message(): String =
+        replaceLoneSurrogates(runCatching { throwable.message }.getOrNull() ?: throwable.javaClass.name)
 }
 
-internal class ProviderAsSource(private val provider: KeyProvider) : KeySource {
+internal class KeyProviderAdapter(private val provider: KeyProvider) : KeySource {
     override suspend fun apiKey(): String =
         try {
-            crossable(provider.apiKey())
-        } catch (thrown: Throwable) { // All of them: what escaped would leave the call waiting.
-            throw KeySourceException.Failed(ThrownByProvider(thrown))
+            checkKey(provider.apiKey())
+        } catch (thrown: Throwable) { // Everything: the call would wait forever for an exception that is not converted.
+            throw KeySourceException.Failed(WrappedThrowable(thrown))
         }
 }
 
-/** Java may give null where Kotlin does not expect it. */
-private fun crossable(key: String?): String {
-    checkNotNull(key) { "the key provider gave null" }
-    check(isUnicode(key)) { "the key provider gave a text with half of a surrogate pair" }
+/** A provider that is written in Java can return null. */
+private fun checkKey(key: String?): String {
+    checkNotNull(key) { "the key provider returned null" }
+    check(isUnicode(key)) { "the key provider returned a key that contains a lone surrogate" }
     return key
 }

@@ -3,21 +3,21 @@ package ai.celper
 import java.time.Instant
 
 /**
- * Where a candidate stands in one job position's process.
+ * A candidate's status in the process of one job position.
  *
  * ```kotlin
  * when (val status = state.status) {
  *     CandidateStatus.Interviewed -> decide()
- *     is CandidateStatus.Unknown -> log("a status of tomorrow: ${status.value}")
+ *     is CandidateStatus.Unknown -> log("unknown status: ${status.value}")
  *     else -> wait()
  * }
  * ```
  */
 public sealed class CandidateStatus {
-    /** The status as the API spells it. */
+    /** The status as the API sends it, for example `interviewed`. */
     public abstract val value: String
 
-    /** Known to the position; not invited yet. */
+    /** Not invited yet. */
     public data object New : CandidateStatus() { override val value: String get() = "new" }
 
     /** Invited to an interview. */
@@ -32,7 +32,7 @@ public sealed class CandidateStatus {
     /** Rejected. */
     public data object Rejected : CandidateStatus() { override val value: String get() = "rejected" }
 
-    /** The invitation ran out. */
+    /** The invitation expired. */
     public data object Expired : CandidateStatus() { override val value: String get() = "expired" }
 
     /** The interview failed. */
@@ -41,36 +41,36 @@ public sealed class CandidateStatus {
     /** The interview cannot be evaluated. */
     public data object Unevaluable : CandidateStatus() { override val value: String get() = "unevaluable" }
 
-    /** A status that this version does not know, as the server sent it. */
+    /** A status that this version of the SDK does not know. */
     public class Unknown internal constructor(override val value: String) : CandidateStatus() {
         override fun equals(other: Any?): Boolean = other is Unknown && value == other.value
 
         override fun hashCode(): Int = value.hashCode()
     }
 
-    /** The same as [value]. */
+    /** Returns [value]. */
     final override fun toString(): String = value
 
     public companion object {
-        /** The statuses that this version knows. */
+        /** The statuses that this version of the SDK knows. */
         @JvmStatic
         public val known: List<CandidateStatus> by lazy {
             listOf(New, Invited, Interviewed, Selected, Rejected, Expired, Failed, Unevaluable)
         }
 
-        /** The status that the API spells so. */
+        /** Returns the status that the API calls [value]; [Unknown] if this version of the SDK does not know it. */
         @JvmStatic
         public fun of(value: String): CandidateStatus = known.find { it.value == value } ?: Unknown(value)
     }
 }
 
-/** What the server said of its rate limit in one answer: the tightest of the windows that the request counted in. */
+/** The rate limit headers of one response. They describe the window of those the request counts in that is closest to its limit. */
 public class RateLimit internal constructor(
     /** Requests allowed in the window. */
     public val limit: Long?,
     /** Requests left in the window. */
     public val remaining: Long?,
-    /** When there is room again, on the server's clock. */
+    /** When the window resets, by the server's clock. */
     public val resetAt: Instant?,
 ) {
     private val fields get() = listOf(limit, remaining, resetAt)
@@ -82,17 +82,17 @@ public class RateLimit internal constructor(
     override fun toString(): String = "RateLimit(limit=$limit, remaining=$remaining, resetAt=$resetAt)"
 }
 
-/** A candidate's state. */
+/** The result of reading a candidate's status. */
 public class CandidateState internal constructor(
-    /** Where the candidate stands. */
+    /** The candidate's status. */
     public val status: CandidateStatus,
-    /** Whether somebody has viewed the interview's analysis; a decision needs that. */
+    /** Whether somebody has viewed the interview's analysis, which is required before a decision. */
     public val analysisViewed: Boolean,
-    /** The interview's score; null before there is one. */
+    /** The interview's score; null if there is none yet. */
     public val interviewScore: Double?,
-    /** The server's id of the request. */
+    /** The server's request id; include it when you contact support. */
     public val requestId: String?,
-    /** The server's rate limit; null where it sent none. */
+    /** The rate limit headers of the response; null if there were none. */
     public val rateLimit: RateLimit?,
 ) {
     private val fields get() = listOf(status, analysisViewed, interviewScore, requestId, rateLimit)
@@ -106,19 +106,19 @@ public class CandidateState internal constructor(
             "requestId=$requestId, rateLimit=$rateLimit)"
 }
 
-/** An invitation that went out. */
+/** The result of inviting a candidate. */
 public class Invitation internal constructor(
     /** Whether the candidate was invited. */
     public val invited: Boolean,
     /** The interview session's id. */
     public val sessionId: String,
-    /** How the e-mail stands: `pending` when it is queued. */
+    /** The e-mail's delivery status; `pending` if it is queued. */
     public val emailDelivery: String,
-    /** When the interview session closes. */
+    /** When the interview session expires. */
     public val expiresAt: Instant,
-    /** The server's id of the request. */
+    /** The server's request id; include it when you contact support. */
     public val requestId: String?,
-    /** The server's rate limit; null where it sent none. */
+    /** The rate limit headers of the response; null if there were none. */
     public val rateLimit: RateLimit?,
 ) {
     private val fields get() = listOf(invited, sessionId, emailDelivery, expiresAt, requestId, rateLimit)
@@ -132,13 +132,13 @@ public class Invitation internal constructor(
             "requestId=$requestId, rateLimit=$rateLimit)"
 }
 
-/** A decision that was taken. */
+/** The result of selecting or rejecting a candidate. */
 public class Decision internal constructor(
-    /** The candidate's status now. */
+    /** The candidate's new status. */
     public val status: CandidateStatus,
-    /** The server's id of the request. */
+    /** The server's request id; include it when you contact support. */
     public val requestId: String?,
-    /** The server's rate limit; null where it sent none. */
+    /** The rate limit headers of the response; null if there were none. */
     public val rateLimit: RateLimit?,
 ) {
     private val fields get() = listOf(status, requestId, rateLimit)

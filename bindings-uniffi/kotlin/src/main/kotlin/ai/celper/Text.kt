@@ -2,17 +2,20 @@ package ai.celper
 
 import ai.celper.internal.ffi.Failure
 
-/** A string may hold half of a surrogate pair, which UTF-8, and so no request, can carry. */
+/** Whether the text has no lone surrogate. UTF-8 cannot encode one, so no request can contain it. */
 internal fun isUnicode(text: String): Boolean = Charsets.UTF_8.newEncoder().canEncode(text)
 
-/** The text, with question marks where it was not Unicode. */
-internal fun asUnicode(text: String): String = text.encodeToByteArray().decodeToString()
+/** Replaces lone surrogates by question marks. */
+internal fun replaceLoneSurrogates(text: String): String = text.encodeToByteArray().decodeToString()
 
-/** Refuses what cannot cross the border; whatever can is for the core to judge. No message repeats the text. */
+/**
+ * Rejects texts that cannot be passed to the core; the core checks everything else. The message does not contain the text,
+ * which may be a key.
+ */
 internal fun checkUnicode(operation: String, vararg texts: Pair<String, String?>) {
     for ((name, text) in texts) {
         if (text == null || isUnicode(text)) continue
-        val message = "$name has half of a surrogate pair, which is no Unicode text"
+        val message = "$name contains a lone surrogate"
         throw CelperException.of(
             Failure(
                 kind = "invalid_argument", message = message, text = "$operation: $message.", operation = operation,

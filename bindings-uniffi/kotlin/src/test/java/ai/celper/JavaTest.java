@@ -25,7 +25,10 @@ class JavaTest {
         try (Celper client = client()) {
             CelperFutures celper = client.async();
             String invited = Sandbox.INSTANCE.candidate();
-            CallOptions options = new CallOptions().withIdempotencyKey("java-" + invited).withTimeout(Duration.ofSeconds(5)).withMaxRetries(0);
+            CallOptions options = new CallOptions()
+                    .withIdempotencyKey("java-" + invited)
+                    .withTimeout(Duration.ofSeconds(5))
+                    .withMaxRetries(0);
             assertTrue(celper.inviteCandidate(invited, "pos_1", "Hello", null, options).join().getInvited());
             String ready = Sandbox.INSTANCE.candidate("interviewed", true);
             CandidateState state = celper.getCandidateStatus(ready, "pos_1").join();
@@ -51,7 +54,7 @@ class JavaTest {
     }
 
     @Test
-    void aReadIsRefusedWithAnIdempotencyKey() {
+    void aReadWithAnIdempotencyKeyIsRejected() {
         String candidate = Sandbox.INSTANCE.candidate();
         try (Celper client = client()) {
             CallOptions options = new CallOptions().withIdempotencyKey("k");
@@ -71,7 +74,7 @@ class JavaTest {
             Sandbox.INSTANCE.eventually("the request arrives", () -> !Sandbox.INSTANCE.requests(candidate).isEmpty());
             assertTrue(call.cancel(true));
             Sandbox.INSTANCE.eventually(
-                    "the sandbox sees the client leave",
+                    "the client closes its connection",
                     () -> Sandbox.INSTANCE.requests(candidate).get(0).get("clientClosed").getAsBoolean());
             assertEquals(1, Sandbox.INSTANCE.requests(candidate).size());
         }
@@ -86,7 +89,7 @@ class JavaTest {
     }
 
     @Test
-    void aKeyProviderThatGivesNullIsAnError() {
+    void aKeyProviderThatReturnsNullIsAnError() {
         for (KeyProvider provider : List.of(
                 KeyProvider.ofFuture(() -> CompletableFuture.completedFuture(null)), KeyProvider.ofFuture(() -> null))) {
             try (Celper client = builder().keyProvider(provider).build()) {
@@ -98,7 +101,7 @@ class JavaTest {
     }
 
     @Test
-    void durationsBeyondAllClocksAreRefused() {
+    void durationsOutOfRangeAreRejected() {
         for (Duration duration : List.of(Duration.ofSeconds(Long.MAX_VALUE), Duration.ofSeconds(Long.MIN_VALUE), Duration.ofNanos(-1))) {
             assertThrows(InvalidArgumentException.class, () -> Celper.builder().apiKey("x").timeout(duration).build());
         }

@@ -1,10 +1,10 @@
 package ai.celper
 
 import ai.celper.internal.ffi.CallInput
+import ai.celper.internal.ffi.ClientOptions
 import ai.celper.internal.ffi.DirectCalls
 import ai.celper.internal.ffi.KeySource
-import ai.celper.internal.ffi.Opening
-import ai.celper.internal.ffi.Options
+import ai.celper.internal.ffi.OpenResult
 import ai.celper.internal.ffi.Outcome
 import ai.celper.internal.ffi.open
 import kotlinx.coroutines.CancellationException
@@ -33,32 +33,32 @@ class LifecycleTest {
 
     @Test
     fun `cancelling the job returns at once and drops the request`() {
-        val candidate = Sandbox.slow()
+        val candidate = Sandbox.slowCandidate()
         runBlocking {
             val job = launch(Dispatchers.Default) { client.inviteCandidate(candidate, jobPositionId = "pos_1") }
-            Sandbox.eventually("the request arrives") { Sandbox.waiting(candidate) == 1 }
-            // Long before the answer, which takes ten minutes; the call's own timeout is two.
+            Sandbox.eventually("the request arrives") { Sandbox.pendingRequests(candidate) == 1 }
+            // Much less than the response takes (10 minutes) or the call's timeout (2 minutes).
             withTimeout(60.seconds) { job.cancelAndJoin() }
             assertTrue(job.isCancelled)
         }
-        Sandbox.assertHungUp(candidate)
+        Sandbox.assertCancelled(candidate)
     }
 
     @Test
     fun `withTimeout throws its own exception and drops the request`() {
-        // Long enough for the request to go out, however slow the machine is.
-        for (allowed in listOf(0.3.seconds, 3.seconds, 30.seconds)) {
-            val candidate = Sandbox.slow()
+        // On a slow machine the shorter timeouts may expire before the request is sent.
+        for (timeout in listOf(0.3.seconds, 3.seconds, 30.seconds)) {
+            val candidate = Sandbox.slowCandidate()
             assertThrows<TimeoutCancellationException> {
-                runBlocking { withTimeout(allowed) { client.inviteCandidate(candidate, jobPositionId = "pos_1") } }
+                runBlocking { withTimeout(timeout) { client.inviteCandidate(candidate, jobPositionId = "pos_1") } }
             }
-            if (Sandbox.requests(candidate).isNotEmpty()) return Sandbox.assertHungUp(candidate)
+            if (Sandbox.requests(candidate).isNotEmpty()) return Sandbox.assertCancelled(candidate)
         }
         error("no request within 30 s")
     }
 
     @Test
-    fun `a coroutine that is cancelled already sends nothing`() {
+    fun `a coroutine that is already cancelled sends nothing`() {
         val candidate = Sandbox.candidate()
         runBlocking {
             val job = launch {
@@ -67,7 +67,7 @@ class LifecycleTest {
             }
             job.join()
             assertTrue(job.isCancelled)
-            // What had been sent before this one would have arrived before it.
+            // If the call above had sent a request, it would have arrived before this one.
             client.getCandidateStatus(Sandbox.candidate(), jobPositionId = "pos_1")
         }
         assertTrue(Sandbox.requests(candidate).isEmpty())
@@ -86,54 +86,54 @@ class LifecycleTest {
     }
 
     @Test
-    fun `a key provider is asked before each attempt`() = runBlocking {
-        val asked = AtomicInteger()
-        val provided = Celper(
+    fun `a key provider is called before each attempt`() = runBlocking {
+        val calls = AtomicInteger()
+        val client = Celper(
             baseUrl = Sandbox.baseUrl,
             keyProvider = {
                 delay(10)
-                asked.incrementAndGet()
+                calls.incrementAndGet()
                 Sandbox.apiKey
             },
         )
         val candidate = Sandbox.candidate()
         Sandbox.fault(candidate, """"kind":"status","status":503""")
-        provided.getCandidateStatus(candidate, jobPositionId = "pos_1")
-        assertEquals(2, asked.get())
+        client.getCandidateStatus(candidate, jobPositionId = "pos_1")
+        assertEquals(2, calls.get())
     }
 
     @Test
-    fun `what a key provider throws is the cause of an authentication error`() {
+    fun `a key provider's exception is the cause of an AuthenticationException`() {
         for (thrown in listOf(IllegalStateException("signed out"), NotImplementedError("later"), CancellationException("gone"))) {
-            val provided = Celper(baseUrl = Sandbox.baseUrl, keyProvider = { throw thrown })
+            val client = Celper(baseUrl = Sandbox.baseUrl, keyProvider = { throw thrown })
             val failed = assertThrows<AuthenticationException> {
-                runBlocking { provided.getCandidateStatus("unasked", jobPositionId = "pos_1") }
+                runBlocking { client.getCandidateStatus("provider-throws", jobPositionId = "pos_1") }
             }
             assertSame(thrown, failed.cause)
             assertTrue(failed.message!!.contains(thrown.message!!), failed.message)
         }
-        assertTrue(Sandbox.requests("unasked").isEmpty())
+        assertTrue(Sandbox.requests("provider-throws").isEmpty())
     }
 
     @Test
     fun `cancelling a call cancels its key provider`() = runBlocking {
-        val begun = CompletableFuture<Unit>()
-        val ended = CompletableFuture<Unit>()
-        val provided = Celper(
+        val started = CompletableFuture<Unit>()
+        val cancelled = CompletableFuture<Unit>()
+        val client = Celper(
             baseUrl = Sandbox.baseUrl,
             keyProvider = {
-                begun.complete(Unit)
-                try { awaitCancellation() } finally { ended.complete(Unit) }
+                started.complete(Unit)
+                try { awaitCancellation() } finally { cancelled.complete(Unit) }
             },
         )
-        val job = launch(Dispatchers.Default) { provided.getCandidateStatus("c", jobPositionId = "p") }
-        Sandbox.eventually("the provider is asked") { begun.isDone }
+        val job = launch(Dispatchers.Default) { client.getCandidateStatus("c", jobPositionId = "p") }
+        Sandbox.eventually("the provider is called") { started.isDone }
         job.cancelAndJoin()
-        Sandbox.eventually("the provider is cancelled") { ended.isDone }
+        Sandbox.eventually("the provider is cancelled") { cancelled.isDone }
     }
 
     @Test
-    fun `of calls that end in any way at any moment nothing is kept`() = runBlocking {
+    fun `no state is left of calls that ended, failed or were cancelled`() = runBlocking {
         Sandbox.client().use { client ->
             val calls = List(400) { number ->
                 launch(Dispatchers.Default) {
@@ -144,43 +144,44 @@ class LifecycleTest {
             calls.filterIndexed { number, _ -> number % 2 == 0 }.forEach { it.cancel() }
             calls.joinAll()
         }
-        Sandbox.eventually("no call is waited for") { DirectCalls.underWay == 0 }
+        Sandbox.eventually("no call is pending") { DirectCalls.pendingCount == 0 }
     }
 
     @Test
     fun `a panic in Rust arrives as an exception`() {
-        // What no provider of the facade's can do: an error of a type that the border does not know.
+        // The public API converts all exceptions of a provider. One that is not converted makes the core panic.
         val broken = object : KeySource {
-            override suspend fun apiKey(): String = throw IllegalStateException("out of the blue")
+            override suspend fun apiKey(): String = throw IllegalStateException("unexpected")
         }
-        val options = Options(null, broken, Sandbox.baseUrl, false, null, null, null, null, null, null, null, "kotlin", "0")
-        val native = (open(options) as Opening.Opened).client
+        val options = ClientOptions(null, broken, Sandbox.baseUrl, false, null, null, null, null, null, null, null, "kotlin", "0")
+        val native = (open(options) as OpenResult.Opened).client
         val input = CallInput("invite", "c", "p", null, null, null, null, null)
-        val failed = CelperException.of((runBlocking { DirectCalls.call(native, native.number().toLong(), input) } as Outcome.Failed).failure)
+        val outcome = runBlocking { DirectCalls.call(native, native.id().toLong(), input) }
+        val failed = CelperException.of((outcome as Outcome.Failed).failure)
         assertTrue(failed is UnexpectedResponseException && failed.outcomeUnknown, "$failed")
         assertTrue(failed.message!!.contains("internal error in the SDK"), failed.message)
     }
 
     @Test
-    fun `closing in the middle of calls lets them finish and refuses new ones`() = runBlocking {
-        val candidate = Sandbox.slow(1)
+    fun `closing a client lets running calls finish and rejects new ones`() = runBlocking {
+        val candidate = Sandbox.slowCandidate(1)
         val closing = Sandbox.client()
         val call = async(Dispatchers.Default) { closing.getCandidateStatus(candidate, jobPositionId = "pos_1") }
         Sandbox.eventually("the request arrives") { Sandbox.requests(candidate).isNotEmpty() }
         closing.close()
         closing.close()
         assertEquals(CandidateStatus.New, call.await().status)
-        val refused = assertThrows<InvalidArgumentException> {
+        val rejected = assertThrows<InvalidArgumentException> {
             runBlocking { closing.getCandidateStatus(candidate, jobPositionId = "pos_1") }
         }
-        assertTrue(refused.message!!.contains("closed"), refused.message)
+        assertTrue(rejected.message!!.contains("closed"), rejected.message)
     }
 
     @Test
-    fun `clients that are garbage in the middle of calls do no harm`() = runBlocking {
+    fun `calls finish although their client is garbage collected`() = runBlocking {
         val calls = List(40) {
-            val candidate = Sandbox.slow(1)
-            // Nobody holds this client but its call.
+            val candidate = Sandbox.slowCandidate(1)
+            // Only the call refers to this client.
             async(Dispatchers.Default) { Sandbox.client().getCandidateStatus(candidate, jobPositionId = "pos_1") }
         }
         repeat(10) {
@@ -191,7 +192,7 @@ class LifecycleTest {
     }
 
     @Test
-    fun `no language's keep rules are missing from the jar`() {
+    fun `the jar contains the keep rules wherever shrinkers look for them`() {
         for (place in listOf("proguard", "com.android.tools/r8", "com.android.tools/proguard")) {
             val rules = javaClass.getResource("/META-INF/$place/celper.pro")?.readText().orEmpty()
             assertTrue("ai.celper.internal.ffi" in rules && "com.sun.jna" in rules, place)

@@ -9,7 +9,6 @@ import org.junit.jupiter.api.Assertions.assertNotEquals
 import org.junit.jupiter.api.Assertions.assertNull
 import org.junit.jupiter.api.Assertions.assertTrue
 import org.junit.jupiter.api.Test
-import org.junit.jupiter.api.assertThrows
 import java.time.Instant
 import kotlin.time.Duration
 import kotlin.time.Duration.Companion.milliseconds
@@ -17,9 +16,6 @@ import kotlin.time.Duration.Companion.seconds
 
 class OperationsTest {
     private val client = Sandbox.client()
-
-    private inline fun <reified E : CelperException> failing(crossinline call: suspend () -> Unit): E =
-        assertThrows { runBlocking { call() } }
 
     @Test
     fun `status, invite, select and reject`() = runBlocking {
@@ -32,18 +28,18 @@ class OperationsTest {
         assertTrue(sent["body"].asString.contains("\"emailSubject\":\"Hello\""))
         assertTrue(sent["header"].asJsonObject["user-agent"].asString.startsWith("celper-kotlin/"))
 
-        val ready = Sandbox.candidate("interviewed", viewed = true)
+        val ready = Sandbox.candidate("interviewed", analysisViewed = true)
         val state = client.getCandidateStatus(ready, jobPositionId = "pos_1")
         assertEquals(CandidateStatus.Interviewed, state.status)
         assertEquals(85.0, state.interviewScore)
         assertTrue(state.analysisViewed && !state.requestId.isNullOrEmpty())
         assertEquals(CandidateStatus.Selected, client.selectCandidate(ready, jobPositionId = "pos_1").status)
-        val other = Sandbox.candidate("interviewed", viewed = true)
+        val other = Sandbox.candidate("interviewed", analysisViewed = true)
         assertEquals(CandidateStatus.Rejected, client.rejectCandidate(other, jobPositionId = "pos_1").status)
     }
 
     @Test
-    fun `a status of tomorrow comes through`() = runBlocking {
+    fun `an unknown status is passed through`() = runBlocking {
         val state = client.getCandidateStatus(Sandbox.candidate("on_hold"), jobPositionId = "pos_1")
         assertEquals("on_hold", (state.status as CandidateStatus.Unknown).value)
         assertEquals(8, CandidateStatus.known.size)
@@ -51,7 +47,7 @@ class OperationsTest {
     }
 
     @Test
-    fun `results are equal by value and have the rate limit`() = runBlocking {
+    fun `results compare by value and contain the rate limit`() = runBlocking {
         val candidate = Sandbox.candidate()
         val headers = """"X-Request-Id":"r","X-RateLimit-Limit":40,"X-RateLimit-Remaining":39,"X-RateLimit-Reset":1800000000"""
         val body = """{"success":true,"requestId":"r","data":{"status":"new","analysisViewed":false,"interviewScore":null}}"""
@@ -67,7 +63,7 @@ class OperationsTest {
     }
 
     @Test
-    fun `each kind of error has its class, as the core's table says`() {
+    fun `each error kind has the class and parent of the core's table`() {
         for (row in errorKinds()) {
             val failure = ai.celper.internal.ffi.Failure(
                 row.name, "m", "text", "status", null, null, null, null, 0u, null, false, null,
@@ -81,55 +77,58 @@ class OperationsTest {
     }
 
     @Test
-    fun `answers become exceptions that read well`() {
-        val missing = failing<NotFoundException> { client.getCandidateStatus("nobody", jobPositionId = "pos_1") }
+    fun `error responses become exceptions with a readable message`() {
+        val missing = assertFails<NotFoundException> { client.getCandidateStatus("nobody", jobPositionId = "pos_1") }
         assertEquals(404, missing.status)
         assertEquals("NOT_FOUND", missing.code)
         assertEquals(1, missing.attempts)
         assertTrue(missing.message!!.startsWith("status: ") && missing.message!!.contains("HTTP 404 NOT_FOUND"), missing.message)
         val interviewed = Sandbox.candidate("interviewed")
-        failing<AnalysisNotViewedException> { client.selectCandidate(interviewed, jobPositionId = "pos_1") }
-        val refused: ConflictException = failing<InvalidStatusException> { client.inviteCandidate(interviewed, jobPositionId = "pos_1") }
-        assertEquals("invalid_status", refused.kind)
-        assertNotEquals(null, refused.idempotencyKey)
+        assertFails<AnalysisNotViewedException> { client.selectCandidate(interviewed, jobPositionId = "pos_1") }
+        val conflict: ConflictException = assertFails<InvalidStatusException> {
+            client.inviteCandidate(interviewed, jobPositionId = "pos_1")
+        }
+        assertEquals("invalid_status", conflict.kind)
+        assertNotEquals(null, conflict.idempotencyKey)
         val other = Sandbox.candidate()
         runBlocking { client.inviteCandidate(other, jobPositionId = "pos_1", idempotencyKey = "key-of-$other") }
-        failing<IdempotencyConflictException> {
+        assertFails<IdempotencyConflictException> {
             client.inviteCandidate(other, jobPositionId = "pos_1", emailSubject = "another", idempotencyKey = "key-of-$other")
         }
         val wrong = Celper(apiKey = "celp_00000000000000000000000000000000", baseUrl = Sandbox.baseUrl)
-        failing<AuthenticationException> { wrong.getCandidateStatus(other, jobPositionId = "pos_1") }
+        assertFails<AuthenticationException> { wrong.getCandidateStatus(other, jobPositionId = "pos_1") }
     }
 
     @Test
-    fun `every other answer too`() {
-        fun answered(fault: String): CelperException {
+    fun `each kind of failure becomes its exception`() {
+        fun failureOf(fault: String): CelperException {
             val candidate = Sandbox.candidate()
             Sandbox.fault(candidate, fault)
-            return failing { client.inviteCandidate(candidate, jobPositionId = "pos_1", maxRetries = 0) }
+            return assertFails { client.inviteCandidate(candidate, jobPositionId = "pos_1", maxRetries = 0) }
         }
-        fun status(status: Int, more: String = "") = answered(""""kind":"status","status":$status$more""")
+        fun status(status: Int, fields: String = "") = failureOf(""""kind":"status","status":$status$fields""")
         assertTrue(status(400) is InvalidRequestException)
         assertTrue(status(403) is PermissionDeniedException)
-        assertTrue(status(409, ""","json":{"success":false,"error":"ACTIVE_SESSION"}""").let { it is ConflictException && it.code == "ACTIVE_SESSION" })
+        val conflict = status(409, ""","json":{"success":false,"error":"ACTIVE_SESSION"}""")
+        assertTrue(conflict is ConflictException && conflict.code == "ACTIVE_SESSION")
         val limited = status(429, ""","headers":{"Retry-After":7}""")
         assertTrue(limited is RateLimitException)
         assertEquals(7.seconds, limited.retryAfter)
         assertEquals(7.0, limited.retryAfterSeconds)
         val server = status(503)
         assertTrue(server is ServerException && server.outcomeUnknown)
-        assertTrue(answered(""""kind":"close"""") is ConnectionFailedException)
-        assertTrue(answered(""""kind":"not_json"""").let { it is UnexpectedResponseException && it.outcomeUnknown })
+        assertTrue(failureOf(""""kind":"close"""") is ConnectionFailedException)
+        assertTrue(failureOf(""""kind":"not_json"""").let { it is UnexpectedResponseException && it.outcomeUnknown })
         val candidate = Sandbox.candidate()
         Sandbox.fault(candidate, """"kind":"delay","seconds":600""")
-        val late = failing<RequestTimeoutException> {
+        val late = assertFails<RequestTimeoutException> {
             client.getCandidateStatus(candidate, jobPositionId = "pos_1", timeout = 100.milliseconds)
         }
         assertFalse(late.outcomeUnknown)
     }
 
     @Test
-    fun `a failed attempt is tried again with the same idempotency key`() = runBlocking {
+    fun `a failed attempt is retried with the same idempotency key`() = runBlocking {
         val candidate = Sandbox.candidate()
         Sandbox.fault(candidate, """"kind":"status","status":503,"times":2""")
         client.inviteCandidate(candidate, jobPositionId = "pos_1")
@@ -139,65 +138,66 @@ class OperationsTest {
     }
 
     @Test
-    fun `odd arguments are refused by name, and nothing is sent`() {
+    fun `an invalid argument is rejected with its name, and nothing is sent`() {
         for (timeout in listOf(Duration.ZERO, (-1).seconds, Duration.INFINITE, -Duration.INFINITE)) {
-            val refused = failing<InvalidArgumentException> { client.getCandidateStatus("odd", "pos_1", timeout = timeout) }
-            assertTrue(refused.message!!.contains("timeout"), refused.message)
-            failing<InvalidArgumentException> { Celper(apiKey = "celp_x", attemptTimeout = timeout) }
-            failing<InvalidArgumentException> { Celper(apiKey = "celp_x", rateLimits = RateLimits(window = timeout)) }
+            val error = assertFails<InvalidArgumentException> { client.getCandidateStatus("invalid", "pos_1", timeout = timeout) }
+            assertTrue(error.message!!.contains("timeout"), error.message)
+            assertFails<InvalidArgumentException> { Celper(apiKey = "celp_x", attemptTimeout = timeout) }
+            assertFails<InvalidArgumentException> { Celper(apiKey = "celp_x", rateLimits = RateLimits(window = timeout)) }
         }
-        failing<InvalidArgumentException> { client.getCandidateStatus("odd", "pos_1", maxRetries = -1) }
-        failing<InvalidArgumentException> { Celper(apiKey = "celp_x", rateLimits = RateLimits(reads = -1)) }
-        failing<InvalidArgumentException> { client.getCandidateStatus("", "pos_1") }
-        failing<InvalidArgumentException> { client.getCandidateStatus("odd\u0000", "pos_1") }
-        failing<InvalidArgumentException> { client.inviteCandidate("odd", "pos_1", emailSubject = "x".repeat(201)) }
-        assertTrue(Sandbox.requests("odd").isEmpty())
+        assertFails<InvalidArgumentException> { client.getCandidateStatus("invalid", "pos_1", maxRetries = -1) }
+        assertFails<InvalidArgumentException> { Celper(apiKey = "celp_x", rateLimits = RateLimits(reads = -1)) }
+        assertFails<InvalidArgumentException> { client.getCandidateStatus("", "pos_1") }
+        assertFails<InvalidArgumentException> { client.getCandidateStatus("invalid\u0000", "pos_1") }
+        assertFails<InvalidArgumentException> { client.inviteCandidate("invalid", "pos_1", emailSubject = "x".repeat(201)) }
+        assertTrue(Sandbox.requests("invalid").isEmpty())
     }
 
     @Test
-    fun `only the two that are meant speak http`() {
-        val refused = failing<InvalidArgumentException> { Celper(apiKey = "celp_x", baseUrl = "http://10.0.2.2:8080") }
-        assertEquals("client", refused.operation)
+    fun `http is allowed only to loopback hosts and, if enabled, the emulator's host`() {
+        val error = assertFails<InvalidArgumentException> { Celper(apiKey = "celp_x", baseUrl = "http://10.0.2.2:8080") }
+        assertEquals("client", error.operation)
         assertEquals(
             "http://10.0.2.2:8080",
             Celper(apiKey = "celp_x", baseUrl = "http://10.0.2.2:8080", allowEmulatorHost = true).baseUrl,
         )
-        failing<InvalidArgumentException> { Celper(apiKey = "celp_x", baseUrl = "http://10.0.2.3", allowEmulatorHost = true) }
-        failing<InvalidArgumentException> { Celper(apiKey = "celp_x", baseUrl = "http://api.celper.ai") }
+        assertFails<InvalidArgumentException> { Celper(apiKey = "celp_x", baseUrl = "http://10.0.2.3", allowEmulatorHost = true) }
+        assertFails<InvalidArgumentException> { Celper(apiKey = "celp_x", baseUrl = "http://api.celper.ai") }
     }
 
     @Test
-    fun `a gateway's path prefix is kept`() {
+    fun `the base URL's path is kept`() {
         Celper(apiKey = Sandbox.apiKey, baseUrl = "${Sandbox.baseUrl}/gateway/hr/").use { client ->
-            failing<NotFoundException> { client.getCandidateStatus("prefixed", jobPositionId = "pos_1") }
+            assertFails<NotFoundException> { client.getCandidateStatus("prefixed", jobPositionId = "pos_1") }
         }
         val paths = Sandbox.control("requests").asJsonArray.map { it.asJsonObject["path"].asString }
         assertTrue("/gateway/hr/v1/candidates/prefixed/status" in paths, "$paths")
     }
 
     @Test
-    fun `any text goes as an id`() = runBlocking {
+    fun `an id may contain any characters`() = runBlocking {
         val id = "a/../b?c#d é漢😀"
         Sandbox.control("candidates", """{"candidateId":"$id","jobPositionId":"p&q=1","status":"new"}""")
         assertEquals(CandidateStatus.New, client.getCandidateStatus(id, jobPositionId = "p&q=1").status)
     }
 
     @Test
-    fun `the key is shown nowhere`() {
+    fun `no text contains the key`() {
         val secret = "celp_hunter2hunter2hunter2"
         val client = Celper(apiKey = secret, baseUrl = Sandbox.baseUrl)
-        val failed = failing<AuthenticationException> { client.getCandidateStatus("c", jobPositionId = "p") }
-        val refused = failing<InvalidArgumentException> { Celper(apiKey = "$secret\n") }
-        for (text in listOf("$client", failed.stackTraceToString(), refused.stackTraceToString(), Celper.builder().apiKey(secret).toString())) {
+        val denied = assertFails<AuthenticationException> { client.getCandidateStatus("c", jobPositionId = "p") }
+        val invalid = assertFails<InvalidArgumentException> { Celper(apiKey = "$secret\n") }
+        val builder = Celper.builder().apiKey(secret)
+        for (text in listOf("$client", "$builder", denied.stackTraceToString(), invalid.stackTraceToString())) {
             assertFalse("hunter2" in text, text)
         }
     }
 
     @Test
-    fun `an unconfined caller does not go on in the core's thread`() = runBlocking(Dispatchers.Unconfined) {
+    fun `an unconfined caller does not resume on the core's thread`() = runBlocking(Dispatchers.Unconfined) {
         val candidate = Sandbox.candidate()
         client.getCandidateStatus(candidate, jobPositionId = "pos_1")
-        // This would wait for ever for the thread that it blocks.
+        // On the core's thread this would block forever: it would wait for the thread that it blocks.
         runBlocking { client.getCandidateStatus(candidate, jobPositionId = "pos_1") }
         assertEquals(2, Sandbox.requests(candidate).size)
     }

@@ -2,7 +2,7 @@ package ai.celper
 
 import java.util.concurrent.CompletableFuture
 
-/** What an app has of its own, for the pages' examples. */
+/** The app's own class that the documentation's examples use. */
 interface Session {
     suspend fun freshToken(): String
 

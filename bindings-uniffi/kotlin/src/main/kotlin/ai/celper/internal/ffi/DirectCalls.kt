@@ -12,55 +12,55 @@ import java.util.concurrent.ConcurrentHashMap
 import java.util.concurrent.atomic.AtomicLong
 
 /**
- * Calls with nothing but numbers and bytes at the border to the core, which is what makes them fast.
+ * A fast call path that passes only integers and byte buffers across the FFI boundary; `direct.rs` is its other side.
  *
- * In this package because shrinkers keep its names, by which JNA finds what is here.
+ * It is in this package because the keep rules preserve the package's names, which JNA looks up.
  */
 internal object DirectCalls {
-    private fun interface Answered : Callback {
-        /** In one of the core's threads, or in the one that began the call when it is refused. */
-        fun callback(number: Long, outcome: Pointer, length: Int)
+    private fun interface OutcomeCallback : Callback {
+        /** Runs on one of the core's threads, or on the calling thread if the call cannot be started. */
+        fun callback(callId: Long, outcome: Pointer, length: Int)
     }
 
-    /** [client] lives as long as its call is waited for. */
-    private class Waiting(val client: NativeClient, val continuation: CancellableContinuation<ByteArray>)
+    /** Keeps [client] from being garbage collected until its call ends. */
+    private class PendingCall(val client: NativeClient, val continuation: CancellableContinuation<ByteArray>)
 
-    private val waiting = ConcurrentHashMap<Long, Waiting>()
+    private val pending = ConcurrentHashMap<Long, PendingCall>()
 
-    /** How many calls are waited for. */
-    val underWay: Int get() = waiting.size
+    /** The number of running calls. */
+    val pendingCount: Int get() = pending.size
 
-    private val numbers = AtomicLong()
-    private val answered = Answered { number, outcome, length ->
+    private val nextCallId = AtomicLong()
+    private val onOutcome = OutcomeCallback { callId, outcome, length ->
         val bytes = outcome.getByteArray(0, length)
-        waiting.remove(number)?.continuation?.resume(bytes) { _, unheard, _ -> release(unheard) } ?: release(bytes)
+        pending.remove(callId)?.continuation?.resume(bytes) { _, dropped, _ -> release(dropped) } ?: release(bytes)
     }
-    private val answer: Pointer
+    private val callback: Pointer
 
     init {
-        // JNA would attach the core's thread to the virtual machine and detach it again for every answer. Attached as a
-        // daemon it keeps no program from ending, and JNA detaches it when it ends.
-        Native.setCallbackThreadInitializer(answered, CallbackThreadInitializer(true, false, "celper"))
-        answer = CallbackReference.getFunctionPointer(answered)
+        // By default JNA attaches the core's thread to the JVM and detaches it again for every callback. Keep it attached, as a
+        // daemon thread, so that it does not keep the program running. JNA detaches it when the thread ends.
+        Native.setCallbackThreadInitializer(onOutcome, CallbackThreadInitializer(true, false, "celper"))
+        callback = CallbackReference.getFunctionPointer(onOutcome)
         Native.register(DirectCalls::class.java, findLibraryName("celper"))
     }
 
     @Suppress("FunctionName")
-    private external fun celper_call(client: Long, input: ByteArray, length: Int, number: Long, answer: Pointer)
+    private external fun celper_call(clientId: Long, input: ByteArray, length: Int, callId: Long, callback: Pointer)
 
     @Suppress("FunctionName")
-    private external fun celper_cancel(number: Long, answer: Pointer)
+    private external fun celper_cancel(callId: Long, callback: Pointer)
 
-    /** Carries a call out; cancelling the coroutine drops the request on the wire. */
-    suspend fun call(client: NativeClient, id: Long, input: CallInput): Outcome {
+    /** Runs a call. Cancelling the coroutine drops the request on the wire. */
+    suspend fun call(client: NativeClient, clientId: Long, input: CallInput): Outcome {
         val buffer = ByteBuffer.allocate(FfiConverterTypeCallInput.allocationSize(input).toInt())
         FfiConverterTypeCallInput.write(input, buffer)
         val outcome = suspendCancellableCoroutine { continuation ->
-            val number = numbers.getAndIncrement()
-            waiting[number] = Waiting(client, continuation)
-            celper_call(id, buffer.array(), buffer.position(), number, answer)
+            val callId = nextCallId.getAndIncrement()
+            pending[callId] = PendingCall(client, continuation)
+            celper_call(clientId, buffer.array(), buffer.position(), callId, callback)
             continuation.invokeOnCancellation {
-                if (waiting.remove(number) != null) celper_cancel(number, answer)
+                if (pending.remove(callId) != null) celper_cancel(callId, callback)
             }
         }
         return read(outcome)
@@ -68,7 +68,7 @@ internal object DirectCalls {
 
     private fun read(outcome: ByteArray): Outcome = FfiConverterTypeOutcome.read(ByteBuffer.wrap(outcome))
 
-    /** An outcome may hold what its key provider threw, which is kept until somebody reads it. */
+    /** Frees an outcome that is not delivered: it may hold a handle to a key provider's exception, and reading it frees the handle. */
     private fun release(outcome: ByteArray) {
         read(outcome)
     }

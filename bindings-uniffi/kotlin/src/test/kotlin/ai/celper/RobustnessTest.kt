@@ -16,7 +16,6 @@ import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.Assertions.assertFalse
 import org.junit.jupiter.api.Assertions.assertTrue
 import org.junit.jupiter.api.Test
-import org.junit.jupiter.api.assertThrows
 import java.io.ByteArrayInputStream
 import java.io.ByteArrayOutputStream
 import java.io.ObjectInputStream
@@ -24,53 +23,50 @@ import java.io.ObjectOutputStream
 import kotlin.time.Duration.Companion.hours
 import kotlin.time.Duration.Companion.milliseconds
 
-/** What callers do by mistake, and what they do all at once. */
-class HostileTest {
+/** Invalid input, heavy load, and cancellation and closing at any moment. */
+class RobustnessTest {
     private val client = Sandbox.client()
 
-    private inline fun <reified E : CelperException> failing(crossinline call: suspend () -> Unit): E =
-        assertThrows { runBlocking { call() } }
-
-    private fun provided(provider: KeyProvider): Celper = Celper(baseUrl = Sandbox.baseUrl, keyProvider = provider)
+    private fun clientWith(provider: KeyProvider): Celper = Celper(baseUrl = Sandbox.baseUrl, keyProvider = provider)
 
     @Test
-    fun `half of a surrogate pair is refused by name, wherever it is`() {
-        val half = "a\uD83D"
-        fun refused(name: String, call: suspend () -> Unit) {
-            val refused = failing<InvalidArgumentException> { call() }
-            assertTrue(refused.message!!.contains("$name has half of a surrogate pair"), refused.message)
+    fun `a lone surrogate is rejected with the argument's name`() {
+        val text = "a\uD83D"
+        fun assertRejected(name: String, call: suspend () -> Unit) {
+            val error = assertFails<InvalidArgumentException> { call() }
+            assertTrue(error.message!!.contains("$name contains a lone surrogate"), error.message)
         }
-        refused("candidate_id") { client.getCandidateStatus(half, "pos_1") }
-        refused("job_position_id") { client.selectCandidate("halves", half) }
-        refused("email_subject") { client.inviteCandidate("halves", "pos_1", emailSubject = half) }
-        refused("email_body") { client.inviteCandidate("halves", "pos_1", emailBody = half) }
-        refused("idempotency_key") { client.rejectCandidate("halves", "pos_1", idempotencyKey = half) }
-        refused("api_key") { Celper(apiKey = half) }
-        refused("base_url") { Celper(apiKey = "celp_x", baseUrl = half) }
-        refused("proxy") { Celper(apiKey = "celp_x", proxy = half) }
-        refused("ca_certificates") { Celper(apiKey = "celp_x", caCertificates = half) }
-        refused("app_info") { Celper(apiKey = "celp_x", appInfo = half) }
-        assertTrue(Sandbox.requests("halves").isEmpty())
+        assertRejected("candidate_id") { client.getCandidateStatus(text, "pos_1") }
+        assertRejected("job_position_id") { client.selectCandidate("surrogate", text) }
+        assertRejected("email_subject") { client.inviteCandidate("surrogate", "pos_1", emailSubject = text) }
+        assertRejected("email_body") { client.inviteCandidate("surrogate", "pos_1", emailBody = text) }
+        assertRejected("idempotency_key") { client.rejectCandidate("surrogate", "pos_1", idempotencyKey = text) }
+        assertRejected("api_key") { Celper(apiKey = text) }
+        assertRejected("base_url") { Celper(apiKey = "celp_x", baseUrl = text) }
+        assertRejected("proxy") { Celper(apiKey = "celp_x", proxy = text) }
+        assertRejected("ca_certificates") { Celper(apiKey = "celp_x", caCertificates = text) }
+        assertRejected("app_info") { Celper(apiKey = "celp_x", appInfo = text) }
+        assertTrue(Sandbox.requests("surrogate").isEmpty())
     }
 
     @Test
-    fun `texts of many megabytes are refused or carried`() {
+    fun `texts of many megabytes are sent or rejected`() {
         val huge = "é".repeat(10_000_000)
-        failing<InvalidArgumentException> { client.getCandidateStatus(huge, "pos_1") }
-        failing<InvalidArgumentException> { client.inviteCandidate("huge", "pos_1", emailBody = huge) }
-        failing<InvalidArgumentException> { Celper(apiKey = huge) }
-        val ascii = "k".repeat(1_000_000)
-        val refused = failing<CelperException> {
-            provided { ascii }.getCandidateStatus("huge", "pos_1", maxRetries = 0)
+        assertFails<InvalidArgumentException> { client.getCandidateStatus(huge, "pos_1") }
+        assertFails<InvalidArgumentException> { client.inviteCandidate("huge", "pos_1", emailBody = huge) }
+        assertFails<InvalidArgumentException> { Celper(apiKey = huge) }
+        val key = "k".repeat(1_000_000)
+        val error = assertFails<CelperException> {
+            clientWith { key }.getCandidateStatus("huge", "pos_1", maxRetries = 0)
         }
-        assertTrue(refused.message!!.length < 1_000, "the key is not repeated")
+        assertTrue(error.message!!.length < 1_000, "the message contains the key")
     }
 
     @Test
-    fun `a NUL is refused where it harms and carried where it does not`() = runBlocking {
-        failing<InvalidArgumentException> { client.inviteCandidate("nul", "pos\u0000") }
-        failing<InvalidArgumentException> { client.inviteCandidate("nul", "pos_1", idempotencyKey = "k\u0000") }
-        failing<InvalidArgumentException> { Celper(apiKey = "celp_x\u0000") }
+    fun `a NUL is sent in an e-mail and rejected elsewhere`() = runBlocking {
+        assertFails<InvalidArgumentException> { client.inviteCandidate("nul", "pos\u0000") }
+        assertFails<InvalidArgumentException> { client.inviteCandidate("nul", "pos_1", idempotencyKey = "k\u0000") }
+        assertFails<InvalidArgumentException> { Celper(apiKey = "celp_x\u0000") }
         val candidate = Sandbox.candidate()
         client.inviteCandidate(candidate, jobPositionId = "pos_1", emailBody = "a\u0000b")
         val sent = Sandbox.requests(candidate).single()["body"].asString
@@ -78,36 +74,39 @@ class HostileTest {
     }
 
     @Test
-    fun `what is no key never leaves`() {
+    fun `an invalid key is never sent`() {
         for (key in listOf("", " ", "celp_hunter2\r\nX-Evil: 1", "celp_hunter2\u0000", "hunter2ключ", "hunter2\uD83D")) {
-            val refused = failing<AuthenticationException> { provided { key }.getCandidateStatus("no-key", "pos_1") }
-            assertFalse(refused.stackTraceToString().contains("hunter2"), refused.message)
+            val error = assertFails<AuthenticationException> { clientWith { key }.getCandidateStatus("no-key", "pos_1") }
+            assertFalse(error.stackTraceToString().contains("hunter2"), error.message)
         }
         assertTrue(Sandbox.requests("no-key").isEmpty())
     }
 
     @Test
-    fun `a provider's message may be anything`() {
-        class Mute : RuntimeException() {
-            override val message: String get() = error("no message for you")
+    fun `a provider may throw an exception with any message`() {
+        class MessageThrows : RuntimeException() {
+            override val message: String get() = error("no message")
         }
-        for (thrown in listOf(RuntimeException(null as String?), RuntimeException("half \uD83D"), Mute(), StackOverflowError())) {
-            val failed = failing<AuthenticationException> { provided { throw thrown }.getCandidateStatus("c", "pos_1") }
+        val exceptions = listOf(
+            RuntimeException(null as String?), RuntimeException("surrogate \uD83D"), MessageThrows(), StackOverflowError(),
+        )
+        for (thrown in exceptions) {
+            val failed = assertFails<AuthenticationException> { clientWith { throw thrown }.getCandidateStatus("c", "pos_1") }
             assertTrue(failed.cause === thrown)
         }
     }
 
     @Test
-    fun `a provider that never answers is held to the call's timeout`() {
-        val late = provided { awaitCancellation() }
-        val failed = failing<RequestTimeoutException> { late.getCandidateStatus("c", "pos_1", timeout = 100.milliseconds) }
+    fun `a provider that never returns is stopped by the call's timeout`() {
+        val client = clientWith { awaitCancellation() }
+        val failed = assertFails<RequestTimeoutException> { client.getCandidateStatus("c", "pos_1", timeout = 100.milliseconds) }
         assertEquals(0, failed.attempts)
     }
 
     @Test
-    fun `a provider may itself call`() = runBlocking {
+    fun `a provider may make calls`() = runBlocking {
         val (inner, outer) = List(2) { Sandbox.candidate() }
-        val nested = provided {
+        val nested = clientWith {
             client.getCandidateStatus(inner, jobPositionId = "pos_1")
             Sandbox.apiKey
         }
@@ -115,13 +114,17 @@ class HostileTest {
     }
 
     @Test
-    fun `providers that block their threads do not hold up other clients`() {
+    fun `a provider that blocks its thread does not delay other clients`() {
         val candidate = Sandbox.candidate()
         val release = java.util.concurrent.CountDownLatch(1)
         runBlocking {
             val blocked = List(4) {
                 async(Dispatchers.IO) {
-                    provided { withContext(Dispatchers.IO) { release.await() }; Sandbox.apiKey }.getCandidateStatus(candidate, "pos_1")
+                    val blocking = clientWith {
+                        withContext(Dispatchers.IO) { release.await() }
+                        Sandbox.apiKey
+                    }
+                    blocking.getCandidateStatus(candidate, "pos_1")
                 }
             }
             client.getCandidateStatus(candidate, jobPositionId = "pos_1")
@@ -132,30 +135,33 @@ class HostileTest {
     }
 
     @Test
-    fun `hundreds of calls wait at once without the caller's one thread, and are cancelled at once`() {
-        val candidate = Sandbox.slow()
-        // runBlocking has this one thread and no other.
+    fun `hundreds of calls wait without blocking the caller's only thread and can be cancelled together`() {
+        val candidate = Sandbox.slowCandidate()
+        // runBlocking has a single thread.
         runBlocking {
             val calls = List(400) { launch { client.getCandidateStatus(candidate, jobPositionId = "pos_1") } }
-            withContext(Dispatchers.IO) { Sandbox.eventually("400 requests wait") { Sandbox.waiting(candidate) == 400 } }
+            withContext(Dispatchers.IO) { Sandbox.eventually("400 requests wait") { Sandbox.pendingRequests(candidate) == 400 } }
             assertTrue(calls.none { it.isCompleted })
             calls.forEach { it.cancelAndJoin() }
         }
-        Sandbox.eventually("400 sockets are closed") { Sandbox.requests(candidate).all { it["clientClosed"].asBoolean } }
+        Sandbox.eventually("400 connections are closed") { Sandbox.requests(candidate).all { it["clientClosed"].asBoolean } }
         assertEquals(400, Sandbox.requests(candidate).size)
     }
 
     @Test
-    fun `thousands of calls at once all have their own answer`() = runBlocking {
+    fun `each of thousands of concurrent calls gets its own response`() = runBlocking {
         val candidate = Sandbox.candidate()
         val results = coroutineScope {
-            List(3_000) { async(Dispatchers.Default) { client.getCandidateStatus(candidate, jobPositionId = "pos_1").requestId } }.awaitAll()
+            val calls = List(3_000) {
+                async(Dispatchers.Default) { client.getCandidateStatus(candidate, jobPositionId = "pos_1").requestId }
+            }
+            calls.awaitAll()
         }
         assertEquals(3_000, results.toSet().size)
     }
 
     @Test
-    fun `calls that are cancelled before, during and after leave nothing behind`() = runBlocking {
+    fun `calls cancelled before, during and after the request leave the client usable`() = runBlocking {
         val candidate = Sandbox.candidate()
         repeat(1_000) { turn ->
             val start = if (turn % 3 == 0) CoroutineStart.UNDISPATCHED else CoroutineStart.DEFAULT
@@ -170,7 +176,7 @@ class HostileTest {
     }
 
     @Test
-    fun `a client closed under many callers gives each a result or a clear refusal`() = runBlocking {
+    fun `closing a client during many calls gives each a result or an error that says so`() = runBlocking {
         val candidate = Sandbox.candidate()
         val closing = Sandbox.client()
         val calls = List(300) { turn ->
@@ -188,7 +194,7 @@ class HostileTest {
     }
 
     @Test
-    fun `numbers beyond all sense in headers do not spoil an answer`() = runBlocking {
+    fun `a response with huge numbers in its headers is still read`() = runBlocking {
         val most = "18446744073709551615"
         val headers = """"X-RateLimit-Limit":"$most","X-RateLimit-Remaining":"0","X-RateLimit-Reset":"9223372036854775807""""
         val body = """{"success":true,"requestId":"r","data":{"status":"new","analysisViewed":false,"interviewScore":1e308}}"""
@@ -197,29 +203,30 @@ class HostileTest {
         val state = client.getCandidateStatus(candidate, jobPositionId = "pos_1")
         assertEquals(listOf(Long.MAX_VALUE, 0L, null), state.rateLimit?.run { listOf(limit, remaining, resetAt) })
         Sandbox.fault(candidate, """"kind":"status","status":429,"headers":{"Retry-After":"$most"}""")
-        val limited = failing<RateLimitException> { client.getCandidateStatus(candidate, jobPositionId = "pos_1") }
+        val limited = assertFails<RateLimitException> { client.getCandidateStatus(candidate, jobPositionId = "pos_1") }
         assertTrue(limited.retryAfter!! > 1.hours, "${limited.retryAfter}")
     }
 
     @Test
     fun `an exception survives serialization`() {
-        val failed = failing<NotFoundException> { client.getCandidateStatus("nobody", "pos_1") }
+        val failed = assertFails<NotFoundException> { client.getCandidateStatus("nobody", "pos_1") }
         val bytes = ByteArrayOutputStream().also { ObjectOutputStream(it).writeObject(failed) }.toByteArray()
         val read = ObjectInputStream(ByteArrayInputStream(bytes)).readObject() as NotFoundException
-        assertEquals(listOf(failed.message, failed.kind, failed.status, failed.code), listOf(read.message, read.kind, read.status, read.code))
+        fun fields(error: CelperException) = listOf(error.message, error.kind, error.status, error.code)
+        assertEquals(fields(failed), fields(read))
     }
 
     @Test
-    fun `the classes are for Java 11`() {
+    fun `the class files are for Java 11`() {
         for (name in listOf("Celper", "CelperException", "internal/ffi/NativeClient")) {
-            val head = javaClass.getResourceAsStream("/ai/celper/$name.class")!!.use { it.readNBytes(8) }
-            assertEquals(55, head[6] * 256 + head[7], name)
+            val header = javaClass.getResourceAsStream("/ai/celper/$name.class")!!.use { it.readNBytes(8) }
+            assertEquals(55, header[6] * 256 + header[7], name)
         }
     }
 
     @Test
-    fun `a cancelled caller gets the cancellation and not an error of ours`() = runBlocking {
-        val candidate = Sandbox.slow()
+    fun `a cancelled caller gets CancellationException and not a CelperException`() = runBlocking {
+        val candidate = Sandbox.slowCandidate()
         var thrown: Throwable? = null
         val job = launch(Dispatchers.Default) {
             try {
@@ -229,7 +236,7 @@ class HostileTest {
                 throw caught
             }
         }
-        Sandbox.eventually("the request arrives") { Sandbox.waiting(candidate) == 1 }
+        Sandbox.eventually("the request arrives") { Sandbox.pendingRequests(candidate) == 1 }
         job.cancelAndJoin()
         assertTrue(thrown is CancellationException, "$thrown")
     }

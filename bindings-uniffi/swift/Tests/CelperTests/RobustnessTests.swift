@@ -3,99 +3,89 @@ import Testing
 
 @testable import Celper
 
-/// What callers do by mistake, and what they do all at once.
-@Suite(.timeLimit(.minutes(5))) struct HostileTests {
+/// Invalid input, heavy load, and cancellation and closing at any moment.
+@Suite(.timeLimit(.minutes(5))) struct RobustnessTests {
     let sandbox = Sandbox.shared
     let client: Celper
 
     init() throws { client = try Sandbox.shared.client() }
 
-    func provided(_ provider: @escaping KeyProvider) throws -> Celper {
+    func clientWith(_ provider: @escaping KeyProvider) throws -> Celper {
         try Celper(keyProvider: provider, baseURL: sandbox.baseURL)
     }
 
-    func failing(_ call: () async throws -> Any) async -> CelperError? {
-        do {
-            let result = try await call()
-            Issue.record("no error but \(result)")
-        } catch let error as CelperError {
-            return error
-        } catch {
-            Issue.record("another error: \(error)")
-        }
-        return nil
-    }
-
-    @Test func textsOfManyMegabytesAreRefusedOrCarried() async throws {
+    @Test func textsOfManyMegabytesAreSentOrRejected() async throws {
         let huge = String(repeating: "é", count: 10_000_000)
-        let id = await failing { try await client.getCandidateStatus(huge, jobPositionId: "p") }
-        let body = await failing { try await client.inviteCandidate("huge", jobPositionId: "p", emailBody: huge) }
-        let key = await failing { try Celper(apiKey: huge) }
+        let id = await expectError { try await client.getCandidateStatus(huge, jobPositionId: "p") }
+        let body = await expectError { try await client.inviteCandidate("huge", jobPositionId: "p", emailBody: huge) }
+        let key = await expectError { try Celper(apiKey: huge) }
         #expect([id, body, key].allSatisfy { $0?.kind == .invalidArgument })
-        let ascii = String(repeating: "k", count: 1_000_000)
-        let large = try provided { ascii }
-        let refused = await failing {
-            try await large.getCandidateStatus("huge", jobPositionId: "p", maxRetries: 0)
+        let largeKey = String(repeating: "k", count: 1_000_000)
+        let providerClient = try clientWith { largeKey }
+        let error = await expectError {
+            try await providerClient.getCandidateStatus("huge", jobPositionId: "p", maxRetries: 0)
         }
-        #expect(refused.map { $0.description.count < 1_000 } == true, "the key is not repeated")
+        #expect(error.map { $0.description.count < 1_000 } == true, "the description contains the key")
     }
 
-    @Test func aNulIsRefusedWhereItHarmsAndCarriedWhereItDoesNot() async throws {
-        let id = await failing { try await client.selectCandidate("nul", jobPositionId: "p\0") }
-        let key = await failing { try await client.rejectCandidate("nul", jobPositionId: "p", idempotencyKey: "k\0") }
-        let secret = await failing { try Celper(apiKey: "celp_x\0") }
+    @Test func aNULIsSentInAnEmailAndRejectedElsewhere() async throws {
+        let id = await expectError { try await client.selectCandidate("nul", jobPositionId: "p\0") }
+        let key = await expectError {
+            try await client.rejectCandidate("nul", jobPositionId: "p", idempotencyKey: "k\0")
+        }
+        let secret = await expectError { try Celper(apiKey: "celp_x\0") }
         #expect([id, key, secret].allSatisfy { $0?.kind == .invalidArgument })
         let candidate = try await sandbox.candidate()
         _ = try await client.inviteCandidate(candidate, jobPositionId: "pos_1", emailBody: "a\0b")
         #expect(try await sandbox.requests(candidate).first?.body?.contains(#"a\u0000b"#) == true)
     }
 
-    @Test func whatIsNoKeyNeverLeaves() async throws {
+    @Test func anInvalidKeyIsNeverSent() async throws {
         for key in ["", " ", "celp_hunter2\r\nX-Evil: 1", "celp_hunter2\0", "hunter2ключ"] {
-            let strange = try provided { key }
-            let refused = await failing { try await strange.getCandidateStatus("no-key", jobPositionId: "p") }
-            #expect(refused?.kind == .authentication)
+            let providerClient = try clientWith { key }
+            let error = await expectError { try await providerClient.getCandidateStatus("no-key", jobPositionId: "p") }
+            #expect(error?.kind == .authentication)
             var dumped = ""
-            dump(refused, to: &dumped)
+            dump(error, to: &dumped)
             #expect(!dumped.contains("hunter2"))
         }
         #expect(try await sandbox.requests("no-key").isEmpty)
     }
 
-    @Test func aProviderThatNeverAnswersIsHeldToTheCallsTimeout() async throws {
-        let late = try provided {
+    @Test func aProviderThatNeverReturnsIsStoppedByTheCallsTimeout() async throws {
+        let providerClient = try clientWith {
             try await Task.sleep(for: .seconds(600))
             return "late"
         }
-        let failed = await failing {
-            try await late.getCandidateStatus("c", jobPositionId: "p", timeout: .milliseconds(100))
+        let failed = await expectError {
+            try await providerClient.getCandidateStatus("c", jobPositionId: "p", timeout: .milliseconds(100))
         }
         #expect(failed?.kind == .timeout && failed?.attempts == 0)
     }
 
-    @Test func aProviderThatThrowsACancellationIsNoCancellation() async throws {
-        let odd = try provided { throw CancellationError() }
-        let failed = await failing { try await odd.getCandidateStatus("c", jobPositionId: "p") }
+    @Test func aProviderThatThrowsCancellationErrorDoesNotCancelTheCall() async throws {
+        let providerClient = try clientWith { throw CancellationError() }
+        let failed = await expectError { try await providerClient.getCandidateStatus("c", jobPositionId: "p") }
         #expect(failed?.kind == .authentication && failed?.underlyingError is CancellationError)
     }
 
-    @Test func aProviderMayItselfCall() async throws {
+    @Test func aProviderMayMakeCalls() async throws {
         let (inner, outer) = (try await sandbox.candidate(), try await sandbox.candidate())
         let (client, key) = (client, sandbox.apiKey)
-        let nested = try provided {
+        let nested = try clientWith {
             _ = try await client.getCandidateStatus(inner, jobPositionId: "pos_1")
             return key
         }
         #expect(try await nested.getCandidateStatus(outer, jobPositionId: "pos_1").status == .new)
     }
 
-    @Test func hundredsOfCallsWaitAtOnceAndAreCancelledAtOnce() async throws {
-        let candidate = try await sandbox.slow()
+    @Test func hundredsOfCallsWaitWithoutBlockingThreadsAndCanBeCancelledTogether() async throws {
+        let candidate = try await sandbox.slowCandidate()
         let client = client
         let calls = (0..<400).map { _ in
             Task { try await client.getCandidateStatus(candidate, jobPositionId: "pos_1") }
         }
-        // The answers take ten minutes, and Swift has as many threads as there are cores.
+        // The responses take 10 minutes, and Swift has only as many threads as there are cores.
         try await sandbox.eventually("400 requests wait") { try await sandbox.requests(candidate).count == 400 }
         for call in calls { call.cancel() }
         var cancelled = 0
@@ -103,13 +93,13 @@ import Testing
             if case .failure(let error) = await call.result, error is CancellationError { cancelled += 1 }
         }
         #expect(cancelled == 400)
-        try await sandbox.eventually("400 sockets are closed") {
+        try await sandbox.eventually("400 connections are closed") {
             try await sandbox.requests(candidate).allSatisfy { $0.clientClosed }
         }
         #expect(try await sandbox.requests(candidate).count == 400)
     }
 
-    @Test func thousandsOfCallsAtOnceAllHaveTheirOwnAnswer() async throws {
+    @Test func eachOfThousandsOfConcurrentCallsGetsItsOwnResponse() async throws {
         let candidate = try await sandbox.candidate()
         let client = client
         let ids = try await withThrowingTaskGroup(of: String?.self) { group in
@@ -121,7 +111,7 @@ import Testing
         #expect(ids.count == 3_000)
     }
 
-    @Test func aClientClosedUnderManyCallersGivesEachAResultOrAClearRefusal() async throws {
+    @Test func closingAClientDuringManyCallsGivesEachAResultOrAnErrorThatSaysSo() async throws {
         let candidate = try await sandbox.candidate()
         let closing = try sandbox.client()
         await withTaskGroup(of: Void.self) { group in
@@ -131,15 +121,15 @@ import Testing
                     do {
                         #expect(try await closing.getCandidateStatus(candidate, jobPositionId: "pos_1").status == .new)
                     } catch {
-                        let refused = (error as? CelperError)?.message.contains("closed") == true
-                        #expect(refused, "\(error)")
+                        let saysClosed = (error as? CelperError)?.message.contains("closed") == true
+                        #expect(saysClosed, "\(error)")
                     }
                 }
             }
         }
     }
 
-    @Test func numbersBeyondAllSenseInHeadersDoNotSpoilAnAnswer() async throws {
+    @Test func aResponseWithHugeNumbersInItsHeadersIsStillRead() async throws {
         let most = "18446744073709551615"
         let headers = #""X-RateLimit-Limit":"\#(most)","X-RateLimit-Remaining":"0","X-RateLimit-Reset":"\#(most)""#
         let data = #"{"status":"new","analysisViewed":false,"interviewScore":1e308}"#
@@ -150,18 +140,18 @@ import Testing
         let state = try await client.getCandidateStatus(candidate, jobPositionId: "pos_1")
         #expect(state.rateLimit == RateLimit(limit: .max, remaining: 0, resetAt: nil))
         try await sandbox.fault(candidate, #""kind":"status","status":429,"headers":{"Retry-After":"\#(most)"}"#)
-        let limited = await failing { try await client.getCandidateStatus(candidate, jobPositionId: "pos_1") }
+        let limited = await expectError { try await client.getCandidateStatus(candidate, jobPositionId: "pos_1") }
         #expect(limited?.retryAfter.map { $0 > .seconds(3600) && $0.description.isEmpty == false } == true)
     }
 
-    @Test func noPartOfAClientOrItsErrorsHoldsTheKey() async throws {
+    @Test func noPartOfAClientOrItsErrorsContainsTheKey() async throws {
         let secret = "celp_hunter2hunter2hunter2"
         func parts(_ value: Any, _ depth: Int = 0) -> String {
-            let below = depth > 6 ? [] : Mirror(reflecting: value).children.map { parts($0.value, depth + 1) }
-            return "\(value) \(String(reflecting: value)) " + below.joined(separator: " ")
+            let children = depth > 6 ? [] : Mirror(reflecting: value).children.map { parts($0.value, depth + 1) }
+            return "\(value) \(String(reflecting: value)) " + children.joined(separator: " ")
         }
         let client = try Celper(apiKey: secret, baseURL: sandbox.baseURL, proxy: nil)
-        let failed = try #require(await failing { try await client.getCandidateStatus("c", jobPositionId: "p") })
+        let failed = try #require(await expectError { try await client.getCandidateStatus("c", jobPositionId: "p") })
         let text = parts(client) + parts(failed) + failed.localizedDescription
         #expect(text.contains("authentication") && text.contains(sandbox.baseURL) && !text.contains("hunter2"))
     }

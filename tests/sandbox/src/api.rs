@@ -1,11 +1,12 @@
 //! Handles one API request. The order of the steps is documented in the README, "Order of checks".
 
 use std::net::IpAddr;
-use std::sync::{Arc, MutexGuard};
+use std::sync::MutexGuard;
 
 use bytes::Bytes;
 use hyper::StatusCode;
 use hyper::header::{ALLOW, CONTENT_TYPE, DATE, RETRY_AFTER};
+use hyper::http::request::Parts;
 use hyper::http::{HeaderMap, HeaderName, HeaderValue};
 use uuid::Uuid;
 
@@ -15,7 +16,7 @@ use crate::fault_effects::apply_fault;
 use crate::faults::Fault;
 use crate::idempotency::{Claim, Fingerprint, InFlight};
 use crate::parameters::Parameters;
-use crate::request_log::{Entry, RequestTracker};
+use crate::request_log::RequestTracker;
 use crate::response::{ApiError, ApiResponse};
 use crate::route::{Operation, Route};
 use crate::state::{Shared, State};
@@ -29,6 +30,26 @@ const X_RATELIMIT_LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit
 const X_RATELIMIT_REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
 const X_RATELIMIT_RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// A request as it was received.
+#[derive(Debug)]
+pub(crate) struct ApiRequest {
+    pub(crate) parts: Parts,
+    pub(crate) body: Bytes,
+    /// `None` if there is no such endpoint.
+    route: Option<Route>,
+}
+
+impl ApiRequest {
+    pub(crate) fn new(parts: Parts, body: Bytes) -> Self {
+        let route = Route::parse(parts.uri.path());
+        Self { parts, body, route }
+    }
+
+    pub(crate) fn candidate_id(&self) -> Option<&str> {
+        self.route.as_ref()?.candidate_id().ok()
+    }
+}
 
 /// How a request ends.
 #[derive(Debug)]
@@ -55,9 +76,14 @@ enum AccessCheck {
     Allowed { operation: Operation, rate: Option<RateReport>, fault: Option<Fault>, generation: u64 },
 }
 
-pub(crate) async fn handle(shared: &Shared, caller: IpAddr, tracker: &RequestTracker, too_long: bool) -> Outcome {
+pub(crate) async fn handle(
+    shared: &Shared,
+    caller: IpAddr,
+    request: &ApiRequest,
+    tracker: &RequestTracker,
+    too_long: bool,
+) -> Outcome {
     let request_id = Uuid::new_v4().to_string();
-    let request = tracker.request();
     match check_access(shared, request, caller) {
         AccessCheck::Refused { error, rate, extra } => {
             let mut response = with_headers(shared, ApiResponse::error(&request_id, &error), rate);
@@ -84,7 +110,7 @@ pub(crate) async fn handle(shared: &Shared, caller: IpAddr, tracker: &RequestTra
     }
 }
 
-fn check_access(shared: &Shared, request: &Entry, caller: IpAddr) -> AccessCheck {
+fn check_access(shared: &Shared, request: &ApiRequest, caller: IpAddr) -> AccessCheck {
     let parts = &request.parts;
     let mut state = shared.state();
     let now = shared.clock.now();
@@ -138,7 +164,7 @@ fn check_access(shared: &Shared, request: &Entry, caller: IpAddr) -> AccessCheck
 pub(crate) struct Call<'a> {
     shared: &'a Shared,
     tracker: &'a RequestTracker,
-    request: &'a Arc<Entry>,
+    request: &'a ApiRequest,
     operation: Operation,
     pub(crate) request_id: String,
     rate: Option<RateReport>,
@@ -179,7 +205,7 @@ impl Call<'_> {
         loop {
             let fingerprint = Fingerprint {
                 method: self.request.parts.method.clone(),
-                target: self.request.target(),
+                target: self.request.parts.uri.to_string(),
                 body: self.request.body.clone(),
             };
             let claim = {

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use hyper::StatusCode;
 use serde::{Deserialize, Serialize};
 
+use crate::bounded::{Budget, BudgetExceeded};
 use crate::response::ApiError;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
@@ -80,6 +81,12 @@ impl Default for ApiKey {
 }
 
 impl ApiKey {
+    /// An estimate of its memory.
+    fn size(&self, key: &str) -> usize {
+        let allowlist = self.allowlist.as_ref().map_or(0, Vec::capacity);
+        2 * size_of::<(String, Self)>() + key.len() + self.scopes.capacity() + allowlist * size_of::<IpAddr>()
+    }
+
     pub(crate) fn require(&self, scope: Scope) -> Result<(), ApiError> {
         if self.scopes.contains(&scope) {
             return Ok(());
@@ -92,17 +99,40 @@ impl ApiKey {
     }
 }
 
+/// Tests add keys, so the sandbox refuses more than this instead of dropping some.
+const MAX_KEY_BYTES: usize = 8 * 1024 * 1024;
+
+/// Why a text cannot be an API key.
+#[derive(Debug, thiserror::Error)]
+#[error("an API key must not be blank, begin or end with white space, or contain control characters")]
+pub(crate) struct InvalidKey;
+
+/// A key must arrive unchanged in a header.
+pub(crate) fn validate_key(key: &str) -> Result<(), InvalidKey> {
+    let valid = !key.is_empty() && key.trim() == key && !key.contains(char::is_control);
+    if valid { Ok(()) } else { Err(InvalidKey) }
+}
+
 /// The sandbox's only company. All keys belong to it and share its rate windows and idempotency keys.
 #[derive(Debug)]
 pub(crate) struct Company {
     pub(crate) state: CompanyState,
-    pub(crate) keys: HashMap<String, ApiKey>,
+    keys: HashMap<String, ApiKey>,
+    budget: Budget,
 }
 
 impl Company {
     pub(crate) fn new(keys: &[String]) -> Self {
         let keys = keys.iter().map(|key| (key.clone(), ApiKey::default())).collect();
-        Self { state: CompanyState::Active, keys }
+        Self { state: CompanyState::Active, keys, budget: Budget::new("API keys", MAX_KEY_BYTES) }
+    }
+
+    /// Adds or replaces a key.
+    pub(crate) fn put_key(&mut self, key: String, described: ApiKey) -> Result<(), BudgetExceeded> {
+        let replaced = self.keys.get(&key).map_or(0, |described| described.size(&key));
+        self.budget.replace(replaced, described.size(&key))?;
+        self.keys.insert(key, described);
+        Ok(())
     }
 
     /// Finds the key of a request: 401 unless it is known and neither revoked nor expired.

@@ -4,36 +4,99 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
+use hyper::http::request::Parts;
 use hyper::{Method, StatusCode};
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use crate::bounded::BudgetExceeded;
 use crate::clock::iso_8601;
-use crate::company::{ApiKey, CompanyState, KeyState, Scope};
-use crate::faults::{Fault, present};
+use crate::company::{ApiKey, CompanyState, InvalidKey, KeyState, Scope, validate_key};
+use crate::control_access::{self, AccessError};
+use crate::faults::{Fault, FaultError, present};
 use crate::lifecycle::{Candidate, InterviewScore};
+use crate::response::to_bytes;
 use crate::state::Shared;
 
 pub(crate) const PREFIX: &str = "/_sandbox/";
 
-/// A control request turned down, and what to do instead.
-struct ControlError(StatusCode, String);
+/// Why a control request is refused, and what to do instead.
+#[derive(Debug, thiserror::Error)]
+enum ControlError {
+    #[error(transparent)]
+    Access(#[from] AccessError),
+    #[error("the body is larger than 8 MiB")]
+    BodyTooLarge,
+    #[error("invalid body: {0}")]
+    Body(#[from] serde_json::Error),
+    #[error(transparent)]
+    Fault(#[from] FaultError),
+    #[error(transparent)]
+    Key(#[from] InvalidKey),
+    #[error(transparent)]
+    Budget(#[from] BudgetExceeded),
+    #[error("candidateId and jobPositionId must not be empty")]
+    EmptyId,
+    #[error("there is no {candidate_id:?} for {job_position_id:?}; POST it first")]
+    NoCandidate { candidate_id: String, job_position_id: String },
+    #[error("advanceSeconds must not be negative: the clock only goes ahead")]
+    ClockBack,
+    #[error("the clock cannot be advanced by more than 100 years; reset it")]
+    ClockTooFar,
+    #[error("window must be more than 0 and at most 86400 seconds")]
+    Window,
+    #[error("{method} {PREFIX}{name} takes no {parameter:?} in its query")]
+    Query { method: Method, name: String, parameter: String },
+    #[error("{PREFIX}{name} does not take {method}")]
+    Method { name: String, method: String },
+    #[error(
+        "there is no {PREFIX}{0}; there are health, reset, candidates, clock, requests, outbox, keys, company, limits, windows, \
+         faults and proxy"
+    )]
+    NoEndpoint(String),
+}
 
-type ControlResult = Result<(StatusCode, Value), ControlError>;
-
-pub(crate) fn handle(
-    shared: &Shared,
-    method: &Method,
-    path: &str,
-    query: Option<&str>,
-    body: &Bytes,
-) -> (StatusCode, Value) {
-    let name = path.strip_prefix(PREFIX).unwrap_or_default();
-    match dispatch(shared, method, name, query, body) {
-        Ok(response) => response,
-        Err(ControlError(status, advice)) => (status, json!({"error": advice})),
+impl ControlError {
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::Access(_) => StatusCode::FORBIDDEN,
+            Self::BodyTooLarge | Self::Budget(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::NoCandidate { .. } | Self::NoEndpoint(_) => StatusCode::NOT_FOUND,
+            Self::Method { .. } => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Body(_)
+            | Self::Fault(_)
+            | Self::Key(_)
+            | Self::EmptyId
+            | Self::ClockBack
+            | Self::ClockTooFar
+            | Self::Window
+            | Self::Query { .. } => StatusCode::BAD_REQUEST,
+        }
     }
+}
+
+type ControlResult = Result<(StatusCode, Bytes), ControlError>;
+
+/// Handles a request whose head `check` has accepted.
+pub(crate) fn handle(shared: &Shared, parts: &Parts, body: &Bytes, too_long: bool) -> (StatusCode, Bytes) {
+    let name = parts.uri.path().strip_prefix(PREFIX).unwrap_or_default();
+    let result = if too_long {
+        Err(ControlError::BodyTooLarge)
+    } else {
+        dispatch(shared, &parts.method, name, parts.uri.query(), body)
+    };
+    result.unwrap_or_else(refuse)
+}
+
+/// Refuses what a web page could have sent, before its body is read.
+pub(crate) fn check(shared: &Shared, parts: &Parts, local: IpAddr) -> Result<(), (StatusCode, Bytes)> {
+    let addresses = [local, shared.options.host];
+    control_access::check(parts, &addresses, &shared.options.server_names).map_err(|error| refuse(error.into()))
+}
+
+fn refuse(error: ControlError) -> (StatusCode, Bytes) {
+    (error.status(), to_bytes(&json!({"error": error.to_string()})))
 }
 
 fn dispatch(shared: &Shared, method: &Method, name: &str, query: Option<&str>, body: &Bytes) -> ControlResult {
@@ -48,11 +111,11 @@ fn dispatch(shared: &Shared, method: &Method, name: &str, query: Option<&str>, b
         ("candidates", "PATCH") => change_candidate(shared, parse(body)?),
         ("candidates", "GET") => {
             let mut state = shared.state();
-            done(state.candidates.to_json(shared.clock.now()))
+            done(state.candidates.snapshot(shared.clock.now()))
         }
         ("clock", "GET") => done(show_clock(shared)),
         ("clock", "POST") => advance_clock(shared, &parse(body)?),
-        ("requests", "GET") => done(shared.log.to_json(filter.as_deref())),
+        ("requests", "GET") => done(shared.log.select(filter.as_deref())),
         ("requests", "DELETE") => cleared(shared.log.clear()),
         ("outbox", "GET") => done(json!(shared.state().outbox.mails())),
         ("outbox", "DELETE") => cleared(shared.state().outbox.clear()),
@@ -65,13 +128,13 @@ fn dispatch(shared: &Shared, method: &Method, name: &str, query: Option<&str>, b
         ("limits", "POST") => change_limits(shared, &parse(body)?),
         ("windows", "GET") => {
             let mut state = shared.state();
-            done(state.windows.to_json(shared.clock.now()))
+            done(state.windows.snapshot(shared.clock.now()))
         }
         ("faults", "POST") => {
-            let fault = Fault::from_json(parse(body)?).map_err(mistake)?;
+            let fault = Fault::from_json(parse(body)?)?;
             let shown = fault.to_json();
-            shared.state().faults.push(fault);
-            Ok((StatusCode::CREATED, shown))
+            shared.state().faults.push(fault)?;
+            created(shown)
         }
         ("faults", "GET") => done(shared.state().faults.to_json()),
         ("faults", "DELETE") => cleared(shared.state().faults.clear()),
@@ -81,31 +144,25 @@ fn dispatch(shared: &Shared, method: &Method, name: &str, query: Option<&str>, b
             "health" | "reset" | "candidates" | "clock" | "requests" | "outbox" | "keys" | "company" | "limits"
             | "windows" | "faults" | "proxy",
             method,
-        ) => Err(ControlError(StatusCode::METHOD_NOT_ALLOWED, format!("{PREFIX}{name} does not take {method}"))),
-        _ => Err(ControlError(
-            StatusCode::NOT_FOUND,
-            format!(
-                "there is no {PREFIX}{name}; there are health, reset, candidates, clock, requests, outbox, keys, \
-                 company, limits, windows, faults and proxy"
-            ),
-        )),
+        ) => Err(ControlError::Method { name: name.to_owned(), method: method.to_owned() }),
+        _ => Err(ControlError::NoEndpoint(name.to_owned())),
     }
 }
 
-fn done(value: Value) -> ControlResult {
-    Ok((StatusCode::OK, value))
+fn done(value: impl Serialize) -> ControlResult {
+    Ok((StatusCode::OK, to_bytes(&value)))
+}
+
+fn created(value: Value) -> ControlResult {
+    Ok((StatusCode::CREATED, to_bytes(&value)))
 }
 
 fn cleared(count: usize) -> ControlResult {
     done(json!({"cleared": count}))
 }
 
-fn mistake(advice: String) -> ControlError {
-    ControlError(StatusCode::BAD_REQUEST, advice)
-}
-
 fn parse<T: DeserializeOwned>(body: &Bytes) -> Result<T, ControlError> {
-    serde_json::from_slice(body).map_err(|error| mistake(format!("the body does not fit: {error}")))
+    Ok(serde_json::from_slice(body)?)
 }
 
 /// Only `GET requests` takes a query parameter, `candidateId`.
@@ -113,7 +170,11 @@ fn read_query(name: &str, method: &Method, query: Option<&str>) -> Result<Option
     let mut filter = None;
     for (parameter, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
         if name != "requests" || method != Method::GET || parameter != "candidateId" {
-            return Err(mistake(format!("{method} {PREFIX}{name} takes no {parameter:?} in its query")));
+            return Err(ControlError::Query {
+                method: method.clone(),
+                name: name.to_owned(),
+                parameter: parameter.into_owned(),
+            });
         }
         filter = Some(value.into_owned());
     }
@@ -143,10 +204,10 @@ fn put_candidate(shared: &Shared, described: CandidateDescription) -> ControlRes
     let CandidateDescription { candidate_id, job_position_id, status, analysis_viewed, interview_score, extra } =
         described;
     if candidate_id.is_empty() || job_position_id.is_empty() {
-        return Err(mistake("candidateId and jobPositionId must not be empty".to_owned()));
+        return Err(ControlError::EmptyId);
     }
     let candidate = Candidate { status, analysis_viewed, interview_score, extra, session: None };
-    Ok((StatusCode::CREATED, shared.state().candidates.put(&candidate_id, &job_position_id, candidate)))
+    created(shared.state().candidates.put(&candidate_id, &job_position_id, candidate)?)
 }
 
 #[derive(Deserialize)]
@@ -172,11 +233,11 @@ fn change_candidate(shared: &Shared, change: CandidateChange) -> ControlResult {
         if interview_score.is_some() {
             candidate.interview_score = interview_score;
         }
-    });
-    changed.map(|shown| (StatusCode::OK, shown)).ok_or_else(|| {
-        let advice = format!("there is no {candidate_id:?} for {job_position_id:?}; POST it first");
-        ControlError(StatusCode::NOT_FOUND, advice)
-    })
+    })?;
+    match changed {
+        Some(shown) => done(shown),
+        None => Err(ControlError::NoCandidate { candidate_id, job_position_id }),
+    }
 }
 
 #[derive(Deserialize)]
@@ -191,13 +252,12 @@ fn show_clock(shared: &Shared) -> Value {
 }
 
 fn advance_clock(shared: &Shared, change: &ClockChange) -> ControlResult {
-    let by = Duration::try_from_secs_f64(change.advance_seconds)
-        .map_err(|_| mistake("advanceSeconds must not be negative: the clock only goes ahead".to_owned()))?;
+    let by = Duration::try_from_secs_f64(change.advance_seconds).map_err(|_| ControlError::ClockBack)?;
     // Under the state's lock, so that requests count themselves in the order of their times.
     let state = shared.state();
     let advanced = shared.clock.advance(by);
     drop(state);
-    advanced.ok_or_else(|| mistake("the clock cannot go more than 100 years ahead; reset it".to_owned()))?;
+    advanced.ok_or(ControlError::ClockTooFar)?;
     done(show_clock(shared))
 }
 
@@ -213,13 +273,11 @@ struct KeyDescription {
 
 fn put_key(shared: &Shared, described: KeyDescription) -> ControlResult {
     let KeyDescription { key, scopes, state, allowlist } = described;
-    if key.is_empty() {
-        return Err(mistake("key must not be empty".to_owned()));
-    }
+    validate_key(&key)?;
     let scopes = scopes.unwrap_or_else(|| ApiKey::default().scopes);
     let shown = json!({"key": key, "scopes": scopes, "state": state, "allowlist": allowlist});
-    shared.state().company.keys.insert(key, ApiKey { scopes, state, allowlist });
-    Ok((StatusCode::CREATED, shown))
+    shared.state().company.put_key(key, ApiKey { scopes, state, allowlist })?;
+    created(shown)
 }
 
 #[derive(Deserialize)]
@@ -242,7 +300,7 @@ fn change_limits(shared: &Shared, change: &LimitChange) -> ControlResult {
     let window = change.window.map(Duration::try_from_secs_f64).transpose().ok().filter(|window| {
         window.is_none_or(|window| window > Duration::ZERO && window <= Duration::from_secs(24 * 60 * 60))
     });
-    let window = window.ok_or_else(|| mistake("window must be more than 0 and at most 86400 seconds".to_owned()))?;
+    let window = window.ok_or(ControlError::Window)?;
     let mut state = shared.state();
     let limits = &mut state.windows.limits;
     limits.reads = change.reads.unwrap_or(limits.reads);

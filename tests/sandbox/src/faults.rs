@@ -9,6 +9,7 @@ use hyper::http::{HeaderName, HeaderValue};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value, json};
 
+use crate::bounded::{Budget, BudgetExceeded, map_size};
 use crate::route::Operation;
 
 /// Whether and when the operation itself is performed.
@@ -91,6 +92,45 @@ pub(crate) fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializ
 const MAX_DELAY_SECONDS: f64 = 24.0 * 60.0 * 60.0;
 const MAX_BYTES: u64 = 1 << 30;
 
+/// Why a fault cannot be queued.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum FaultError {
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
+    #[error("times must be at least 1, or null for no limit")]
+    Times,
+    #[error("a delay always acts: set act to \"before\" or \"after\" the wait")]
+    DelayWithoutAct,
+    #[error(
+        "act \"after\" is only for delays. For {0} use \"before\" to perform the action first, or \"none\" to prevent it"
+    )]
+    AfterWithoutDelay(&'static str),
+    #[error("status must be from 200 to 999")]
+    Status,
+    #[error("give either body or json, not both")]
+    BodyAndJson,
+    #[error("give either data or envelope")]
+    DataOrEnvelope,
+    #[error("seconds must be from 0 to {MAX_DELAY_SECONDS}")]
+    Seconds,
+    #[error("bytesPerSecond must be from 0.001 to 1000000000")]
+    BytesPerSecond,
+    #[error("bytes must be at most {MAX_BYTES}")]
+    Bytes,
+    #[error("a response with status {0} has no body")]
+    NoBody(u16),
+    #[error("the status of a redirect must be from 300 to 399")]
+    RedirectStatus,
+    #[error("{0:?} is not a valid header name")]
+    HeaderName(String),
+    #[error("{0:?} is not a valid header value")]
+    HeaderValue(String),
+    #[error("a header must be a string, a number, a list of these, or null to remove it")]
+    HeaderType,
+    #[error("{0} is set from the body; use the kinds cut, drip, endless or huge")]
+    BodyHeader(String),
+}
+
 impl FaultKind {
     pub(crate) fn name(&self) -> &'static str {
         match self {
@@ -123,38 +163,36 @@ impl FaultKind {
         }
     }
 
-    fn validate(&self) -> Result<(), String> {
+    fn validate(&self) -> Result<(), FaultError> {
         match self {
             Self::Status { status, headers, body, json } => {
                 status_code(*status)?;
                 header_changes(headers)?;
                 if body.is_some() && json.is_some() {
-                    return Err("give either body or json, not both".to_owned());
+                    return Err(FaultError::BodyAndJson);
                 }
                 Ok(())
             }
-            Self::Delay { seconds } if !(0.0..=MAX_DELAY_SECONDS).contains(seconds) => {
-                Err(format!("seconds must be from 0 to {MAX_DELAY_SECONDS}"))
-            }
+            Self::Delay { seconds } if !(0.0..=MAX_DELAY_SECONDS).contains(seconds) => Err(FaultError::Seconds),
             Self::Drip { bytes_per_second } if !(0.001..=1e9).contains(bytes_per_second) => {
-                Err("bytesPerSecond must be from 0.001 to 1000000000".to_owned())
+                Err(FaultError::BytesPerSecond)
             }
-            Self::Huge { bytes } if *bytes > MAX_BYTES => Err(format!("bytes must be at most {MAX_BYTES}")),
+            Self::Huge { bytes } if *bytes > MAX_BYTES => Err(FaultError::Bytes),
             Self::Endless { status } | Self::NotJson { status, .. } => {
                 if has_no_body(status_code(*status)?) {
-                    return Err(format!("a response with status {status} has no body"));
+                    return Err(FaultError::NoBody(*status));
                 }
                 Ok(())
             }
             Self::Redirect { location, status } => {
-                HeaderValue::from_str(location).map_err(|_| "location is not a valid header value".to_owned())?;
+                HeaderValue::from_str(location).map_err(|_| FaultError::HeaderValue(location.clone()))?;
                 if !(300..400).contains(status) {
-                    return Err("the status of a redirect must be from 300 to 399".to_owned());
+                    return Err(FaultError::RedirectStatus);
                 }
                 Ok(())
             }
             Self::Response { data, envelope } if data.is_some() == envelope.is_some() => {
-                Err("give either data or envelope".to_owned())
+                Err(FaultError::DataOrEnvelope)
             }
             Self::Delay { .. }
             | Self::Close { .. }
@@ -167,11 +205,8 @@ impl FaultKind {
     }
 }
 
-pub(crate) fn status_code(status: u16) -> Result<StatusCode, String> {
-    StatusCode::from_u16(status)
-        .ok()
-        .filter(|status| !status.is_informational())
-        .ok_or_else(|| "status must be from 200 to 999".to_owned())
+pub(crate) fn status_code(status: u16) -> Result<StatusCode, FaultError> {
+    StatusCode::from_u16(status).ok().filter(|status| !status.is_informational()).ok_or(FaultError::Status)
 }
 
 /// Statuses that HTTP forbids a body for.
@@ -182,13 +217,13 @@ pub(crate) fn has_no_body(status: StatusCode) -> bool {
 /// A response header and its new values; none removes the header.
 pub(crate) type HeaderChange = (HeaderName, Vec<HeaderValue>);
 
-pub(crate) fn header_changes(headers: &Map<String, Value>) -> Result<Vec<HeaderChange>, String> {
+pub(crate) fn header_changes(headers: &Map<String, Value>) -> Result<Vec<HeaderChange>, FaultError> {
     headers
         .iter()
         .map(|(name, value)| {
-            let parsed = HeaderName::try_from(name).map_err(|_| format!("{name:?} is not a valid header name"))?;
+            let parsed = HeaderName::try_from(name).map_err(|_| FaultError::HeaderName(name.clone()))?;
             if parsed == CONTENT_LENGTH || parsed == TRANSFER_ENCODING {
-                return Err(format!("{name} is set from the body; use the kinds cut, drip, endless or huge"));
+                return Err(FaultError::BodyHeader(name.clone()));
             }
             let values = match value {
                 Value::Null => Vec::new(),
@@ -200,13 +235,13 @@ pub(crate) fn header_changes(headers: &Map<String, Value>) -> Result<Vec<HeaderC
         .collect()
 }
 
-fn header_value(value: &Value) -> Result<HeaderValue, String> {
+fn header_value(value: &Value) -> Result<HeaderValue, FaultError> {
     let text = match value {
         Value::String(text) => text.clone(),
         Value::Number(number) => number.to_string(),
-        _ => return Err("a header must be a string, a number, a list of these, or null to remove it".to_owned()),
+        _ => return Err(FaultError::HeaderType),
     };
-    HeaderValue::from_bytes(text.as_bytes()).map_err(|_| format!("{text:?} is not a valid header value"))
+    HeaderValue::from_bytes(text.as_bytes()).map_err(|_| FaultError::HeaderValue(text))
 }
 
 #[derive(Clone, Debug)]
@@ -217,8 +252,10 @@ pub(crate) struct Fault {
     pub(crate) kind: FaultKind,
     /// `None`: no limit.
     remaining: Option<u64>,
-    /// The request body that queued it, for listing.
-    described: Map<String, Value>,
+    /// The request body that queued it, for listing. As text it takes the least memory.
+    described: Box<str>,
+    /// An estimate of its memory.
+    size: usize,
 }
 
 /// The fields that all kinds have.
@@ -238,32 +275,31 @@ fn once() -> Option<u64> {
 
 impl Fault {
     /// Parses `{candidateId, operation?, times?, act?, kind, …}`; the other fields are parameters of the kind.
-    pub(crate) fn from_json(described: Map<String, Value>) -> Result<Self, String> {
+    pub(crate) fn from_json(described: Map<String, Value>) -> Result<Self, FaultError> {
         let common = ["candidateId", "operation", "times", "act"];
         let (target, kind): (Map<_, _>, Map<_, _>) =
             described.clone().into_iter().partition(|(name, _)| common.contains(&name.as_str()));
-        let target: CommonFields = serde_json::from_value(target.into()).map_err(|error| error.to_string())?;
-        let kind: FaultKind = serde_json::from_value(kind.into()).map_err(|error| error.to_string())?;
+        let target: CommonFields = serde_json::from_value(target.into())?;
+        let kind: FaultKind = serde_json::from_value(kind.into())?;
         kind.validate()?;
         if target.times == Some(0) {
-            return Err("times must be at least 1, or null for no limit".to_owned());
+            return Err(FaultError::Times);
         }
         let act = target.act.unwrap_or_else(|| kind.default_act());
         let name = kind.name();
         match (&kind, act) {
             (FaultKind::Delay { .. }, Act::None) => {
-                return Err("a delay always acts: set act to \"before\" or \"after\" the wait".to_owned());
+                return Err(FaultError::DelayWithoutAct);
             }
             (FaultKind::Delay { .. }, Act::After) | (_, Act::Before | Act::None) => {}
             (_, Act::After) => {
-                return Err(format!(
-                    "act \"after\" is only for delays. For {name} use \"before\" to perform the action first, or \"none\" to \
-                     prevent it"
-                ));
+                return Err(FaultError::AfterWithoutDelay(name));
             }
         }
         let CommonFields { candidate_id, operation, times: remaining, .. } = target;
-        Ok(Self { candidate_id, operation, act, kind, remaining, described })
+        let text = serde_json::to_string(&described)?.into_boxed_str();
+        let size = size_of::<Self>() + text.len() + map_size(&described);
+        Ok(Self { candidate_id, operation, act, kind, remaining, described: text, size })
     }
 
     fn matches(&self, candidate_id: &str, operation: Operation) -> bool {
@@ -271,7 +307,7 @@ impl Fault {
     }
 
     pub(crate) fn to_json(&self) -> Value {
-        let mut shown = self.described.clone();
+        let mut shown: Map<String, Value> = serde_json::from_str(&self.described).unwrap_or_default();
         shown.insert("times".to_owned(), json!(self.remaining));
         shown.insert(
             "act".to_owned(),
@@ -285,35 +321,54 @@ impl Fault {
     }
 }
 
+/// Tests queue faults, so the sandbox refuses more than this instead of dropping some.
+const MAX_QUEUED_BYTES: usize = 64 * 1024 * 1024;
+
 /// The pending faults, in the order in which they were queued.
-#[derive(Debug, Default)]
-pub(crate) struct Faults(VecDeque<Fault>);
+#[derive(Debug)]
+pub(crate) struct Faults {
+    queue: VecDeque<Fault>,
+    budget: Budget,
+}
+
+impl Default for Faults {
+    fn default() -> Self {
+        Self { queue: VecDeque::new(), budget: Budget::new("faults", MAX_QUEUED_BYTES) }
+    }
+}
 
 impl Faults {
-    pub(crate) fn push(&mut self, fault: Fault) {
-        self.0.push_back(fault);
+    pub(crate) fn push(&mut self, fault: Fault) -> Result<(), BudgetExceeded> {
+        self.budget.replace(0, fault.size)?;
+        self.queue.push_back(fault);
+        Ok(())
     }
 
     /// The next fault for a request, if there is one.
     pub(crate) fn take(&mut self, candidate_id: &str, operation: Operation) -> Option<Fault> {
-        let position = self.0.iter().position(|fault| fault.matches(candidate_id, operation))?;
-        let fault = self.0.get_mut(position)?;
+        let position = self.queue.iter().position(|fault| fault.matches(candidate_id, operation))?;
+        let fault = self.queue.get_mut(position)?;
         match &mut fault.remaining {
             Some(remaining) if *remaining > 1 => {
                 *remaining -= 1;
                 Some(fault.clone())
             }
-            Some(_) => self.0.remove(position),
+            Some(_) => {
+                let last = self.queue.remove(position)?;
+                self.budget.release(last.size);
+                Some(last)
+            }
             None => Some(fault.clone()),
         }
     }
 
     pub(crate) fn to_json(&self) -> Value {
-        self.0.iter().map(Fault::to_json).collect()
+        self.queue.iter().map(Fault::to_json).collect()
     }
 
+    /// Removes all faults and returns how many there were.
     pub(crate) fn clear(&mut self) -> usize {
-        std::mem::take(&mut self.0).len()
+        std::mem::take(self).queue.len()
     }
 }
 

@@ -12,8 +12,12 @@ use crate::clock::UnixTime;
 use crate::response::ApiResponse;
 
 const KEPT_FOR: Duration = Duration::from_secs(24 * 60 * 60);
-/// Beyond this the oldest key is forgotten before its day is over: a soak run uses a new key for every action.
-const KEPT: usize = 100_000;
+/// Beyond either of these the oldest keys are forgotten before their day is over: a soak run uses a new key for every
+/// action.
+const MAX_KEYS: usize = 100_000;
+const MAX_BYTES: usize = 32 * 1024 * 1024;
+/// An estimate of a record's memory beyond its texts.
+const OVERHEAD: usize = size_of::<(Bytes, Record)>() + size_of::<(UnixTime, Bytes)>() + 128;
 
 /// What a repeated request must have in common with the first one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +34,7 @@ struct Record {
     response: Option<ApiResponse>,
     /// Closed when the first request ends, with or without a stored response.
     in_flight: watch::Receiver<()>,
+    size: usize,
 }
 
 impl Record {
@@ -62,11 +67,13 @@ pub(crate) struct IdempotencyKeys {
     records: HashMap<Bytes, Record>,
     /// In order of arrival, oldest first.
     by_age: VecDeque<(UnixTime, Bytes)>,
+    bytes: usize,
 }
 
 impl IdempotencyKeys {
     pub(crate) fn claim(&mut self, key: Bytes, fingerprint: Fingerprint, now: UnixTime) -> Claim {
-        self.evict(now);
+        let size = OVERHEAD + key.len() + fingerprint.target.len() + fingerprint.body.len();
+        self.evict(now, 0);
         if let Some(record) = self.records.get(&key)
             && (record.response.is_some() || record.is_in_flight())
         {
@@ -78,9 +85,14 @@ impl IdempotencyKeys {
                 record.response.clone().map_or(Claim::Conflict, Claim::Replay)
             };
         }
+        self.evict(now, size);
         let (over, in_flight) = watch::channel(());
         self.by_age.push_back((now, key.clone()));
-        self.records.insert(key.clone(), Record { fingerprint, arrived: now, response: None, in_flight });
+        self.bytes += size;
+        let record = Record { fingerprint, arrived: now, response: None, in_flight, size };
+        if let Some(replaced) = self.records.insert(key.clone(), record) {
+            self.bytes -= replaced.size;
+        }
         Claim::First(InFlight { key, arrived: now, _over: over })
     }
 
@@ -91,20 +103,26 @@ impl IdempotencyKeys {
             && record.arrived == claim.arrived
             && !temporary
         {
+            let size = response.request_id.len() + response.body.len();
+            record.size += size;
+            self.bytes += size;
             record.response = Some(response.clone());
         }
     }
 
-    fn evict(&mut self, now: UnixTime) {
+    /// Forgets keys that are too old, and the oldest ones until there is room for a new one of this size.
+    fn evict(&mut self, now: UnixTime, size: usize) {
+        let keys = usize::from(size > 0);
         while let Some((arrived, key)) = self.by_age.front() {
-            if *arrived + KEPT_FOR > now && self.by_age.len() < KEPT {
+            let expired = *arrived + KEPT_FOR <= now;
+            if !expired && self.by_age.len() + keys <= MAX_KEYS && self.bytes + size <= MAX_BYTES {
                 break;
             }
             // The key may have been claimed again since; then its record is newer than this entry.
             if let Entry::Occupied(record) = self.records.entry(key.clone())
                 && record.get().arrived == *arrived
             {
-                record.remove();
+                self.bytes -= record.remove().size;
             }
             self.by_age.pop_front();
         }

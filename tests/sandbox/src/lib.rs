@@ -3,9 +3,11 @@
 
 mod api;
 mod body;
+mod bounded;
 mod clock;
 mod company;
 mod control;
+mod control_access;
 mod fault_effects;
 mod faults;
 mod idempotency;
@@ -23,6 +25,7 @@ mod stream;
 mod tls;
 mod windows;
 
+use std::error::Error;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
@@ -32,8 +35,33 @@ use tokio::task::JoinHandle;
 
 pub use crate::options::{DEFAULT_KEY, Options, ProxyOptions};
 
+use crate::company::{InvalidKey, validate_key};
 use crate::server::{serve_api, serve_proxy};
 use crate::state::Shared;
+
+/// Why a sandbox does not start.
+#[derive(Debug, thiserror::Error)]
+enum StartError {
+    #[error("cannot listen on {address}: {source}")]
+    Listen { address: SocketAddr, source: io::Error },
+    #[error("cannot make a certificate: {0}")]
+    Certificate(Box<dyn Error + Send + Sync>),
+    #[error(transparent)]
+    Key(#[from] InvalidKey),
+    #[error("{0:?} is not a host name or an IP address; give a server name without scheme, port and brackets")]
+    ServerName(String),
+}
+
+impl From<StartError> for io::Error {
+    fn from(error: StartError) -> Self {
+        let kind = match &error {
+            StartError::Listen { source, .. } => source.kind(),
+            StartError::Certificate(_) => io::ErrorKind::Other,
+            StartError::Key(_) | StartError::ServerName(_) => io::ErrorKind::InvalidInput,
+        };
+        Self::new(kind, error)
+    }
+}
 
 /// A running sandbox. It stops, and closes all its connections, when it is dropped.
 #[derive(Debug)]
@@ -51,19 +79,22 @@ impl Sandbox {
     ///
     /// # Errors
     ///
-    /// If it cannot listen on the address or make a certificate.
+    /// If an option is invalid, or if it cannot listen on the address or make a certificate.
     pub async fn start(options: Options) -> io::Result<Self> {
-        let wanted = SocketAddr::new(options.host, options.port);
-        let listener = TcpListener::bind(wanted)
-            .await
-            .map_err(|error| io::Error::new(error.kind(), format!("cannot listen on {wanted}: {error}")))?;
+        check(&options)?;
+        let address = SocketAddr::new(options.host, options.port);
+        let listener = listen(address).await?;
         let address = listener.local_addr()?;
-        let identity = if options.tls { Some(tls::make_identity(options.host)?) } else { None };
+        let identity = if options.tls {
+            Some(tls::make_identity(options.host, &options.server_names).map_err(StartError::Certificate)?)
+        } else {
+            None
+        };
         let (acceptor, ca_certificate) = identity.map(|made| (made.acceptor, made.ca_certificate)).unzip();
         let scheme = if options.tls { "https" } else { "http" };
         let api_key = options.keys.first().cloned().unwrap_or_default();
         let proxy = match &options.proxy {
-            Some(proxy) => Some((TcpListener::bind((options.host, 0)).await?, proxy.clone())),
+            Some(proxy) => Some((listen(SocketAddr::new(options.host, 0)).await?, proxy.clone())),
             None => None,
         };
 
@@ -110,6 +141,26 @@ impl Drop for Sandbox {
             task.abort();
         }
     }
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })
+}
+
+fn check(options: &Options) -> Result<(), StartError> {
+    options.keys.iter().try_for_each(|key| validate_key(key))?;
+    match options.server_names.iter().find(|name| !is_server_name(name)) {
+        Some(name) => Err(StartError::ServerName(name.clone())),
+        None => Ok(()),
+    }
+}
+
+fn is_server_name(name: &str) -> bool {
+    let is_host_name = || {
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        name.len() <= 253 && name.split('.').all(|label| !label.is_empty() && label.bytes().all(allowed))
+    };
+    name.parse::<IpAddr>().is_ok() || is_host_name()
 }
 
 /// The address for clients: the loopback address if it listens on all interfaces.

@@ -7,6 +7,7 @@ use hyper::StatusCode;
 use serde_json::{Map, Number, Value, json};
 use uuid::Uuid;
 
+use crate::bounded::{Budget, BudgetExceeded, map_size};
 use crate::clock::{UnixTime, iso_8601};
 use crate::outbox::{Mail, render_email};
 use crate::parameters::Parameters;
@@ -14,6 +15,9 @@ use crate::response::ApiError;
 use crate::route::Operation;
 
 const SESSION_LENGTH: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// An estimate of a candidate's memory beyond the texts that a test gives it.
+const OVERHEAD: usize = 2 * size_of::<Candidate>();
 
 /// A candidate's `interviewScore`: absent from responses, null, or a number.
 pub(crate) type InterviewScore = Option<Option<Number>>;
@@ -134,6 +138,11 @@ impl Candidate {
         Ok(Effect { data: json!({"status": decision}), acted: true, mail: None })
     }
 
+    /// An estimate of its memory, with a session and a status that an operation can set.
+    fn size(&self) -> usize {
+        OVERHEAD + self.status.len() + map_size(&self.extra)
+    }
+
     fn to_json(&self, candidate_id: &str, job_position_id: &str) -> Value {
         let mut shown = Map::new();
         shown.insert("candidateId".to_owned(), candidate_id.into());
@@ -154,19 +163,41 @@ impl Candidate {
     }
 }
 
+/// Tests set candidates up, so the sandbox refuses more than this instead of dropping some.
+const MAX_BYTES: usize = 64 * 1024 * 1024;
+
 /// All candidates, by candidate id and job position id.
-#[derive(Debug, Default)]
-pub(crate) struct Candidates(BTreeMap<String, BTreeMap<String, Candidate>>);
+#[derive(Debug)]
+pub(crate) struct Candidates {
+    candidates: BTreeMap<(String, String), Candidate>,
+    budget: Budget,
+}
+
+impl Default for Candidates {
+    fn default() -> Self {
+        Self { candidates: BTreeMap::new(), budget: Budget::new("candidates", MAX_BYTES) }
+    }
+}
 
 impl Candidates {
-    pub(crate) fn put(&mut self, candidate_id: &str, job_position_id: &str, candidate: Candidate) -> Value {
+    /// Adds or replaces a candidate and returns it as JSON.
+    pub(crate) fn put(
+        &mut self,
+        candidate_id: &str,
+        job_position_id: &str,
+        candidate: Candidate,
+    ) -> Result<Value, BudgetExceeded> {
+        let key = (candidate_id.to_owned(), job_position_id.to_owned());
+        let size = |candidate: &Candidate| key.0.len() + key.1.len() + candidate.size();
+        let replaced = self.candidates.get(&key).map_or(0, size);
+        self.budget.replace(replaced, size(&candidate))?;
         let shown = candidate.to_json(candidate_id, job_position_id);
-        self.0.entry(candidate_id.to_owned()).or_default().insert(job_position_id.to_owned(), candidate);
-        shown
+        self.candidates.insert(key, candidate);
+        Ok(shown)
     }
 
     pub(crate) fn find(&mut self, candidate_id: &str, job_position_id: &str) -> Option<&mut Candidate> {
-        self.0.get_mut(candidate_id)?.get_mut(job_position_id)
+        self.candidates.get_mut(&(candidate_id.to_owned(), job_position_id.to_owned()))
     }
 
     /// Changes a candidate and returns it as JSON; `None` if there is no such candidate.
@@ -175,19 +206,18 @@ impl Candidates {
         candidate_id: &str,
         job_position_id: &str,
         change: impl FnOnce(&mut Candidate),
-    ) -> Option<Value> {
-        let candidate = self.find(candidate_id, job_position_id)?;
-        change(candidate);
-        Some(candidate.to_json(candidate_id, job_position_id))
+    ) -> Result<Option<Value>, BudgetExceeded> {
+        let Some(candidate) = self.find(candidate_id, job_position_id) else { return Ok(None) };
+        let mut changed = candidate.clone();
+        change(&mut changed);
+        self.put(candidate_id, job_position_id, changed).map(Some)
     }
 
-    pub(crate) fn to_json(&mut self, now: UnixTime) -> Value {
+    pub(crate) fn snapshot(&mut self, now: UnixTime) -> Value {
         let mut shown = Vec::new();
-        for (candidate_id, positions) in &mut self.0 {
-            for (job_position_id, candidate) in positions {
-                candidate.expire(now);
-                shown.push(candidate.to_json(candidate_id, job_position_id));
-            }
+        for ((candidate_id, job_position_id), candidate) in &mut self.candidates {
+            candidate.expire(now);
+            shown.push(candidate.to_json(candidate_id, job_position_id));
         }
         Value::Array(shown)
     }

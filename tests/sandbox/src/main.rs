@@ -22,6 +22,9 @@ struct Arguments {
     /// Address to listen on
     #[arg(long, default_value = "127.0.0.1")]
     host: IpAddr,
+    /// Another name or address of this sandbox, for its certificate and the control endpoints; may be given several times
+    #[arg(long = "server-name", value_name = "NAME")]
+    server_names: Vec<String>,
     /// Port to listen on; 0 takes any free port
     #[arg(long, default_value_t = 8787)]
     port: u16,
@@ -72,6 +75,7 @@ impl Arguments {
         let defaults = Options::default();
         Options {
             host: self.host,
+            server_names: self.server_names,
             port: self.port,
             window: self.window,
             reads: self.reads,

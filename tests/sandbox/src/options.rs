@@ -9,6 +9,9 @@ pub const DEFAULT_KEY: &str = "celp_0123456789abcdef0123456789abcdef";
 pub struct Options {
     /// The address to listen on.
     pub host: IpAddr,
+    /// Names and addresses that the sandbox has besides the loopback ones and `host`, such as its name in a container
+    /// network: the certificate has them, and the control endpoints accept them as `Host`.
+    pub server_names: Vec<String>,
     /// The port to listen on; 0 takes any free port.
     pub port: u16,
     /// The length of all three rate windows.
@@ -27,7 +30,7 @@ pub struct Options {
     pub tls: bool,
     /// Also run a forward proxy, on another port.
     pub proxy: Option<ProxyOptions>,
-    /// How many of the latest requests the log keeps; 0 turns it off.
+    /// How many of the latest requests the log keeps, with 2 KiB of memory for each on average; 0 turns it off.
     pub log_capacity: usize,
 }
 
@@ -42,6 +45,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             host: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            server_names: Vec::new(),
             port: 0,
             window: Duration::from_secs(60),
             reads: 40,

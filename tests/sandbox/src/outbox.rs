@@ -1,11 +1,11 @@
 //! The e-mails that the service would have sent.
 
-use std::collections::VecDeque;
-
 use serde::Serialize;
 
-/// The oldest e-mails are dropped beyond this.
-const KEPT: usize = 10_000;
+use crate::bounded::BoundedQueue;
+
+const MAX_MAILS: usize = 10_000;
+const MAX_BYTES: usize = 16 * 1024 * 1024;
 
 const DEFAULT_SUBJECT: &str = "Your interview invitation";
 const DEFAULT_BODY: &str = "Hello,\n\nyou have been invited to an interview. It takes place online, whenever it suits \
@@ -32,22 +32,35 @@ pub(crate) fn render_email(subject: Option<&str>, body: Option<&str>, interview_
     (subject.unwrap_or(DEFAULT_SUBJECT).to_owned(), body)
 }
 
-#[derive(Debug, Default)]
-pub(crate) struct Outbox(VecDeque<Mail>);
+impl Mail {
+    /// An estimate of its memory.
+    fn size(&self) -> usize {
+        let Self { candidate_id, job_position_id, session_id, interview_link, subject, body, queued_at, .. } = self;
+        let texts = [candidate_id, job_position_id, session_id, interview_link, subject, body, queued_at];
+        size_of::<Self>() + texts.iter().map(|text| text.capacity()).sum::<usize>()
+    }
+}
+
+/// The e-mails so far; the oldest are dropped beyond either bound.
+#[derive(Debug)]
+pub(crate) struct Outbox(BoundedQueue<Mail>);
+
+impl Default for Outbox {
+    fn default() -> Self {
+        Self(BoundedQueue::new(MAX_MAILS, MAX_BYTES))
+    }
+}
 
 impl Outbox {
     pub(crate) fn push(&mut self, mail: Mail) {
-        if self.0.len() == KEPT {
-            self.0.pop_front();
-        }
-        self.0.push_back(mail);
+        self.0.push(mail.size(), mail);
     }
 
-    pub(crate) fn mails(&self) -> &VecDeque<Mail> {
-        &self.0
+    pub(crate) fn mails(&self) -> Vec<&Mail> {
+        self.0.iter().collect()
     }
 
     pub(crate) fn clear(&mut self) -> usize {
-        std::mem::take(&mut self.0).len()
+        self.0.clear()
     }
 }

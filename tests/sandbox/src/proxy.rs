@@ -14,10 +14,17 @@ use hyper::Uri;
 use serde::Serialize;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 
+use crate::bounded::BoundedQueue;
 use crate::options::ProxyOptions;
+use crate::server::HEAD_TIMEOUT;
 
 const MAX_HEAD: usize = 64 * 1024;
+const MAX_ENTRIES: usize = 10_000;
+const MAX_LOG_BYTES: usize = 8 * 1024 * 1024;
+/// An estimate of what an entry and each of its headers need beyond their texts.
+const OVERHEAD: usize = 128;
 
 /// One request that reached the proxy.
 #[derive(Clone, Debug, Serialize)]
@@ -32,26 +39,35 @@ pub(crate) struct ProxyEntry {
     answered: Option<u16>,
 }
 
-#[derive(Debug, Default)]
-pub(crate) struct ProxyLog(Mutex<Vec<ProxyEntry>>);
+/// The latest requests that reached the proxy; the oldest are dropped beyond either bound.
+#[derive(Debug)]
+pub(crate) struct ProxyLog(Mutex<BoundedQueue<ProxyEntry>>);
+
+impl Default for ProxyLog {
+    fn default() -> Self {
+        Self(Mutex::new(BoundedQueue::new(MAX_ENTRIES, MAX_LOG_BYTES)))
+    }
+}
 
 impl ProxyLog {
-    fn entries(&self) -> MutexGuard<'_, Vec<ProxyEntry>> {
+    fn entries(&self) -> MutexGuard<'_, BoundedQueue<ProxyEntry>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn push(&self, head: &Head, forwarded: bool, answered: Option<u16>) {
+        let headers: usize = head.headers.iter().map(|(name, value)| name.len() + value.len() + OVERHEAD).sum();
+        let size = OVERHEAD + head.method.len() + head.target.len() + headers;
         let header = head.headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.clone())).collect();
         let (method, target) = (head.method.clone(), head.target.clone());
-        self.entries().push(ProxyEntry { method, target, header, forwarded, answered });
+        self.entries().push(size, ProxyEntry { method, target, header, forwarded, answered });
     }
 
     pub(crate) fn to_json(&self) -> serde_json::Value {
-        serde_json::json!(*self.entries())
+        serde_json::json!(self.entries().iter().collect::<Vec<_>>())
     }
 
     pub(crate) fn clear(&self) -> usize {
-        std::mem::take(&mut *self.entries()).len()
+        self.entries().clear()
     }
 }
 
@@ -64,7 +80,7 @@ struct Head {
 }
 
 pub(crate) async fn serve(mut client: TcpStream, options: &ProxyOptions, log: &ProxyLog) -> io::Result<()> {
-    let Some(head) = read_head(&mut client).await? else { return Ok(()) };
+    let Some(head) = timeout(HEAD_TIMEOUT, read_head(&mut client)).await?? else { return Ok(()) };
     if !is_authorized(&head, options) {
         log.push(&head, false, Some(407));
         return refuse(

@@ -1,29 +1,43 @@
 //! The log of API requests.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use hyper::StatusCode;
-use hyper::http::HeaderValue;
-use hyper::http::request::Parts;
+use hyper::http::{HeaderName, HeaderValue};
+use hyper::{Method, StatusCode, Uri};
+use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
+use crate::api::ApiRequest;
+use crate::bounded::BoundedQueue;
 use crate::clock::UnixTime;
-use crate::route::Route;
+
+/// A longer body is cut.
+const MAX_LOGGED_BODY: usize = 64 * 1024;
+/// The log takes this much memory for each request of its capacity; an ordinary request takes less.
+const AVERAGE_ENTRY: usize = 2 * 1024;
+/// Enough for the largest request, however small the capacity.
+const MIN_LOG: usize = 1024 * 1024;
+/// An estimate of what the allocator needs for each string.
+const ALLOCATION: usize = 32;
 
 /// A request as it was received, and the progress of its response.
 #[derive(Debug)]
-pub(crate) struct Entry {
+struct Entry {
     seq: u64,
     connection: u64,
     received_at: UnixTime,
     uptime: Duration,
-    pub(crate) parts: Parts,
-    pub(crate) body: Bytes,
-    pub(crate) route: Option<Route>,
+    method: Method,
+    target: Uri,
+    headers: Vec<(HeaderName, HeaderValue)>,
+    /// At most `MAX_LOGGED_BODY` bytes.
+    body: Bytes,
+    body_length: usize,
+    candidate_id: Option<String>,
     progress: Mutex<Progress>,
 }
 
@@ -37,17 +51,22 @@ struct Progress {
 }
 
 impl Entry {
-    pub(crate) fn candidate_id(&self) -> Option<&str> {
-        self.route.as_ref()?.candidate_id().ok()
-    }
-
-    /// The path and query as they were on the wire.
-    pub(crate) fn target(&self) -> String {
-        self.parts.uri.to_string()
-    }
-
     fn progress(&self) -> MutexGuard<'_, Progress> {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// An estimate of its memory.
+    fn size(&self) -> usize {
+        let header = |(name, value): &(HeaderName, HeaderValue)| {
+            size_of::<(HeaderName, HeaderValue)>() + name.as_str().len() + value.len() + ALLOCATION
+        };
+        let target = self.target.path_and_query().map_or(0, |target| target.as_str().len());
+        size_of::<Self>()
+            + 4 * ALLOCATION
+            + self.headers.iter().map(header).sum::<usize>()
+            + target
+            + self.candidate_id.as_ref().map_or(0, String::len)
+            + self.body.len()
     }
 
     fn to_json(&self) -> Value {
@@ -55,7 +74,7 @@ impl Entry {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let mut headers = Vec::new();
         let mut header: BTreeMap<&str, String> = BTreeMap::new();
-        for (name, value) in &self.parts.headers {
+        for (name, value) in &self.headers {
             let value = text(value.as_bytes());
             headers.push([name.as_str().to_owned(), value.clone()]);
             header
@@ -68,14 +87,15 @@ impl Entry {
         }
         json!({
             "seq": self.seq,
-            "method": self.parts.method.as_str(),
-            "target": self.target(),
-            "path": self.parts.uri.path(),
-            "query": self.parts.uri.query(),
-            "candidateId": self.candidate_id(),
+            "method": self.method.as_str(),
+            "target": self.target.to_string(),
+            "path": self.target.path(),
+            "query": self.target.query(),
+            "candidateId": self.candidate_id,
             "headers": headers,
             "header": header,
             "body": (!self.body.is_empty()).then(|| text(&self.body)),
+            "bodyLength": self.body_length,
             "receivedAt": self.received_at.as_secs_f64(),
             "monotonicMs": self.uptime.as_secs_f64() * 1000.0,
             "connection": self.connection,
@@ -92,30 +112,33 @@ impl Entry {
 /// records that the client left.
 #[derive(Debug)]
 pub(crate) struct RequestTracker {
-    entry: Arc<Entry>,
+    /// `None` without a log.
+    entry: Option<Arc<Entry>>,
     finished: bool,
 }
 
 impl RequestTracker {
-    pub(crate) fn request(&self) -> &Arc<Entry> {
-        &self.entry
+    fn note(&self, change: impl FnOnce(&mut Progress)) {
+        if let Some(entry) = &self.entry {
+            change(&mut entry.progress());
+        }
     }
 
     /// Set before the first byte is sent, so that a client that has its response also finds it in the log.
     pub(crate) fn answered(&self, status: StatusCode) {
-        self.entry.progress().answered = Some(status.as_u16());
+        self.note(|progress| progress.answered = Some(status.as_u16()));
     }
 
     pub(crate) fn fault(&self, name: &'static str) {
-        self.entry.progress().fault = Some(name);
+        self.note(|progress| progress.fault = Some(name));
     }
 
     pub(crate) fn acted(&self) {
-        self.entry.progress().acted = true;
+        self.note(|progress| progress.acted = true);
     }
 
     pub(crate) fn replayed(&self) {
-        self.entry.progress().replayed = true;
+        self.note(|progress| progress.replayed = true);
     }
 
     /// The response was sent, or the sandbox closed the connection: the client may leave now.
@@ -127,88 +150,108 @@ impl RequestTracker {
 impl Drop for RequestTracker {
     fn drop(&mut self) {
         if !self.finished {
-            self.entry.progress().client_closed = true;
+            self.note(|progress| progress.client_closed = true);
         }
     }
 }
 
-/// Copies slices of hyper's read buffer, so that an entry does not keep the whole buffer alive.
-fn detach(parts: &mut Parts) {
-    for value in parts.headers.values_mut() {
-        if let Ok(copy) = HeaderValue::from_bytes(value.as_bytes()) {
-            *value = copy;
-        }
-    }
-    if let Ok(copy) = parts.uri.to_string().parse() {
-        parts.uri = copy;
-    }
+/// Copies, so that an entry does not keep hyper's whole read buffer alive.
+fn copy_headers(request: &ApiRequest) -> Vec<(HeaderName, HeaderValue)> {
+    let copy = |value: &HeaderValue| HeaderValue::from_bytes(value.as_bytes()).unwrap_or_else(|_| value.clone());
+    request.parts.headers.iter().map(|(name, value)| (name.clone(), copy(value))).collect()
 }
 
-/// A received request.
-pub(crate) struct Arrival {
-    pub(crate) connection: u64,
-    pub(crate) received_at: UnixTime,
-    pub(crate) uptime: Duration,
-    pub(crate) parts: Parts,
-    pub(crate) body: Bytes,
+fn copy_target(request: &ApiRequest) -> Uri {
+    request.parts.uri.to_string().parse().unwrap_or_else(|_| request.parts.uri.clone())
+}
+
+/// The beginning of a body. A cut body is a copy, so that the rest is freed.
+fn cut(body: &Bytes) -> Bytes {
+    if body.len() <= MAX_LOGGED_BODY {
+        return body.clone();
+    }
+    let mut end = MAX_LOGGED_BODY;
+    // Not within a UTF-8 character, of which at most three bytes can be missing.
+    while end > MAX_LOGGED_BODY - 3 && body.get(end).is_some_and(|byte| byte & 0b1100_0000 == 0b1000_0000) {
+        end -= 1;
+    }
+    Bytes::copy_from_slice(&body.slice(..end))
 }
 
 #[derive(Debug)]
 pub(crate) struct RequestLog {
-    /// How many requests are kept; the oldest are dropped first.
-    capacity: usize,
+    enabled: bool,
     received: AtomicU64,
-    entries: Mutex<VecDeque<Arc<Entry>>>,
+    entries: Mutex<BoundedQueue<Arc<Entry>>>,
 }
 
 impl RequestLog {
+    /// Keeps so many requests; the oldest are dropped first.
     pub(crate) fn new(capacity: usize) -> Self {
-        Self { capacity, received: AtomicU64::new(0), entries: Mutex::default() }
+        let max_bytes = capacity.saturating_mul(AVERAGE_ENTRY).max(MIN_LOG);
+        let entries = Mutex::new(BoundedQueue::new(capacity, max_bytes));
+        Self { enabled: capacity > 0, received: AtomicU64::new(0), entries }
     }
 
-    fn entries(&self) -> MutexGuard<'_, VecDeque<Arc<Entry>>> {
+    fn entries(&self) -> MutexGuard<'_, BoundedQueue<Arc<Entry>>> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn record(&self, arrival: Arrival) -> RequestTracker {
-        let Arrival { connection, received_at, uptime, mut parts, body } = arrival;
-        let route = Route::parse(parts.uri.path());
-        let make = |seq, parts| {
-            let progress = Mutex::default();
-            Arc::new(Entry { seq, connection, received_at, uptime, parts, body, route, progress })
+    pub(crate) fn record(
+        &self,
+        request: &ApiRequest,
+        connection: u64,
+        received_at: UnixTime,
+        uptime: Duration,
+    ) -> RequestTracker {
+        if !self.enabled {
+            return RequestTracker { entry: None, finished: false };
+        }
+        let mut entry = Entry {
+            seq: 0,
+            connection,
+            received_at,
+            uptime,
+            method: request.parts.method.clone(),
+            target: copy_target(request),
+            headers: copy_headers(request),
+            body: cut(&request.body),
+            body_length: request.body.len(),
+            candidate_id: request.candidate_id().map(str::to_owned),
+            progress: Mutex::default(),
         };
-        // Without a log the order does not matter, and the lock is not needed.
-        if self.capacity == 0 {
-            let entry = make(self.received.fetch_add(1, Ordering::Relaxed) + 1, parts);
-            return RequestTracker { entry, finished: false };
-        }
-        detach(&mut parts);
+        let size = entry.size();
+        // Numbered under the lock, so that the log is in the order of the numbers.
         let mut entries = self.entries();
-        let entry = make(self.received.fetch_add(1, Ordering::Relaxed) + 1, parts);
-        if entries.len() >= self.capacity {
-            entries.pop_front();
-        }
-        entries.push_back(Arc::clone(&entry));
-        RequestTracker { entry, finished: false }
+        entry.seq = self.received.fetch_add(1, Ordering::Relaxed) + 1;
+        let entry = Arc::new(entry);
+        entries.push(size, Arc::clone(&entry));
+        RequestTracker { entry: Some(entry), finished: false }
     }
 
-    pub(crate) fn to_json(&self, candidate_id: Option<&str>) -> Value {
-        // Cloned first, so that a long log does not block requests while it is serialised.
-        let entries: Vec<_> = self.entries().iter().cloned().collect();
-        entries
-            .iter()
-            .filter(|entry| candidate_id.is_none() || entry.candidate_id() == candidate_id)
-            .map(|entry| entry.to_json())
-            .collect()
+    /// All requests, or those for one candidate.
+    pub(crate) fn select(&self, candidate_id: Option<&str>) -> LoggedRequests {
+        let entries = self.entries();
+        let selected = |entry: &&Arc<Entry>| candidate_id.is_none() || entry.candidate_id.as_deref() == candidate_id;
+        LoggedRequests(entries.iter().filter(selected).cloned().collect())
     }
 
     pub(crate) fn clear(&self) -> usize {
-        std::mem::take(&mut *self.entries()).len()
+        self.entries().clear()
     }
 
     pub(crate) fn reset(&self) {
         let mut entries = self.entries();
         entries.clear();
         self.received.store(0, Ordering::Relaxed);
+    }
+}
+
+/// Log entries, which are serialised one at a time and without the log's lock: a long log takes much more memory as JSON.
+pub(crate) struct LoggedRequests(Vec<Arc<Entry>>);
+
+impl Serialize for LoggedRequests {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(|entry| entry.to_json()))
     }
 }

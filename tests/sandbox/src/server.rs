@@ -1,6 +1,5 @@
 //! Accepts connections and serves HTTP/1.1 on them.
 
-use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,25 +13,27 @@ use hyper::http::HeaderValue;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response};
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
-use crate::api::{self, HttpResponse, Outcome};
+use crate::api::{self, ApiRequest, HttpResponse, Outcome};
 use crate::body::{Content, ResponseBody};
 use crate::control;
 use crate::faults::has_no_body;
 use crate::options::ProxyOptions;
 use crate::proxy;
-use crate::request_log::Arrival;
-use crate::response::to_bytes;
 use crate::state::Shared;
 use crate::stream::{AfterFlush, StreamControl, TrackedStream};
 
 /// Far more than any request of this API needs.
 const MAX_REQUEST_BODY: usize = 8 * 1024 * 1024;
+
+/// A connection without a complete request head for this long is closed, also between two requests.
+pub(crate) const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Serves the API and the control endpoints until it is dropped, which also closes all connections.
 pub(crate) async fn serve_api(listener: TcpListener, tls: Option<TlsAcceptor>, shared: Arc<Shared>) {
@@ -40,8 +41,9 @@ pub(crate) async fn serve_api(listener: TcpListener, tls: Option<TlsAcceptor>, s
     accept_forever(listener, |tcp, caller| {
         let control = Arc::new(StreamControl::default());
         let number = counter.fetch_add(1, Ordering::Relaxed) + 1;
+        let local = tcp.local_addr().map_or(shared.options.host, |local| local.ip());
         let connection =
-            Arc::new(Connection { number, caller, control: Arc::clone(&control), shared: Arc::clone(&shared) });
+            Arc::new(Connection { number, caller, local, control: Arc::clone(&control), shared: Arc::clone(&shared) });
         let wire = TrackedStream::new(tcp, control);
         let tls = tls.clone();
         async move {
@@ -49,7 +51,7 @@ pub(crate) async fn serve_api(listener: TcpListener, tls: Option<TlsAcceptor>, s
                 None => serve_connection(wire, connection).await,
                 Some(tls) => {
                     // The handshake fails if the client does not trust the certificate.
-                    if let Ok(encrypted) = tls.accept(wire).await {
+                    if let Ok(Ok(encrypted)) = timeout(HEAD_TIMEOUT, tls.accept(wire)).await {
                         serve_connection(encrypted, connection).await;
                     }
                 }
@@ -95,6 +97,8 @@ where
 struct Connection {
     number: u64,
     caller: IpAddr,
+    /// The address that the client connected to.
+    local: IpAddr,
     control: Arc<StreamControl>,
     shared: Arc<Shared>,
 }
@@ -110,6 +114,8 @@ async fn serve_connection(io: impl AsyncRead + AsyncWrite + Unpin, connection: A
         .half_close(false)
         // The sandbox's clock decides the date.
         .auto_date_header(false)
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
         .serve_connection(TokioIo::new(io), service);
     tokio::select! {
         // It fails when a client leaves early or a fault closes the connection, which is no error here.
@@ -119,16 +125,9 @@ async fn serve_connection(io: impl AsyncRead + AsyncWrite + Unpin, connection: A
 }
 
 /// Makes hyper close the connection without a response.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("the sandbox closed the connection")]
 struct ConnectionClosed;
-
-impl fmt::Display for ConnectionClosed {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("the sandbox closed the connection")
-    }
-}
-
-impl std::error::Error for ConnectionClosed {}
 
 /// The body, or an empty one and `true` if it is too large.
 async fn read_body(body: Incoming) -> Result<(Bytes, bool), ConnectionClosed> {
@@ -148,20 +147,25 @@ async fn read_body(body: Incoming) -> Result<(Bytes, bool), ConnectionClosed> {
 impl Connection {
     async fn respond(&self, request: Request<Incoming>) -> Result<Response<ResponseBody>, ConnectionClosed> {
         let (parts, body) = request.into_parts();
-        let (body, too_long) = read_body(body).await?;
         if parts.uri.path().starts_with(control::PREFIX) {
-            let (status, json) =
-                control::handle(&self.shared, &parts.method, parts.uri.path(), parts.uri.query(), &body);
-            let mut response = Response::new(self.body(Content::Whole(to_bytes(&json)), AfterFlush::default()));
+            let (status, json) = match control::check(&self.shared, &parts, self.local) {
+                Err(refused) => refused,
+                Ok(()) => {
+                    let (body, too_long) = read_body(body).await?;
+                    control::handle(&self.shared, &parts, &body, too_long)
+                }
+            };
+            let mut response = Response::new(self.body(Content::Whole(json), AfterFlush::default()));
             *response.status_mut() = status;
             response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
             return Ok(response);
         }
-        let head_only = parts.method == Method::HEAD;
+        let (body, too_long) = read_body(body).await?;
+        let request = ApiRequest::new(parts, body);
+        let head_only = request.parts.method == Method::HEAD;
         let clock = &self.shared.clock;
-        let (received_at, uptime) = (clock.now(), clock.uptime());
-        let tracker = self.shared.log.record(Arrival { connection: self.number, received_at, uptime, parts, body });
-        match api::handle(&self.shared, self.caller, &tracker, too_long).await {
+        let tracker = self.shared.log.record(&request, self.number, clock.now(), clock.uptime());
+        match api::handle(&self.shared, self.caller, &request, &tracker, too_long).await {
             Outcome::Close { reset } => {
                 tracker.finish();
                 if reset {

@@ -1,7 +1,6 @@
 //! A certificate authority made for this run, and a server certificate signed by it.
 
 use std::error::Error;
-use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -19,12 +18,8 @@ pub(crate) struct Identity {
     pub(crate) ca_certificate: String,
 }
 
-/// Makes a CA, and a certificate for `host` and the names of the loopback interface.
-pub(crate) fn make_identity(host: IpAddr) -> io::Result<Identity> {
-    build(host).map_err(|error| io::Error::other(format!("cannot make a certificate for {host}: {error}")))
-}
-
-fn build(host: IpAddr) -> Result<Identity, Box<dyn Error>> {
+/// Makes a CA, and a certificate for `host`, these names, and the names of the loopback interface.
+pub(crate) fn make_identity(host: IpAddr, server_names: &[String]) -> Result<Identity, Box<dyn Error + Send + Sync>> {
     let ca_key = KeyPair::generate()?;
     let mut ca = dated(CertificateParams::new(Vec::new())?, "Celper sandbox test CA");
     ca.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
@@ -33,8 +28,11 @@ fn build(host: IpAddr) -> Result<Identity, Box<dyn Error>> {
     let issuer = Issuer::new(ca, ca_key);
 
     let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
-    if !host.is_unspecified() && !names.contains(&host.to_string()) {
-        names.push(host.to_string());
+    let host = Some(host.to_string()).filter(|_| !host.is_unspecified());
+    for name in host.iter().chain(server_names) {
+        if !names.contains(name) {
+            names.push(name.clone());
+        }
     }
     let server_key = KeyPair::generate()?;
     let mut server = dated(CertificateParams::new(names)?, "localhost");

@@ -7,6 +7,9 @@ use serde_json::{Value, json};
 
 use crate::clock::{UnixTime, seconds_rounded_up};
 
+/// A window remembers so many requests. Higher limits are never reached.
+const MAX_REMEMBERED: usize = 250_000;
+
 /// Which of the two narrower windows a request belongs to; every request also belongs to the total.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Category {
@@ -68,7 +71,7 @@ impl Window {
     }
 
     fn note_arrival(&mut self, now: UnixTime) {
-        self.arrived.push_back(now);
+        remember(&mut self.arrived, now);
         self.peak = self.peak.max(self.arrived.len());
     }
 
@@ -83,6 +86,13 @@ impl Window {
         };
         Reading { limit, remaining: limit.saturating_sub(used), next_free }
     }
+}
+
+fn remember(times: &mut VecDeque<UnixTime>, now: UnixTime) {
+    if times.len() == MAX_REMEMBERED {
+        times.pop_front();
+    }
+    times.push_back(now);
 }
 
 impl Reading {
@@ -134,8 +144,8 @@ impl Windows {
             let wait = blocking.next_free.saturating_sub(now);
             return Admission::Refused { report: blocking.report(), retry_after: seconds_rounded_up(wait) };
         }
-        own.admitted.push_back(now);
-        self.total.admitted.push_back(now);
+        remember(&mut own.admitted, now);
+        remember(&mut self.total.admitted, now);
         Admission::Admitted(self.report(Some(category), now))
     }
 
@@ -159,7 +169,7 @@ impl Windows {
         Some(if total_is_tighter { total.report() } else { own.report() })
     }
 
-    pub(crate) fn to_json(&mut self, now: UnixTime) -> Value {
+    pub(crate) fn snapshot(&mut self, now: UnixTime) -> Value {
         let limits = self.limits;
         let show = |window: &mut Window, limit: usize| {
             window.forget_before(now, limits.window);
@@ -277,9 +287,22 @@ mod tests {
         for _ in 0..5 {
             windows.admit(Category::Reads, START);
         }
-        let json = windows.to_json(START);
+        let json = windows.snapshot(START);
         assert_eq!(json["reads"], json!({"limit": 2, "now": 2, "peak": 5, "refused": 3}));
         assert_eq!(json["total"], json!({"limit": 10, "now": 2, "peak": 5, "refused": 0}));
         assert_eq!(json["refused"], 3);
+    }
+
+    #[test]
+    fn a_window_remembers_a_bounded_number_of_requests() {
+        let limit = 2 * MAX_REMEMBERED;
+        let mut windows = windows(limit, 0, limit);
+        for _ in 0..MAX_REMEMBERED + 1_000 {
+            report(windows.admit(Category::Reads, START));
+        }
+        for times in [&windows.reads.admitted, &windows.reads.arrived, &windows.total.admitted, &windows.total.arrived]
+        {
+            assert_eq!(times.len(), MAX_REMEMBERED);
+        }
     }
 }

@@ -122,7 +122,7 @@ async fn invalid_control_requests_get_400_and_a_reason() {
         ("POST", "keys", json!({"key": "k", "scopes": ["read:everything"]}), "read:everything"),
         ("POST", "keys", json!({"key": "k", "state": "lost"}), "lost"),
         ("POST", "keys", json!({"key": "k", "allowlist": ["localhost"]}), "IP address"),
-        ("POST", "keys", json!({"key": ""}), "empty"),
+        ("POST", "keys", json!({"key": ""}), "blank"),
         ("POST", "company", json!({"state": "gone"}), "gone"),
         ("POST", "limits", json!({"read": 1}), "read"),
         ("POST", "limits", json!({"window": 0}), "window"),

@@ -6,11 +6,14 @@ mod support;
 
 mod access;
 mod actions;
+mod bounds;
 mod control;
+mod control_access;
 mod faults;
 mod idempotency;
 mod limits;
 mod program;
 mod request_log;
+mod timeouts;
 mod tls_and_proxy;
 mod validation;

@@ -118,10 +118,20 @@ fn limits_and_log_can_be_turned_off() {
 
 #[test]
 fn refuses_invalid_arguments() {
-    for arguments in
-        [["--window", "0"], ["--window", "soon"], ["--port", "70000"], ["--proxy-auth", "a:b"], ["--frob", "1"]]
-    {
-        let output = Command::new(env!("CARGO_BIN_EXE_celper-sandbox")).args(arguments).output().unwrap();
+    for arguments in [
+        ["--window", "0"],
+        ["--window", "soon"],
+        ["--port", "70000"],
+        ["--proxy-auth", "a:b"],
+        ["--frob", "1"],
+        ["--key", ""],
+        ["--key", " "],
+        ["--server-name", ""],
+        ["--server-name", "https://sandbox.internal"],
+    ] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_celper-sandbox"));
+        // Its input is at its end: if it starts nevertheless, it exits at once.
+        let output = command.arg("--exit-with-parent").args(arguments).output().unwrap();
         assert!(!output.status.success(), "{arguments:?}");
         assert!(output.stdout.is_empty() && !output.stderr.is_empty());
     }

@@ -36,6 +36,11 @@ impl Request {
         Self { method: method.to_owned(), target: target.to_owned(), headers, body: Vec::new() }
     }
 
+    pub(crate) fn host(mut self, host: &str) -> Self {
+        self.headers.retain(|(name, _)| name != "Host");
+        self.header("Host", host)
+    }
+
     pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
         self

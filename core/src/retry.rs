@@ -1,4 +1,4 @@
-//! Whether and when a failed attempt is tried again: pure functions of what happened, and of a random number.
+//! Whether and when a failed attempt is retried: pure functions of the failure and a random number.
 
 use std::time::{Duration, SystemTime};
 
@@ -6,25 +6,25 @@ use crate::error::ErrorKind;
 
 /// The wait before the first retry; it doubles with each further one.
 const FIRST_WAIT: Duration = Duration::from_millis(500);
-/// The longest wait that we choose ourselves.
+/// The longest backoff.
 const LONGEST_WAIT: Duration = Duration::from_secs(8);
 
-/// What the decision looks at.
+/// What the decision depends on.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct FailedAttempt {
     pub(crate) kind: ErrorKind,
     /// Attempts made so far, this one included.
     pub(crate) attempts: u32,
-    /// What the server asked for.
+    /// The server's `Retry-After`.
     pub(crate) retry_after: Option<Duration>,
-    /// What is left of the call's time.
+    /// The time until the call's deadline.
     pub(crate) time_left: Duration,
 }
 
 /// How long to wait before the next attempt; `None` when the call fails now: the failure is final, the retries are used
-/// up, or the wait would outlast the call.
+/// up, or the wait would end after the deadline.
 ///
-/// `random` is from 0 to 1 and spreads callers that failed together.
+/// `random` is from 0 to 1 and spreads the retries of callers that failed together.
 pub(crate) fn wait_before_retry(failed: FailedAttempt, max_retries: u32, random: f64) -> Option<Duration> {
     if !failed.kind.is_retried() || failed.attempts > max_retries {
         return None;
@@ -49,21 +49,21 @@ fn jitter(asked: Duration, random: f64) -> Duration {
     most.mul_f64(random.clamp(0.0, 1.0))
 }
 
-/// Whether an action may have taken place although the answer with this status was of no use: a success that cannot be
-/// read, or a server that failed. Refusals and redirects are answers of somebody who did not act.
+/// Whether an action may have taken place although the response with this status gave no result: a success that cannot be
+/// parsed, or a failed server. Who sends a redirect or a 4xx did not act.
 pub(crate) fn may_have_acted(status: u16) -> bool {
     !(300..=499).contains(&status)
 }
 
-/// The longest wait that is believed, and can be added to any clock's time.
+/// The longest `Retry-After` that is used as it is, short enough to be added to any clock's time.
 const LONGEST_ASKED: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Reads `Retry-After`: seconds, or an HTTP date that is compared with the answer's own `Date` so that a clock set wrong on
-/// either side does not matter. What is neither counts as absent.
+/// Parses `Retry-After`: seconds, or an HTTP date that is compared with the response's own `Date`, so that a wrong clock on
+/// either side does not matter. Anything else counts as absent.
 pub(crate) fn parse_retry_after(value: &str, date: SystemTime) -> Option<Duration> {
     let value = value.trim();
     if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
-        // More digits than fit are a very long time.
+        // A number that does not fit is a very long time.
         return Some(Duration::from_secs(value.parse().unwrap_or(u64::MAX)).min(LONGEST_ASKED));
     }
     let until = httpdate::parse_http_date(value).ok()?;
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn waits_double_up_to_eight_seconds_and_are_spread_over_their_upper_half() {
+    fn backoff_doubles_up_to_eight_seconds_with_jitter_over_the_upper_half() {
         let wait = |attempts, random| {
             wait_before_retry(FailedAttempt { attempts, ..failed(ErrorKind::Server) }, 99, random)
                 .unwrap()
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wait_that_does_not_fit_is_not_begun() {
+    fn a_wait_longer_than_the_time_left_is_not_started() {
         let asked = |seconds| FailedAttempt { retry_after: Some(seconds), ..failed(ErrorKind::RateLimited) };
         assert_eq!(wait_before_retry(asked(30 * SECOND), 2, 0.0), Some(30 * SECOND));
         assert_eq!(wait_before_retry(asked(120 * SECOND), 2, 0.0), None);
@@ -121,17 +121,17 @@ mod tests {
     }
 
     #[test]
-    fn retry_after_comes_in_seconds_or_as_a_date() {
+    fn retry_after_is_seconds_or_a_date() {
         let date = httpdate::parse_http_date("Tue, 24 Nov 2026 10:00:00 GMT").unwrap();
-        let read = |value| parse_retry_after(value, date);
-        assert_eq!(read("7"), Some(7 * SECOND));
-        assert_eq!(read(" 0 "), Some(Duration::ZERO));
-        assert_eq!(read("99999999999999999999999"), Some(LONGEST_ASKED));
-        assert_eq!(read("Thu, 01 Jan 2099 00:00:00 GMT"), Some(LONGEST_ASKED));
-        assert_eq!(read("Tue, 24 Nov 2026 10:01:30 GMT"), Some(90 * SECOND));
-        assert_eq!(read("Tue, 24 Nov 2026 09:00:00 GMT"), Some(Duration::ZERO));
+        let parse = |value| parse_retry_after(value, date);
+        assert_eq!(parse("7"), Some(7 * SECOND));
+        assert_eq!(parse(" 0 "), Some(Duration::ZERO));
+        assert_eq!(parse("99999999999999999999999"), Some(LONGEST_ASKED));
+        assert_eq!(parse("Thu, 01 Jan 2099 00:00:00 GMT"), Some(LONGEST_ASKED));
+        assert_eq!(parse("Tue, 24 Nov 2026 10:01:30 GMT"), Some(90 * SECOND));
+        assert_eq!(parse("Tue, 24 Nov 2026 09:00:00 GMT"), Some(Duration::ZERO));
         for nonsense in ["", "-1", "1.5", "soon", "NaN", "Tue, 99 Nov 2026"] {
-            assert_eq!(read(nonsense), None, "{nonsense:?}");
+            assert_eq!(parse(nonsense), None, "{nonsense:?}");
         }
     }
 

@@ -1,25 +1,18 @@
-//! One HTTP attempt: sends a request, gives its status line and headers, then its body.
+//! One HTTP attempt: sends a request, gives the response's status and headers, then its body.
 
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHORIZATION, USER_AGENT};
-use http::{Method, Uri};
-use http_body::Body as _;
 use http_body::{Frame, SizeHint};
-use hyper::body::Incoming;
-use hyper_util::client::legacy;
-use hyper_util::client::proxy::matcher::Intercept;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Method, Url};
+use tokio::runtime::{self, Handle};
 
-use crate::base_url::BaseUrl;
-use crate::connect::{Connector, connector};
 use crate::error::Cause;
 use crate::key::ApiKey;
 use crate::operation::Operation;
@@ -27,54 +20,54 @@ use crate::operation::Operation;
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
-/// A request that is made once per call and sent, the same to the byte, in each of its attempts.
+/// A request that is built once per call and sent, the same to the byte, in each of its attempts.
 #[derive(Clone, Debug)]
-pub(crate) struct Prepared {
+pub(crate) struct PreparedRequest {
     pub(crate) operation: Operation,
-    pub(crate) uri: Uri,
+    pub(crate) url: Url,
     /// The idempotency key and the body; reads have neither.
     pub(crate) action: Option<(HeaderValue, Bytes)>,
 }
 
-impl Prepared {
+impl PreparedRequest {
     pub(crate) fn idempotency_key(&self) -> Option<String> {
         self.action.as_ref().and_then(|(key, _)| key.to_str().ok()).map(str::to_owned)
     }
 }
 
-/// Whether the server may have an action's request. Settled once: either the request goes out, or it is given up first and
-/// then certainly does not.
+/// Whether the server may have received an action's request. Decided once: the request is either sent, or abandoned before
+/// and then never sent.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Departure(Arc<AtomicU8>);
+pub(crate) struct SendState(Arc<AtomicU8>);
 
-const NOT_YET: u8 = 0;
-const GONE_OUT: u8 = 1;
-const GIVEN_UP: u8 = 2;
+const NOT_SENT: u8 = 0;
+const SENT: u8 = 1;
+const ABANDONED: u8 = 2;
 
-impl Departure {
-    /// The request is to go out now; false when it was given up before.
-    pub(crate) fn go_out(&self) -> bool {
-        let before = self.0.compare_exchange(NOT_YET, GONE_OUT, Ordering::AcqRel, Ordering::Acquire);
-        before.is_ok() || before == Err(GONE_OUT)
+impl SendState {
+    /// The request is about to be written; false when it was abandoned before.
+    pub(crate) fn mark_sent(&self) -> bool {
+        let before = self.0.compare_exchange(NOT_SENT, SENT, Ordering::AcqRel, Ordering::Acquire);
+        before.is_ok() || before == Err(SENT)
     }
 
-    /// Nobody waits for the answer any more. Whether the server may have the request.
-    pub(crate) fn give_up(&self) -> bool {
-        self.0.swap(GIVEN_UP, Ordering::AcqRel) == GONE_OUT
+    /// The response is not awaited any more. Returns whether the server may have the request.
+    pub(crate) fn abandon(&self) -> bool {
+        self.0.swap(ABANDONED, Ordering::AcqRel) == SENT
     }
 }
 
-/// The beginning of an answer.
+/// A response whose body is yet to be read.
 #[derive(Debug)]
-pub(crate) struct Head<B> {
+pub(crate) struct ResponseHead<B> {
     pub(crate) status: u16,
     pub(crate) headers: HeaderMap,
     pub(crate) body: B,
 }
 
-/// Why there is no answer.
+/// Why there is no response.
 #[derive(Debug)]
-pub(crate) struct NoAnswer {
+pub(crate) struct SendError {
     pub(crate) cause: Cause,
     /// Whether there was a connection on which something may have been sent.
     pub(crate) connected: bool,
@@ -82,146 +75,151 @@ pub(crate) struct NoAnswer {
 
 /// Why a body was not read to its end.
 #[derive(Debug)]
-pub(crate) enum BodyFailure {
+pub(crate) enum BodyError {
+    /// It is larger than allowed.
     TooLarge,
-    Broken(Cause),
+    /// The connection failed, or the body's framing is not valid.
+    Incomplete(Cause),
 }
 
-/// What carries attempts out. The real one is [`Http`]; tests that run on a paused clock put a simulated server here.
+/// Sends attempts. The real one is [`HttpTransport`]; tests that run on a paused clock use a simulated server instead.
 pub(crate) trait Transport: Send + Sync + 'static {
     type Body: Send;
 
-    /// Sends the request and gives the head of the answer. `departure` is noted before the server can have a whole action.
+    /// Sends the request and gives the head of the response. Marks `state` before the server can have a whole action.
     fn send(
         &self,
-        request: &Prepared,
+        request: &PreparedRequest,
         key: &ApiKey,
-        departure: &Departure,
-    ) -> impl Future<Output = Result<Head<Self::Body>, NoAnswer>> + Send;
+        state: &SendState,
+    ) -> impl Future<Output = Result<ResponseHead<Self::Body>, SendError>> + Send;
 
-    /// Reads a body of at most `most` bytes.
-    fn read(&self, body: Self::Body, most: usize) -> impl Future<Output = Result<Bytes, BodyFailure>> + Send;
+    /// Reads a body of at most `max_length` bytes.
+    fn read(&self, body: Self::Body, max_length: usize) -> impl Future<Output = Result<Bytes, BodyError>> + Send;
+
+    /// The proxy that requests go through, for messages.
+    fn proxy_address(&self) -> Option<&str> {
+        None
+    }
 }
 
-/// How many runtimes' connections are kept.
-const MOST_RUNTIMES: usize = 16;
+/// How many runtimes' connection pools are kept.
+const MAX_POOLS: usize = 16;
 
-/// Below the 60 s after which common proxies and load balancers close an idle connection without a word.
-const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(50);
+type BuildClient = dyn Fn() -> reqwest::Result<reqwest::Client> + Send + Sync;
 
-type Pool = legacy::Client<Connector, Watched>;
-
-/// The network.
-pub(crate) struct Http {
-    tls: rustls::ClientConfig,
-    proxy: Option<Intercept>,
-    user_agent: HeaderValue,
-    /// For a proxy that passes requests on: it reads their headers, where a tunnel's does not.
-    proxy_credentials: Option<HeaderValue>,
-    /// A connection is served by a task of the runtime that made it. On another runtime it would stand still whenever that
-    /// one does, so each has a pool of its own; the longest unused goes when there are too many.
-    of_runtimes: Mutex<Vec<(tokio::runtime::Id, Pool)>>,
+/// Sends attempts over the network.
+pub(crate) struct HttpTransport {
+    build_client: Box<BuildClient>,
+    proxy_address: Option<String>,
+    /// A connection is served by a task of the runtime that made it, and stands still when that runtime does. So each
+    /// runtime has a client, and with it a pool, of its own; the one unused for longest is dropped when there are too many.
+    clients: Mutex<Vec<(runtime::Id, reqwest::Client)>>,
 }
 
-impl Http {
-    /// To one server, by a proxy if there is one.
+impl HttpTransport {
+    /// `build_client` is called once for each runtime.
     pub(crate) fn new(
-        tls: rustls::ClientConfig,
-        server: &BaseUrl,
-        proxy: Option<Intercept>,
-        user_agent: HeaderValue,
+        proxy_address: Option<String>,
+        build_client: impl Fn() -> reqwest::Result<reqwest::Client> + Send + Sync + 'static,
     ) -> Self {
-        let credentials = proxy.as_ref().and_then(|proxy| proxy.basic_auth().cloned());
-        let proxy_credentials = credentials.filter(|_| server.is_plain());
-        Http { tls, proxy, user_agent, proxy_credentials, of_runtimes: Mutex::default() }
+        HttpTransport { build_client: Box::new(build_client), proxy_address, clients: Mutex::default() }
     }
 
-    fn pool(&self) -> Pool {
-        legacy::Client::builder(TokioExecutor::new())
-            .pool_idle_timeout(POOL_IDLE_TIMEOUT)
-            .pool_timer(TokioTimer::new())
-            .build(connector(self.tls.clone(), self.proxy.clone(), &self.user_agent))
-    }
-
-    fn of_this_runtime(&self) -> Result<Pool, NoAnswer> {
-        let handle = tokio::runtime::Handle::try_current();
-        let id = handle.map_err(|error| NoAnswer { cause: error.into(), connected: false })?.id();
-        let mut pools = self.of_runtimes.lock().unwrap_or_else(PoisonError::into_inner);
+    fn client(&self) -> Result<reqwest::Client, SendError> {
+        let not_connected = |cause: Cause| SendError { cause, connected: false };
+        let id = Handle::try_current().map_err(|error| not_connected(error.into()))?.id();
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         // Nearly always the last one used is the one in use.
-        if let Some((last, pool)) = pools.last()
+        if let Some((last, client)) = clients.last()
             && *last == id
         {
-            return Ok(pool.clone());
+            return Ok(client.clone());
         }
-        let known = pools.iter().position(|(other, _)| *other == id).map(|position| pools.remove(position));
-        let pool = known.map_or_else(|| self.pool(), |(_, pool)| pool);
-        if pools.len() == MOST_RUNTIMES {
-            pools.remove(0);
+        let known = clients.iter().position(|(other, _)| *other == id).map(|position| clients.remove(position));
+        let client = match known {
+            Some((_, client)) => client,
+            None => (self.build_client)().map_err(|error| not_connected(error.without_url().into()))?,
+        };
+        if clients.len() == MAX_POOLS {
+            clients.remove(0);
         }
-        pools.push((id, pool.clone()));
-        Ok(pool)
+        clients.push((id, client.clone()));
+        Ok(client)
     }
 }
 
-impl Transport for Http {
-    type Body = Incoming;
+impl Transport for HttpTransport {
+    type Body = reqwest::Response;
 
-    async fn send(&self, request: &Prepared, key: &ApiKey, departure: &Departure) -> Result<Head<Incoming>, NoAnswer> {
-        let body = request.action.as_ref().map(|(_, body)| body.clone());
-        let mut message = http::Request::new(Watched { bytes: body, departure: departure.clone() });
-        *message.uri_mut() = request.uri.clone();
-        let headers = message.headers_mut();
-        headers.insert(API_KEY, key.header());
-        headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
-        headers.insert(USER_AGENT, self.user_agent.clone());
-        if let Some(credentials) = &self.proxy_credentials {
-            headers.insert(PROXY_AUTHORIZATION, credentials.clone());
+    async fn send(
+        &self,
+        request: &PreparedRequest,
+        key: &ApiKey,
+        state: &SendState,
+    ) -> Result<ResponseHead<reqwest::Response>, SendError> {
+        let method = if request.action.is_some() { Method::POST } else { Method::GET };
+        let mut message = reqwest::Request::new(method, request.url.clone());
+        message.headers_mut().insert(API_KEY, key.header());
+        if let Some((idempotency_key, body)) = &request.action {
+            message.headers_mut().insert(IDEMPOTENCY_KEY, idempotency_key.clone());
+            message.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            let body = TrackedBody { bytes: Some(body.clone()), state: state.clone() };
+            *message.body_mut() = Some(reqwest::Body::wrap(body));
         }
-        if let Some((idempotency_key, _)) = &request.action {
-            headers.insert(IDEMPOTENCY_KEY, idempotency_key.clone());
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            *message.method_mut() = Method::POST;
-        }
-        let response = self.of_this_runtime()?.request(message).await;
-        let (head, body) =
-            response.map_err(|error| NoAnswer { connected: !error.is_connect(), cause: error.into() })?.into_parts();
-        Ok(Head { status: head.status.as_u16(), headers: head.headers, body })
+        // The URL in reqwest's own errors would put ids into messages and logs.
+        let mut response = self.client()?.execute(message).await.map_err(|error| {
+            let connected = !error.is_connect() && !error.is_builder();
+            SendError { cause: error.without_url().into(), connected }
+        })?;
+        let headers = std::mem::take(response.headers_mut());
+        Ok(ResponseHead { status: response.status().as_u16(), headers, body: response })
     }
 
-    async fn read(&self, mut body: Incoming, most: usize) -> Result<Bytes, BodyFailure> {
-        let announced = body.size_hint().exact().map_or(0, |length| usize::try_from(length).unwrap_or(usize::MAX));
-        if announced > most {
-            return Err(BodyFailure::TooLarge);
+    async fn read(&self, mut response: reqwest::Response, max_length: usize) -> Result<Bytes, BodyError> {
+        let announced = response.content_length().map_or(0, |length| usize::try_from(length).unwrap_or(usize::MAX));
+        if announced > max_length {
+            return Err(BodyError::TooLarge);
         }
-        let mut whole = Vec::with_capacity(announced);
-        while let Some(frame) = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
-            let frame = frame.map_err(|error| BodyFailure::Broken(error.into()))?;
-            // What is no data are trailers.
-            let Some(chunk) = frame.data_ref() else { continue };
-            if whole.len() + chunk.len() > most {
-                return Err(BodyFailure::TooLarge);
+        let mut next =
+            async || response.chunk().await.map_err(|error| BodyError::Incomplete(error.without_url().into()));
+        // Nearly always the body is one chunk, which needs no copy.
+        let first = next().await?.unwrap_or_default();
+        let mut body = Vec::new();
+        let mut length = first.len();
+        while length <= max_length {
+            let Some(chunk) = next().await? else {
+                return Ok(if body.is_empty() { first } else { body.into() });
+            };
+            if body.is_empty() {
+                body.extend_from_slice(&first);
             }
-            whole.extend_from_slice(chunk);
+            body.extend_from_slice(&chunk);
+            length += chunk.len();
         }
-        Ok(whole.into())
+        Err(BodyError::TooLarge)
+    }
+
+    fn proxy_address(&self) -> Option<&str> {
+        self.proxy_address.as_deref()
     }
 }
 
-/// A request body that notes when it is asked for. That is after a connection was made and before the last byte of the
-/// request is written, and the server cannot act on a request without its body: so while it has not been asked for, the
-/// action has certainly not taken place.
-struct Watched {
+/// A request body that notes when it is read. That is after a connection was made and before the last byte of the request
+/// is written, and the server cannot act on a request without its body: so while it has not been read, the action has
+/// certainly not taken place.
+struct TrackedBody {
     bytes: Option<Bytes>,
-    departure: Departure,
+    state: SendState,
 }
 
-impl http_body::Body for Watched {
+impl http_body::Body for TrackedBody {
     type Data = Bytes;
     type Error = io::Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
-        if self.bytes.is_some() && !self.departure.go_out() {
-            return Poll::Ready(Some(Err(io::Error::other("the call was given up"))));
+        if !self.state.mark_sent() {
+            return Poll::Ready(Some(Err(io::Error::other("the request was abandoned"))));
         }
         Poll::Ready(self.bytes.take().map(|bytes| Ok(Frame::data(bytes))))
     }

@@ -173,7 +173,7 @@ impl Client {
         }
         let engine = self.engine().map_err(|error| input.rejected(error))?;
         let limits = Limits {
-            timeout: input.timeout.unwrap_or(config.limits.timeout),
+            timeout: input.timeout.or(config.limits.timeout),
             max_retries: input.max_retries.unwrap_or(config.limits.max_retries),
             ..config.limits
         };

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::argument::{Argument, NameStyle};
 use crate::base_url::BaseUrl;
-use crate::call::{Engine, Limits};
+use crate::call::{DEFAULT_TIMEOUT, Engine, Limits};
 use crate::client::Client;
 use crate::error::Error;
 use crate::key::{ApiKey, KeyProvider};
@@ -58,8 +58,8 @@ pub struct ClientBuilder {
 type ConfigureHttp = dyn Fn(reqwest::ClientBuilder) -> reqwest::ClientBuilder + Send + Sync;
 
 impl ClientBuilder {
-    /// The default of `timeout`: 120 s.
-    pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(120);
+    /// What a call without a `timeout` has from the moment on at which the rate limit first lets it through: 120 s.
+    pub const DEFAULT_TIMEOUT: Duration = DEFAULT_TIMEOUT;
     /// The default of `attempt_timeout`: 30 s.
     pub const DEFAULT_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);
     /// The default of `max_retries`: 2.
@@ -72,7 +72,7 @@ impl ClientBuilder {
             base_url: None,
             allow_emulator_host: false,
             limits: Limits {
-                timeout: Self::DEFAULT_TIMEOUT,
+                timeout: None,
                 attempt_timeout: Self::DEFAULT_ATTEMPT_TIMEOUT,
                 max_retries: Self::DEFAULT_MAX_RETRIES,
             },
@@ -115,9 +115,11 @@ impl ClientBuilder {
         self
     }
 
-    /// The timeout of a whole call, waits and retries included. Default: 120 s.
+    /// The timeout of a whole call, all waits and retries included.
+    ///
+    /// Without it a call waits for the rate limit as long as it takes, and then has 120 s.
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.limits.timeout = timeout;
+        self.limits.timeout = Some(timeout);
         self
     }
 
@@ -208,7 +210,7 @@ impl ClientBuilder {
         let base_url = self.base_url.clone().or_else(|| from_env("CELPER_BASE_URL"));
         let base_url = base_url.as_deref().unwrap_or(DEFAULT_BASE_URL);
         let base_url = BaseUrl::parse(base_url, self.allow_emulator_host, names)?;
-        not_zero(Argument::Timeout.name(names), self.limits.timeout)?;
+        self.limits.timeout.map_or(Ok(()), |timeout| not_zero(Argument::Timeout.name(names), timeout))?;
         not_zero(Argument::AttemptTimeout.name(names), self.limits.attempt_timeout)?;
         self.rate_limits.map_or(Ok(()), |limits| limits.validate(names))?;
         let ca_certificates =

@@ -193,7 +193,7 @@ impl<R: FromResponse> Request<R> {
         Request { client, input, result: PhantomData }
     }
 
-    /// The timeout of the whole call, waits and retries included; overrides the client's.
+    /// The timeout of the whole call, all waits and retries included; overrides the client's.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.input.timeout = Some(timeout);
         self

@@ -23,13 +23,20 @@ use crate::transport::{BodyError, PreparedRequest, ResponseHead, SendState, Tran
 /// The largest response body that is read.
 pub(crate) const MAX_BODY_LENGTH: usize = 1024 * 1024;
 
+/// What a call without a `timeout` has from its first permit on; the rate limit is waited for as long as it takes.
+pub(crate) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// No attempt starts with less time left than this, or than half the call's timeout: its response could hardly be received.
+const MIN_ATTEMPT_TIME: Duration = Duration::from_secs(1);
+
 /// Replaces a timeout beyond the clock's range.
 const FOREVER: Duration = Duration::from_secs(60 * 60 * 24 * 365 * 30);
 
 /// The limits of one call.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Limits {
-    pub(crate) timeout: Duration,
+    /// `None`: see [`DEFAULT_TIMEOUT`].
+    pub(crate) timeout: Option<Duration>,
     pub(crate) attempt_timeout: Duration,
     pub(crate) max_retries: u32,
 }
@@ -51,7 +58,7 @@ impl<T: Transport> Engine<T> {
             engine: self,
             request,
             limits,
-            deadline: after(Instant::now(), limits.timeout),
+            deadline: after(Instant::now(), limits.timeout.unwrap_or(FOREVER)),
             ticket: self.pacer.as_deref().map(Pacer::ticket),
             attempts: 0,
             outcome_unknown: false,
@@ -91,8 +98,13 @@ impl<T: Transport> Call<'_, T> {
         let mut last_failure = None;
         loop {
             let ready = match self.acquire_permit().await {
-                Ok(permit) => self.get_key().await.map(|key| (permit, key)),
-                Err(exceeded) => Err(pacing_error(exceeded)),
+                Ok(permit) => {
+                    if self.limits.timeout.is_none() && self.attempts == 0 {
+                        self.deadline = after(Instant::now(), DEFAULT_TIMEOUT);
+                    }
+                    self.get_key().await.map(|key| (permit, key))
+                }
+                Err(exceeded) => Err(self.pacing_error(exceeded)),
             };
             let (permit, key) = match ready {
                 Ok(ready) => ready,
@@ -107,7 +119,7 @@ impl<T: Transport> Call<'_, T> {
                 kind: error.kind(),
                 attempts: self.attempts,
                 retry_after: error.retry_after(),
-                time_left: self.deadline.saturating_duration_since(Instant::now()),
+                time_left: self.last_start().saturating_duration_since(Instant::now()),
             };
             match wait_before_retry(failed, self.limits.max_retries, (self.engine.random)()) {
                 Some(wait) if self.permit_possible_in_time() => {
@@ -120,12 +132,22 @@ impl<T: Transport> Call<'_, T> {
         }
     }
 
+    fn timeout(&self) -> Duration {
+        self.limits.timeout.unwrap_or(DEFAULT_TIMEOUT)
+    }
+
+    /// The latest time at which an attempt may start.
+    fn last_start(&self) -> Instant {
+        let min_time = MIN_ATTEMPT_TIME.min(self.timeout() / 2);
+        self.deadline.checked_sub(min_time).unwrap_or(self.deadline)
+    }
+
     /// Whether the rate limit may allow another attempt before the deadline.
     fn permit_possible_in_time(&self) -> bool {
         let (Some(pacer), Some(ticket)) = (&self.engine.pacer, self.ticket) else {
             return true;
         };
-        pacer.earliest(self.operation().category(), ticket) < self.deadline
+        pacer.earliest(self.operation().category(), ticket) < self.last_start()
     }
 
     /// Waits until the service's rate windows have room for a request.
@@ -134,7 +156,7 @@ impl<T: Transport> Call<'_, T> {
             return Ok(None);
         };
         let log_wait = |wait| self.log_wait(wait, "pacing", "waiting for the rate limit");
-        pacer.acquire(self.operation().category(), ticket, self.deadline, log_wait).await.map(Some)
+        pacer.acquire(self.operation().category(), ticket, self.last_start(), log_wait).await.map(Some)
     }
 
     /// Makes one HTTP request and reads its response.
@@ -219,14 +241,14 @@ impl<T: Transport> Call<'_, T> {
     }
 
     async fn get_key(&self) -> Result<ApiKey, Error> {
-        match timeout_at(self.deadline, self.engine.key_provider.api_key()).await {
+        match timeout_at(self.last_start(), self.engine.key_provider.api_key()).await {
             Ok(Ok(key)) => Ok(key),
             Ok(Err(cause)) => {
                 let message = format!("the key provider failed: {cause}");
                 Err(Error::new(ErrorKind::Authentication, message).with(|parts| parts.cause = Some(cause)))
             }
             Err(_) => {
-                let limit = self.limits.timeout.as_secs_f64();
+                let limit = self.timeout().as_secs_f64();
                 let name = Argument::Timeout.name(self.engine.names);
                 Err(Error::new(ErrorKind::Timeout, format!("no key from the key provider within {limit} s ({name})")))
             }
@@ -239,7 +261,7 @@ impl<T: Transport> Call<'_, T> {
 
     fn timeout_error(&self, deadline: Instant) -> Error {
         let (limit, argument) = if deadline >= self.deadline {
-            (self.limits.timeout, Argument::Timeout)
+            (self.timeout(), Argument::Timeout)
         } else {
             (self.limits.attempt_timeout, Argument::AttemptTimeout)
         };
@@ -254,6 +276,14 @@ impl<T: Transport> Call<'_, T> {
         let proxy = self.engine.transport.proxy_address();
         let proxy = proxy.map(|address| format!(" through the proxy at {address}")).unwrap_or_default();
         Error::new(ErrorKind::Connection, format!("{what}{proxy}: {root}")).with(|parts| parts.cause = Some(cause))
+    }
+
+    fn pacing_error(&self, exceeded: DeadlineExceeded) -> Error {
+        let (timeout, name) = (self.timeout().as_secs_f64(), Argument::Timeout.name(self.engine.names));
+        let message = format!(
+            "{exceeded} within the {name} of {timeout} s; pass a longer {name}, or none to wait as long as it takes"
+        );
+        Error::new(ErrorKind::RateLimited, message).with(|parts| parts.retry_after = Some(exceeded.retry_after))
     }
 
     fn parse<R: FromResponse>(&mut self, response: SuccessResponse) -> Result<R, Error> {
@@ -303,11 +333,6 @@ impl<T: Transport> Call<'_, T> {
     fn operation(&self) -> Operation {
         self.request.operation
     }
-}
-
-fn pacing_error(exceeded: DeadlineExceeded) -> Error {
-    Error::new(ErrorKind::RateLimited, exceeded.to_string())
-        .with(|parts| parts.retry_after = Some(exceeded.retry_after))
 }
 
 fn after(now: Instant, wait: Duration) -> Instant {

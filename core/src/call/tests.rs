@@ -123,7 +123,7 @@ fn engine(script: impl Into<VecDeque<Behavior>>) -> Engine<SimulatedServer> {
 }
 
 const LIMITS: Limits =
-    Limits { timeout: Duration::from_secs(120), attempt_timeout: Duration::from_secs(30), max_retries: 2 };
+    Limits { timeout: Some(Duration::from_secs(120)), attempt_timeout: Duration::from_secs(30), max_retries: 2 };
 
 impl Engine<SimulatedServer> {
     async fn make<R: FromResponse>(&self, operation: Operation, limits: Limits) -> Result<R, Error> {
@@ -225,7 +225,7 @@ async fn an_attempt_beyond_attempt_timeout_is_abandoned_and_retried() {
 #[tokio::test(start_paused = true)]
 async fn a_call_ends_with_its_timeout() {
     let engine = engine(vec![Behavior::Hangs; 5]);
-    let limits = Limits { timeout: SECOND * 40, ..LIMITS };
+    let limits = Limits { timeout: Some(SECOND * 40), ..LIMITS };
     let error = engine.make::<Decision>(Operation::Reject, limits).await.unwrap_err();
     assert_eq!((error.kind(), error.attempts(), engine.now()), (ErrorKind::Timeout, 2, 40.0));
     assert!(error.message().contains("(timeout)") && error.outcome_unknown(), "{error}");
@@ -237,7 +237,7 @@ async fn a_call_ends_with_its_timeout() {
 
 #[tokio::test(start_paused = true)]
 async fn infinite_timeouts_are_allowed() {
-    let limits = Limits { timeout: Duration::MAX, attempt_timeout: Duration::MAX, max_retries: u32::MAX };
+    let limits = Limits { timeout: Some(Duration::MAX), attempt_timeout: Duration::MAX, max_retries: u32::MAX };
     let engine = engine([
         responds_retry_after(429, "99999999999999999999"),
         responds_retry_after(503, "86400"),
@@ -315,7 +315,7 @@ async fn pacing_counts_against_the_timeout_and_fails_at_once() {
     let mut engine = engine([responds(200, DECIDED), responds(200, DECIDED)]);
     engine.pacer = Some(Arc::new(Pacer::new(limits)));
     engine.reject().await.unwrap();
-    let short = Limits { timeout: SECOND * 20, ..LIMITS };
+    let short = Limits { timeout: Some(SECOND * 20), ..LIMITS };
     let error = engine.make::<Decision>(Operation::Reject, short).await.unwrap_err();
     assert_eq!((error.kind(), error.attempts(), error.status()), (ErrorKind::RateLimited, 0, None));
     assert!(error.retry_after().unwrap() >= SECOND * 60 && engine.now() == 0.0 && !error.outcome_unknown());
@@ -327,7 +327,7 @@ async fn pacing_counts_against_the_timeout_and_fails_at_once() {
 async fn a_retry_without_a_permit_reports_the_failure_and_not_the_pacing() {
     let mut engine = engine([responds(502, "")]);
     engine.pacer = Some(Arc::new(Pacer::new(RateLimits { actions: 1, ..RateLimits::default() })));
-    let short = Limits { timeout: SECOND * 20, ..LIMITS };
+    let short = Limits { timeout: Some(SECOND * 20), ..LIMITS };
     let error = engine.make::<Decision>(Operation::Reject, short).await.unwrap_err();
     assert_eq!((error.kind(), error.attempts(), error.outcome_unknown()), (ErrorKind::Server, 1, true));
 }
@@ -388,7 +388,7 @@ async fn a_key_provider_is_asked_before_each_attempt() {
     assert_eq!((error.kind(), error.attempts(), error.outcome_unknown()), (ErrorKind::Authentication, 0, false));
     assert!(error.message().contains("the vault is locked") && error.source().is_some(), "{error}");
 
-    let limits = Limits { timeout: SECOND / 2, ..LIMITS };
+    let limits = Limits { timeout: Some(SECOND / 2), ..LIMITS };
     let error = engine.make::<Decision>(Operation::Reject, limits).await.unwrap_err();
     assert_eq!((error.kind(), engine.received().len()), (ErrorKind::Timeout, 2));
     assert!(error.message().contains("key provider"), "{error}");
@@ -416,7 +416,7 @@ async fn a_failed_connection_uses_no_slot() {
 async fn a_retry_that_cannot_have_a_permit_in_time_fails_at_once() {
     let mut engine = engine([responds_retry_after(503, "4")]);
     engine.pacer = Some(Arc::new(Pacer::new(RateLimits { actions: 1, ..RateLimits::default() })));
-    let short = Limits { timeout: SECOND * 10, ..LIMITS };
+    let short = Limits { timeout: Some(SECOND * 10), ..LIMITS };
     let error = engine.make::<Decision>(Operation::Reject, short).await.unwrap_err();
     assert_eq!((error.kind(), engine.now()), (ErrorKind::Server, 0.0));
 }
@@ -446,4 +446,44 @@ async fn a_response_without_a_message_gets_a_default_one() {
         let error = engine([responds(status, "")]).make::<Decision>(Operation::Reject, once).await.unwrap_err();
         assert!(error.message().contains(word), "{error}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_timeout_a_call_waits_for_the_rate_limit_as_long_as_it_takes() {
+    let mut engine = engine(vec![responds(200, DECIDED); 7]);
+    engine.pacer = Some(Arc::new(Pacer::new(RateLimits { actions: 1, ..RateLimits::default() })));
+    let unset = Limits { timeout: None, ..LIMITS };
+    let calls = (0..7).map(|_| engine.make::<Decision>(Operation::Reject, unset));
+    let mut calls: Vec<_> = calls.map(Box::pin).collect();
+    for call in &mut calls {
+        call.await.unwrap();
+    }
+    assert!(engine.now() > 360.0, "{}", engine.now());
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_timeout_a_call_has_two_minutes_from_its_first_permit_on() {
+    let mut engine = engine(vec![Behavior::Hangs; 9]);
+    engine.pacer = Some(Arc::new(Pacer::new(RateLimits { actions: 9, ..RateLimits::default() })));
+    let unset = Limits { timeout: None, max_retries: 9, ..LIMITS };
+    let error = engine.make::<Decision>(Operation::Reject, unset).await.unwrap_err();
+    assert!(error.kind() == ErrorKind::Timeout && (100.0..=120.0).contains(&engine.now()), "{error} {}", engine.now());
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_attempt_starts_with_less_than_a_second_left() {
+    let limits = RateLimits { actions: 1, window: SECOND * 10, ..RateLimits::default() };
+    let mut engine = engine([responds(200, DECIDED), responds(200, DECIDED)]);
+    engine.pacer = Some(Arc::new(Pacer::new(limits)));
+    engine.reject().await.unwrap();
+    // The next slot is free after 10.005 s.
+    let call = |timeout| {
+        let limits = Limits { timeout: Some(Duration::from_millis(timeout)), ..LIMITS };
+        engine.make::<Decision>(Operation::Reject, limits)
+    };
+    let error = call(10_990).await.unwrap_err();
+    assert_eq!((error.kind(), error.attempts(), error.outcome_unknown()), (ErrorKind::RateLimited, 0, false));
+    assert!(error.message().contains("timeout of 10.99 s") && engine.now() == 0.0, "{error}");
+    call(11_010).await.unwrap();
+    assert_eq!(engine.received().len(), 2);
 }

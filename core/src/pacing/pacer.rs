@@ -19,7 +19,7 @@ pub(crate) struct Ticket(u64);
 
 /// No slot comes free before the call's deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the rate limit has no room within the call's timeout; the next slot is free in {:.1} s", .retry_after.as_secs_f64())]
+#[error("the rate limit's next slot is free in {:.1} s, which is not", .retry_after.as_secs_f64())]
 pub(crate) struct DeadlineExceeded {
     /// The earliest time at which a slot can come free.
     pub(crate) retry_after: Duration,

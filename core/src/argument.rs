@@ -32,6 +32,7 @@ macro_rules! arguments {
 }
 
 arguments! {
+    AllowHttpHosts "allow_http_hosts" "allowHttpHosts";
     ApiKey "api_key" "apiKey";
     AppInfo "app_info" "appInfo";
     AttemptTimeout "attempt_timeout" "attemptTimeout";

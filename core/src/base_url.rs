@@ -7,16 +7,13 @@ use url::{Host, Url};
 use crate::argument::{Argument, NameStyle};
 use crate::error::Error;
 
-/// The address by which the Android emulator reaches the machine it runs on.
-const EMULATOR_HOST: &str = "10.0.2.2";
-
 /// A base URL that requests may be sent to.
 #[derive(Clone, Debug)]
 pub(crate) struct BaseUrl(Url);
 
 impl BaseUrl {
     /// No message repeats the text: it may hold a password.
-    pub(crate) fn parse(text: &str, allow_emulator_host: bool, names: NameStyle) -> Result<Self, Error> {
+    pub(crate) fn parse(text: &str, http_hosts: &[HttpHost], names: NameStyle) -> Result<Self, Error> {
         let name = Argument::BaseUrl.name(names);
         let refused = |problem: &str| Err(Error::invalid_argument(format!("{name} {problem}")));
         let Ok(mut url) = Url::parse(text) else {
@@ -25,11 +22,13 @@ impl BaseUrl {
         if !matches!(url.scheme(), "https" | "http") || url.host().is_none() {
             return refused("must begin with https:// and name a host");
         }
-        let emulator = allow_emulator_host && url.host_str() == Some(EMULATOR_HOST);
-        if url.scheme() == "http" && !is_loopback(&url) && !emulator {
-            return refused(
-                "must use https: over http the API key could be read on the way (http is for loopback hosts only)",
-            );
+        let listed = http_hosts.iter().any(|host| Some(host.0.as_str()) == url.host_str());
+        if url.scheme() == "http" && !is_loopback(&url) && !listed {
+            let http_hosts = Argument::AllowHttpHosts.name(names);
+            return refused(&format!(
+                "must use https: over http the API key could be read on the way (http is for loopback hosts, and for private \
+                 hosts in {http_hosts})"
+            ));
         }
         if !url.username().is_empty() || url.password().is_some() {
             let api_key = Argument::ApiKey.name(names);
@@ -60,6 +59,11 @@ impl BaseUrl {
         is_loopback(&self.0)
     }
 
+    /// Whether requests are sent in clear.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.0.scheme() == "http"
+    }
+
     /// The URL of a path, which begins with a slash and is percent-encoded.
     pub(crate) fn join(&self, path: &str) -> Result<Url, Error> {
         let url = Url::parse(&[self.as_str(), path].concat());
@@ -88,12 +92,46 @@ pub(crate) fn is_localhost(name: &str) -> bool {
     label.eq_ignore_ascii_case("localhost")
 }
 
+/// A private host that may be reached over plain `http`, as the URL parser writes it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct HttpHost(String);
+
+/// Domains that are never delegated to a public host (RFC 2606, 6761, 6762, 8375, 9476, and ICANN's `internal`).
+const PRIVATE_DOMAINS: [&str; 6] = ["home.arpa", "internal", "lan", "local", "localhost", "test"];
+
+impl HttpHost {
+    pub(crate) fn parse(host: &str, names: NameStyle) -> Result<Self, Error> {
+        // The URL parser, and not `Host`, reads addresses and names as it does in a base URL.
+        let url = Url::parse(&format!("http://{host}/"));
+        let bare = |url: &Url| url.host_str() == Some(&host.to_ascii_lowercase());
+        let parsed = url.ok().filter(bare).and_then(|url| Some((url.host()?.to_owned(), url.host_str()?.to_owned())));
+        let private = match &parsed {
+            Some((Host::Domain(name), _)) => {
+                let in_domain = |domain: &&str| name.strip_suffix(*domain).is_some_and(|rest| rest.ends_with('.'));
+                let valid = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
+                valid && (!name.contains('.') || PRIVATE_DOMAINS.iter().any(in_domain))
+            }
+            Some((Host::Ipv4(ip), _)) => ip.is_private() || ip.is_link_local() || ip.is_loopback(),
+            Some((Host::Ipv6(ip), _)) => ip.is_unique_local() || ip.is_unicast_link_local() || ip.is_loopback(),
+            None => false,
+        };
+        match parsed {
+            Some((_, text)) if private => Ok(HttpHost(text)),
+            _ => Err(Error::invalid_argument(format!(
+                "{} takes host names and addresses of a private network, such as sandbox, api.internal or 10.0.0.7, without \
+                 scheme, port and path; hosts that can be public need https",
+                Argument::AllowHttpHosts.name(names)
+            ))),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn parse(text: &str) -> Result<BaseUrl, Error> {
-        BaseUrl::parse(text, false, NameStyle::Snake)
+        BaseUrl::parse(text, &[], NameStyle::Snake)
     }
 
     #[test]
@@ -134,8 +172,46 @@ mod tests {
     }
 
     #[test]
+    fn http_is_allowed_for_listed_private_hosts_only() {
+        let hosts = |hosts: &[&str]| -> Result<Vec<_>, Error> {
+            hosts.iter().map(|host| HttpHost::parse(host, NameStyle::Snake)).collect()
+        };
+        let private =
+            hosts(&["Sandbox", "api.internal", "a.b.local", "10.0.0.7", "192.168.1.1", "[fd00::1]", "10.0.2.2"])
+                .unwrap();
+        for url in [
+            "http://sandbox:8787",
+            "http://API.internal",
+            "http://10.0.0.7:1/x",
+            "http://[fd00::1]",
+            "http://a.b.local",
+        ] {
+            BaseUrl::parse(url, &private, NameStyle::Snake).unwrap();
+            assert!(parse(url).err().unwrap().message().contains("allow_http_hosts"), "{url}");
+        }
+        for url in ["http://sandbox.example", "http://x.api.internal", "http://10.0.0.8"] {
+            assert!(BaseUrl::parse(url, &private, NameStyle::Snake).is_err(), "{url}");
+        }
+        for host in [
+            "",
+            "api.celper.ai",
+            "8.8.8.8",
+            "example.com",
+            "a:80",
+            "u@a",
+            "a/b",
+            "http://a",
+            "*",
+            "notinternal.com",
+            "[2001:db8::1]",
+        ] {
+            assert!(hosts(&[host]).unwrap_err().message().starts_with("allow_http_hosts "), "{host}");
+        }
+    }
+
+    #[test]
     fn messages_use_the_names_of_the_callers_language() {
-        let error = BaseUrl::parse("https://u:p@h", false, NameStyle::Camel).err().unwrap();
+        let error = BaseUrl::parse("https://u:p@h", &[], NameStyle::Camel).err().unwrap();
         assert!(error.message().starts_with("baseUrl ") && error.message().ends_with("apiKey"), "{error}");
     }
 }

@@ -10,7 +10,7 @@ use rustls::pki_types::CertificateDer;
 use zeroize::Zeroizing;
 
 use crate::argument::{Argument, NameStyle};
-use crate::base_url::BaseUrl;
+use crate::base_url::{BaseUrl, HttpHost};
 use crate::call::{DEFAULT_TIMEOUT, Engine, Limits};
 use crate::client::Client;
 use crate::error::Error;
@@ -43,7 +43,7 @@ pub struct ClientBuilder {
     api_key: Option<Zeroizing<String>>,
     key_provider: Option<Arc<dyn KeyProvider>>,
     base_url: Option<String>,
-    allow_emulator_host: bool,
+    allow_http_hosts: Vec<String>,
     limits: Limits,
     rate_limits: Option<RateLimits>,
     proxy: Option<Zeroizing<String>>,
@@ -70,7 +70,7 @@ impl ClientBuilder {
             api_key: None,
             key_provider: None,
             base_url: None,
-            allow_emulator_host: false,
+            allow_http_hosts: Vec::new(),
             limits: Limits {
                 timeout: None,
                 attempt_timeout: Self::DEFAULT_ATTEMPT_TIMEOUT,
@@ -107,11 +107,13 @@ impl ClientBuilder {
         self
     }
 
-    /// Whether `http` is also allowed for 10.0.2.2, the address by which an app in the Android emulator reaches the machine
-    /// that the emulator runs on. Default: false, because elsewhere it is an ordinary host, and the key could be read on the
-    /// way.
-    pub fn allow_emulator_host(mut self, allow: bool) -> Self {
-        self.allow_emulator_host = allow;
+    /// Private hosts that `base_url` may name with plain `http`, for a sandbox in a container network or an emulator's host:
+    /// names without a dot, names under `internal`, `local`, `test`, `lan` or `home.arpa`, and private addresses. Default: none.
+    ///
+    /// Over `http` everyone on the network between can read the API key and the e-mails. Never list a host that you reach with
+    /// a production key.
+    pub fn allow_http_hosts(mut self, hosts: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.allow_http_hosts = hosts.into_iter().map(Into::into).collect();
         self
     }
 
@@ -209,7 +211,7 @@ impl ClientBuilder {
             |name| env::var(name).ok().map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
         let base_url = self.base_url.clone().or_else(|| from_env("CELPER_BASE_URL"));
         let base_url = base_url.as_deref().unwrap_or(DEFAULT_BASE_URL);
-        let base_url = BaseUrl::parse(base_url, self.allow_emulator_host, names)?;
+        let base_url = BaseUrl::parse(base_url, &self.http_hosts()?, names)?;
         self.limits.timeout.map_or(Ok(()), |timeout| not_zero(Argument::Timeout.name(names), timeout))?;
         not_zero(Argument::AttemptTimeout.name(names), self.limits.attempt_timeout)?;
         self.rate_limits.map_or(Ok(()), |limits| limits.validate(names))?;
@@ -239,6 +241,10 @@ impl ClientBuilder {
             configure_http: self.configure_http,
             names,
         })
+    }
+
+    fn http_hosts(&self) -> Result<Vec<HttpHost>, Error> {
+        self.allow_http_hosts.iter().map(|host| HttpHost::parse(host, self.names)).collect()
     }
 
     fn user_agent(&self) -> Result<HeaderValue, Error> {
@@ -351,11 +357,10 @@ impl fmt::Debug for ClientBuilder {
         f.debug_struct("ClientBuilder")
             .field(
                 "base_url",
-                &self
-                    .base_url
-                    .as_deref()
-                    .map(|url| BaseUrl::parse(url, self.allow_emulator_host, self.names))
-                    .map(|url| url.map_or_else(|_| "invalid".into(), |url| url.as_str().to_owned())),
+                &self.base_url.as_deref().map(|url| {
+                    let url = self.http_hosts().and_then(|hosts| BaseUrl::parse(url, &hosts, self.names));
+                    url.map_or_else(|_| "invalid".into(), |url| url.as_str().to_owned())
+                }),
             )
             .field("limits", &self.limits)
             .field("rate_limits", &self.rate_limits)
@@ -374,17 +379,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn http_to_the_emulator_host_is_allowed_only_when_enabled() {
-        let build = |url, allow| Client::builder().api_key("celp_x").base_url(url).allow_emulator_host(allow).build();
-        assert_eq!(build("http://10.0.2.2:8787/", true).unwrap().base_url(), "http://10.0.2.2:8787");
-        for (url, allow) in
-            [("http://10.0.2.2:8787", false), ("http://10.0.2.3", true), ("http://10.0.2.2.example", true)]
-        {
-            assert!(build(url, allow).is_err(), "{url} {allow}");
-        }
-    }
-
-    #[test]
     fn invalid_options_are_refused() {
         let builder = || Client::builder().api_key("celp_secret");
         let refused = |builder: ClientBuilder, word: &str| {
@@ -401,6 +395,8 @@ mod tests {
         refused(builder().proxy("http://user:12/secret@proxy:3128"), "proxy");
         refused(builder().ca_certificates("nothing"), "ca_certificates");
         refused(builder().app_info("a\nb"), "app_info");
+        refused(builder().allow_http_hosts(["api.celper.ai"]), "allow_http_hosts");
+        refused(builder().allow_http_hosts(["sandbox"]).base_url("http://other"), "base_url");
         refused(builder().api_key(""), "CELPER_API_KEY");
         refused(builder().key_provider(ApiKey::new("celp_secret").unwrap()), "either");
     }

@@ -47,8 +47,8 @@ impl ProxyServer {
 
 /// The proxy that the caller names, if it is to be used for this server.
 ///
-/// A loopback server is reached through a proxy on this machine only: no other proxy can connect to it, and the request,
-/// which over `http` has the key in clear, must not leave the machine.
+/// Requests to a loopback server, and those over plain `http`, go through a proxy on this machine only: no other proxy can
+/// reach the former, and the key must not leave the machine in clear.
 pub(crate) fn from_option(text: &str, server: &BaseUrl, names: NameStyle) -> Result<Option<ProxyServer>, Error> {
     let proxy = ProxyServer::parse(text.trim()).ok_or_else(|| {
         Error::invalid_argument(format!(
@@ -57,10 +57,12 @@ pub(crate) fn from_option(text: &str, server: &BaseUrl, names: NameStyle) -> Res
             Argument::Proxy.name(names)
         ))
     })?;
-    Ok(Some(proxy).filter(|proxy| !server.is_loopback() || is_loopback(&proxy.url)))
+    let local_only = server.is_loopback() || server.is_plain();
+    Ok(Some(proxy).filter(|proxy| !local_only || is_loopback(&proxy.url)))
 }
 
-/// The proxy that the environment, or else the operating system, names for this server. Loopback is never proxied.
+/// The proxy that the environment, or else the operating system, names for this server. Loopback and plain `http` are never
+/// proxied, so `HTTP_PROXY` does not apply.
 pub(crate) fn from_environment(server: &BaseUrl, names: NameStyle) -> Result<Option<ProxyServer>, Error> {
     find(server, names, |name| env::var(name).ok())
 }
@@ -77,18 +79,12 @@ fn find(
             (!text.is_empty()).then_some((*name, text))
         })
     };
-    if server.is_loopback() {
+    if server.is_loopback() || server.is_plain() {
         return Ok(None);
     }
     let no_proxy = first(&["NO_PROXY", "no_proxy"]).map(|(_, list)| no_proxy_for(server.url(), &list));
     let Some(no_proxy) = no_proxy.unwrap_or_else(|| Some(String::new())) else { return Ok(None) };
-    let of_scheme: &[&str] = match server.url().scheme() {
-        "https" => &["HTTPS_PROXY", "https_proxy"],
-        // In a CGI program HTTP_PROXY is the client's `Proxy` header.
-        _ if variable("REQUEST_METHOD").is_some() => &["http_proxy"],
-        _ => &["HTTP_PROXY", "http_proxy"],
-    };
-    let found = first(of_scheme).or_else(|| first(&["ALL_PROXY", "all_proxy"]));
+    let found = first(&["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"]);
     let Ok(server_uri) = server.as_str().parse() else { return Ok(None) };
     let Some((name, text)) = found else {
         let system = Matcher::from_system().intercept(&server_uri);
@@ -147,7 +143,7 @@ mod tests {
     use super::*;
 
     fn proxy_for(server: &str, variables: &[(&str, &str)]) -> Result<Option<String>, Error> {
-        let server = BaseUrl::parse(server, false, NameStyle::Snake).unwrap();
+        let server = BaseUrl::parse(server, &[], NameStyle::Snake).unwrap();
         let variable = |name: &str| variables.iter().find(|(n, _)| *n == name).map(|(_, value)| (*value).to_owned());
         find(&server, NameStyle::Snake, variable).map(|proxy| proxy.map(|proxy| proxy.address()))
     }
@@ -235,7 +231,7 @@ mod tests {
             for name in ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy"] {
                 assert_eq!(proxy_for(server, &[(name, "http://proxy:1")]).unwrap(), None, "{server}");
             }
-            let server = BaseUrl::parse(server, false, NameStyle::Snake).unwrap();
+            let server = BaseUrl::parse(server, &[], NameStyle::Snake).unwrap();
             let used = |proxy| from_option(proxy, &server, NameStyle::Snake).unwrap().is_some();
             assert!(
                 !used("http://proxy.example:3128") && used("http://127.0.0.1:3128") && used("socks5://127.0.0.1:1")
@@ -244,13 +240,10 @@ mod tests {
     }
 
     #[test]
-    fn a_cgi_programs_proxy_header_is_not_a_proxy() {
-        let server = "http://10.0.2.2";
-        let server = BaseUrl::parse(server, true, NameStyle::Snake).unwrap();
-        let cgi = |name: &str| match name {
-            "HTTP_PROXY" | "REQUEST_METHOD" => Some("http://evil".to_owned()),
-            _ => None,
-        };
-        assert!(find(&server, NameStyle::Snake, cgi).unwrap().is_none());
+    fn plain_http_is_not_proxied() {
+        let hosts = [crate::base_url::HttpHost::parse("sandbox", NameStyle::Snake).unwrap()];
+        let server = BaseUrl::parse("http://sandbox:8787", &hosts, NameStyle::Snake).unwrap();
+        assert!(find(&server, NameStyle::Snake, |_| Some("http://proxy:1".to_owned())).unwrap().is_none());
+        assert!(from_option("http://proxy:1", &server, NameStyle::Snake).unwrap().is_none());
     }
 }

@@ -128,7 +128,7 @@ const LIMITS: Limits =
 impl Engine<SimulatedServer> {
     async fn make<R: FromResponse>(&self, operation: Operation, limits: Limits) -> Result<R, Error> {
         let request = OperationInput::new(operation, "cand_1", "pos_1")
-            .prepare(&BaseUrl::parse("http://localhost", false, NameStyle::Snake).unwrap(), NameStyle::Snake)
+            .prepare(&BaseUrl::parse("http://localhost", &[], NameStyle::Snake).unwrap(), NameStyle::Snake)
             .unwrap();
         self.call(&request, limits).await
     }

@@ -13,12 +13,13 @@ use crate::argument::{Argument, NameStyle};
 use crate::base_url::{BaseUrl, HttpHost};
 use crate::call::{DEFAULT_TIMEOUT, Engine, Limits};
 use crate::client::Client;
+use crate::dns::Resolver;
 use crate::error::Error;
 use crate::key::{ApiKey, KeyProvider};
 use crate::pacing::{self, Pacer, RateLimits};
 use crate::proxy::{self, ProxyServer};
 use crate::tls;
-use crate::transport::HttpTransport;
+use crate::transport::{ConnectStage, HttpTransport};
 use crate::validate::{is_header_safe, not_zero};
 
 const DEFAULT_BASE_URL: &str = "https://api.celper.ai";
@@ -303,11 +304,15 @@ impl ClientConfig {
         };
         let proxy_address = proxy.as_ref().map(ProxyServer::address);
         let tls = tls::client_config(&self.ca_certificates, self.names)?;
+        let connect_timeout = CONNECT_TIMEOUT.min(self.limits.attempt_timeout);
         let (user_agent, configure) = (self.user_agent.clone(), self.configure_http.clone());
         let build_client = move || {
             let mut builder = reqwest::Client::builder()
                 .tls_backend_preconfigured(tls.clone())
                 .user_agent(user_agent.clone())
+                .dns_resolver(Arc::new(Resolver))
+                .connector_layer(ConnectStage)
+                .connect_timeout(connect_timeout)
                 .pool_idle_timeout(POOL_IDLE_TIMEOUT)
                 .no_proxy();
             if let Some(proxy) = &proxy {
@@ -321,6 +326,9 @@ impl ClientConfig {
         Ok(HttpTransport::new(proxy_address, build_client))
     }
 }
+
+/// For name resolution, TCP and TLS handshakes together; a host's addresses share it.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Below the 60 s after which common proxies and load balancers close an idle connection without notice.
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(50);

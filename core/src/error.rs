@@ -36,7 +36,7 @@ pub enum ErrorKind {
     RateLimited,
     /// HTTP 5xx.
     Server,
-    /// No usable response: DNS, refused, reset, TLS.
+    /// No usable response: DNS, refused, reset, TLS, HTTP 408.
     Connection,
     /// The attempt's or the whole call's timeout expired.
     Timeout,
@@ -132,6 +132,8 @@ impl ErrorKind {
             (409, Some("IDEMPOTENCY_CONFLICT")) => ErrorKind::IdempotencyConflict,
             (409, _) => ErrorKind::Conflict,
             (429, _) => ErrorKind::RateLimited,
+            // Sent by load balancers whose client or server was too slow: the request may have been processed.
+            (408, _) => ErrorKind::Connection,
             (400..=499, _) => ErrorKind::InvalidRequest,
             (500..=599, _) => ErrorKind::Server,
             _ => ErrorKind::UnexpectedResponse,
@@ -180,6 +182,8 @@ pub(crate) struct Parts {
     pub(crate) attempts: u32,
     pub(crate) idempotency_key: Option<String>,
     pub(crate) outcome_unknown: bool,
+    /// A retry would fail in the same way.
+    pub(crate) permanent: bool,
     pub(crate) cause: Option<Cause>,
 }
 
@@ -196,6 +200,7 @@ impl Error {
             attempts: 0,
             idempotency_key: None,
             outcome_unknown: false,
+            permanent: false,
             cause: None,
         }))
     }
@@ -255,6 +260,10 @@ impl Error {
     /// call again with the same [`idempotency_key`](Error::idempotency_key).
     pub fn outcome_unknown(&self) -> bool {
         self.0.outcome_unknown
+    }
+
+    pub(crate) fn is_permanent(&self) -> bool {
+        self.0.permanent || !self.kind().is_retried()
     }
 
     /// Sets fields other than kind and message.

@@ -73,12 +73,25 @@ impl ApiKey {
     /// A text with the key redacted, in case the server echoed it. A string too short to be a key is left alone: it would
     /// match any text.
     pub(crate) fn redact<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        let key = self.expose();
-        if key.len() < 8 || text.len() < key.len() || !text.contains(key) {
-            text.into()
-        } else {
-            text.replace(key, "[redacted]").into()
+        let key = self.expose().to_ascii_lowercase();
+        // A server may quote the key without its prefix, or in other case.
+        let secret = key.split_once('_').map(|(_, secret)| secret).filter(|secret| secret.len() >= 16).unwrap_or(&key);
+        let lower = text.to_ascii_lowercase();
+        if secret.len() < 8 || !lower.contains(secret) {
+            return text.into();
         }
+        let prefix = key.strip_suffix(secret).unwrap_or_default();
+        let (mut redacted, mut copied) = (String::with_capacity(text.len()), 0);
+        for (start, found) in lower.match_indices(secret) {
+            // ASCII lower case keeps every byte's position.
+            let before = text.get(copied..start).unwrap_or_default();
+            let kept = lower.get(copied..start).map_or(0, |lower| lower.strip_suffix(prefix).unwrap_or(lower).len());
+            redacted.push_str(before.get(..kept).unwrap_or_default());
+            redacted.push_str("[redacted]");
+            copied = start + found.len();
+        }
+        redacted.push_str(text.get(copied..).unwrap_or_default());
+        redacted.into()
     }
 
     pub(crate) fn expose(&self) -> &str {
@@ -142,6 +155,20 @@ mod tests {
             assert!(!format!("{error} {error:?}").contains("secret"), "{error:?}");
         }
         assert!(ApiKey::new("").unwrap_err().message().contains("CELPER_API_KEY"));
+    }
+
+    #[test]
+    fn the_key_is_redacted_in_any_case_and_without_its_prefix() {
+        let key = ApiKey::new("celp_0123456789abcdef0123456789abcdef").unwrap();
+        for (text, expected) in [
+            ("key celp_0123456789abcdef0123456789abcdef!", "key [redacted]!"),
+            ("KEY CELP_0123456789ABCDEF0123456789ABCDEF", "KEY [redacted]"),
+            ("é 0123456789abcdef0123456789abcdef 0123456789ABCDEF0123456789abcdef", "é [redacted] [redacted]"),
+            ("celp_0123456789abcdef", "celp_0123456789abcdef"),
+        ] {
+            assert_eq!(key.redact(text), expected);
+        }
+        assert_eq!(ApiKey::new("short").unwrap().redact("a short text"), "a short text");
     }
 
     #[test]

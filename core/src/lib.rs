@@ -32,6 +32,8 @@ pub mod bindings;
 mod call;
 mod client;
 mod config;
+mod connect;
+mod dns;
 mod error;
 mod key;
 mod model;

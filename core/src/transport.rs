@@ -12,6 +12,9 @@ use http_body::{Frame, SizeHint};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, Url};
 use tokio::runtime::{self, Handle};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tower_layer::Layer;
+use tower_service::Service;
 
 use crate::error::Cause;
 use crate::key::ApiKey;
@@ -35,25 +38,65 @@ impl PreparedRequest {
     }
 }
 
-/// Whether the server may have received an action's request. Decided once: the request is either sent, or abandoned before
-/// and then never sent.
+/// How far an attempt has got, shared by the call and the layers below reqwest.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct SendState(Arc<AtomicU8>);
+pub(crate) struct SendState(Arc<Progress>);
+
+#[derive(Debug, Default)]
+struct Progress {
+    /// Whether the server may have received an action's request. Decided once: the request is either sent, or abandoned
+    /// before and then never sent.
+    sent: AtomicU8,
+    stage: AtomicU8,
+}
 
 const NOT_SENT: u8 = 0;
 const SENT: u8 = 1;
 const ABANDONED: u8 = 2;
 
+/// What an attempt waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// The response, on a connection of the pool or a new one.
+    Response = 0,
+    /// One of the client's connections to be free.
+    Connection = 1,
+    /// The host's addresses.
+    Resolving = 2,
+    /// The TCP and TLS handshakes.
+    Connecting = 3,
+}
+
+tokio::task_local! {
+    /// The attempt that is being polled: reqwest passes nothing of a request to its resolver and connector.
+    static CURRENT: SendState;
+}
+
 impl SendState {
     /// The request is about to be written; false when it was abandoned before.
     pub(crate) fn mark_sent(&self) -> bool {
-        let before = self.0.compare_exchange(NOT_SENT, SENT, Ordering::AcqRel, Ordering::Acquire);
+        let before = self.0.sent.compare_exchange(NOT_SENT, SENT, Ordering::AcqRel, Ordering::Acquire);
         before.is_ok() || before == Err(SENT)
     }
 
     /// The response is not awaited any more. Returns whether the server may have the request.
     pub(crate) fn abandon(&self) -> bool {
-        self.0.swap(ABANDONED, Ordering::AcqRel) == SENT
+        self.0.sent.swap(ABANDONED, Ordering::AcqRel) == SENT
+    }
+
+    pub(crate) fn enter(&self, stage: Stage) {
+        self.0.stage.store(stage as u8, Ordering::Relaxed);
+    }
+
+    pub(crate) fn stage(&self) -> Stage {
+        let stage = self.0.stage.load(Ordering::Relaxed);
+        let stages = [Stage::Connection, Stage::Resolving, Stage::Connecting];
+        stages.into_iter().find(|known| *known as u8 == stage).unwrap_or(Stage::Response)
+    }
+
+    /// The attempt on whose behalf the caller is polled, if any.
+    pub(crate) fn current() -> Option<SendState> {
+        CURRENT.try_with(Clone::clone).ok()
     }
 }
 
@@ -71,6 +114,8 @@ pub(crate) struct SendError {
     pub(crate) cause: Cause,
     /// Whether there was a connection on which something may have been sent.
     pub(crate) connected: bool,
+    /// Whether the connect timeout expired.
+    pub(crate) timed_out: bool,
 }
 
 /// Why a body was not read to its end.
@@ -97,6 +142,10 @@ pub(crate) trait Transport: Send + Sync + 'static {
     /// Reads a body of at most `max_length` bytes.
     fn read(&self, body: Self::Body, max_length: usize) -> impl Future<Output = Result<Bytes, BodyError>> + Send;
 
+    /// Closes the idle connections and gives no pooled one to later attempts: after a failure they may be as dead as the one
+    /// that failed.
+    fn discard_connections(&self) {}
+
     /// The proxy that requests go through, for messages.
     fn proxy_address(&self) -> Option<&str> {
         None
@@ -106,29 +155,43 @@ pub(crate) trait Transport: Send + Sync + 'static {
 /// How many runtimes' connection pools are kept.
 const MAX_POOLS: usize = 16;
 
+/// How many connections a client uses at a time; more calls wait for one. Most processes may open 1,024 files.
+const MAX_CONNECTIONS: usize = 256;
+
 type BuildClient = dyn Fn() -> reqwest::Result<reqwest::Client> + Send + Sync;
 
 /// Sends attempts over the network.
 pub(crate) struct HttpTransport {
     build_client: Box<BuildClient>,
     proxy_address: Option<String>,
+    connections: Arc<Semaphore>,
     /// A connection is served by a task of the runtime that made it, and stands still when that runtime does. So each
     /// runtime has a client, and with it a pool, of its own; the one unused for longest is dropped when there are too many.
     clients: Mutex<Vec<(runtime::Id, reqwest::Client)>>,
 }
 
+/// A response's body, and the use of its connection until it is read or dropped.
+pub(crate) struct HttpBody {
+    response: reqwest::Response,
+    _connection: OwnedSemaphorePermit,
+}
+
 impl HttpTransport {
-    /// `build_client` is called once for each runtime.
+    /// `build_client` is called once for each pool.
     pub(crate) fn new(
         proxy_address: Option<String>,
         build_client: impl Fn() -> reqwest::Result<reqwest::Client> + Send + Sync + 'static,
     ) -> Self {
-        HttpTransport { build_client: Box::new(build_client), proxy_address, clients: Mutex::default() }
+        HttpTransport {
+            build_client: Box::new(build_client),
+            proxy_address,
+            connections: Arc::new(Semaphore::new(MAX_CONNECTIONS)),
+            clients: Mutex::default(),
+        }
     }
 
     fn client(&self) -> Result<reqwest::Client, SendError> {
-        let not_connected = |cause: Cause| SendError { cause, connected: false };
-        let id = Handle::try_current().map_err(|error| not_connected(error.into()))?.id();
+        let id = Handle::try_current().map_err(|error| SendError::not_connected(error.into()))?.id();
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         // Nearly always the last one used is the one in use.
         if let Some((last, client)) = clients.last()
@@ -139,7 +202,7 @@ impl HttpTransport {
         let known = clients.iter().position(|(other, _)| *other == id).map(|position| clients.remove(position));
         let client = match known {
             Some((_, client)) => client,
-            None => (self.build_client)().map_err(|error| not_connected(error.without_url().into()))?,
+            None => (self.build_client)().map_err(|error| SendError::not_connected(error.without_url().into()))?,
         };
         if clients.len() == MAX_POOLS {
             clients.remove(0);
@@ -149,15 +212,25 @@ impl HttpTransport {
     }
 }
 
+impl SendError {
+    fn not_connected(cause: Cause) -> Self {
+        SendError { cause, connected: false, timed_out: false }
+    }
+}
+
 impl Transport for HttpTransport {
-    type Body = reqwest::Response;
+    type Body = HttpBody;
 
     async fn send(
         &self,
         request: &PreparedRequest,
         key: &ApiKey,
         state: &SendState,
-    ) -> Result<ResponseHead<reqwest::Response>, SendError> {
+    ) -> Result<ResponseHead<HttpBody>, SendError> {
+        state.enter(Stage::Connection);
+        let connection = Arc::clone(&self.connections).acquire_owned().await;
+        let connection = connection.map_err(|error| SendError::not_connected(error.into()))?;
+        state.enter(Stage::Response);
         let method = if request.action.is_some() { Method::POST } else { Method::GET };
         let mut message = reqwest::Request::new(method, request.url.clone());
         message.headers_mut().insert(API_KEY, key.header());
@@ -167,16 +240,20 @@ impl Transport for HttpTransport {
             let body = TrackedBody { bytes: Some(body.clone()), state: state.clone() };
             *message.body_mut() = Some(reqwest::Body::wrap(body));
         }
-        // The URL in reqwest's own errors would put ids into messages and logs.
-        let mut response = self.client()?.execute(message).await.map_err(|error| {
-            let connected = !error.is_connect() && !error.is_builder();
-            SendError { cause: error.without_url().into(), connected }
+        let response = CURRENT.scope(state.clone(), self.client()?.execute(message)).await;
+        let mut response = response.map_err(|error| SendError {
+            connected: !error.is_connect() && !error.is_builder(),
+            timed_out: error.is_timeout(),
+            // The URL in reqwest's own errors would put ids into messages and logs.
+            cause: error.without_url().into(),
         })?;
         let headers = std::mem::take(response.headers_mut());
-        Ok(ResponseHead { status: response.status().as_u16(), headers, body: response })
+        let status = response.status().as_u16();
+        Ok(ResponseHead { status, headers, body: HttpBody { response, _connection: connection } })
     }
 
-    async fn read(&self, mut response: reqwest::Response, max_length: usize) -> Result<Bytes, BodyError> {
+    async fn read(&self, body: HttpBody, max_length: usize) -> Result<Bytes, BodyError> {
+        let HttpBody { mut response, _connection } = body;
         let announced = response.content_length().map_or(0, |length| usize::try_from(length).unwrap_or(usize::MAX));
         if announced > max_length {
             return Err(BodyError::TooLarge);
@@ -200,8 +277,60 @@ impl Transport for HttpTransport {
         Err(BodyError::TooLarge)
     }
 
+    fn discard_connections(&self) {
+        let Ok(handle) = Handle::try_current() else { return };
+        let discarded: Vec<_> = {
+            let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+            clients.extract_if(.., |(runtime, _)| *runtime == handle.id()).collect()
+        };
+        // Without the lock: dropping a pool closes its connections.
+        drop(discarded);
+    }
+
     fn proxy_address(&self) -> Option<&str> {
         self.proxy_address.as_deref()
+    }
+}
+
+/// Notes in the attempt's state when its connection is being made.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ConnectStage;
+
+#[derive(Clone, Debug)]
+pub(crate) struct ConnectStageService<S>(S);
+
+impl<S> Layer<S> for ConnectStage {
+    type Service = ConnectStageService<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        ConnectStageService(inner)
+    }
+}
+
+impl<S, R> Service<R> for ConnectStageService<S>
+where
+    S: Service<R>,
+    S::Future: Send + 'static,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<S::Response, S::Error>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.0.poll_ready(context)
+    }
+
+    fn call(&mut self, request: R) -> Self::Future {
+        let state = SendState::current();
+        state.iter().for_each(|state| state.enter(Stage::Connecting));
+        let connecting = self.0.call(request);
+        Box::pin(async move {
+            let connected = connecting.await;
+            if connected.is_ok() {
+                state.iter().for_each(|state| state.enter(Stage::Response));
+            }
+            connected
+        })
     }
 }
 

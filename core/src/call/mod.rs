@@ -3,8 +3,6 @@
 #[cfg(test)]
 mod tests;
 
-use std::error::Error as StdError;
-use std::iter;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -12,13 +10,14 @@ use bytes::Bytes;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::argument::{Argument, NameStyle};
+use crate::connect;
 use crate::error::{Cause, Error, ErrorKind};
 use crate::key::{ApiKey, KeyProvider};
 use crate::operation::Operation;
 use crate::pacing::{DeadlineExceeded, Pacer, Permit, Ticket};
-use crate::response::{FromResponse, ResponseMeta, parse_error_body, parse_success};
+use crate::response::{FromResponse, ResponseMeta, is_truncated, parse_error_body, parse_success};
 use crate::retry::{FailedAttempt, may_have_acted, wait_before_retry};
-use crate::transport::{BodyError, PreparedRequest, ResponseHead, SendState, Transport};
+use crate::transport::{BodyError, PreparedRequest, ResponseHead, SendError, SendState, Stage, Transport};
 
 /// The largest response body that is read.
 pub(crate) const MAX_BODY_LENGTH: usize = 1024 * 1024;
@@ -28,6 +27,9 @@ pub(crate) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// No attempt starts with less time left than this, or than half the call's timeout: its response could hardly be received.
 const MIN_ATTEMPT_TIME: Duration = Duration::from_secs(1);
+
+/// How long the body of an error response is waited for: the status already says what happened.
+const ERROR_BODY_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Replaces a timeout beyond the clock's range.
 const FOREVER: Duration = Duration::from_secs(60 * 60 * 24 * 365 * 30);
@@ -116,7 +118,7 @@ impl<T: Transport> Call<'_, T> {
                 Err(error) => error,
             };
             let failed = FailedAttempt {
-                kind: error.kind(),
+                permanent: error.is_permanent(),
                 attempts: self.attempts,
                 retry_after: error.retry_after(),
                 time_left: self.last_start().saturating_duration_since(Instant::now()),
@@ -178,9 +180,10 @@ impl<T: Transport> Call<'_, T> {
                     permit.iter_mut().for_each(Permit::mark_not_sent);
                 }
                 let error = match failed {
-                    Ok(Err(error)) => self.connection_error("no response from the server", error.cause),
-                    _ => self.timeout_error(deadline),
+                    Ok(Err(error)) => self.send_error(error),
+                    _ => self.timeout_error(deadline, state.stage()),
                 };
+                self.engine.transport.discard_connections();
                 self.log_failed_attempt(started, &error);
                 return Err(error);
             }
@@ -211,15 +214,21 @@ impl<T: Transport> Call<'_, T> {
         if let Some(pacer) = &self.engine.pacer {
             pacer.apply_response(self.operation().category(), status, &meta);
         }
-        let body = timeout_at(deadline, self.engine.transport.read(body, MAX_BODY_LENGTH)).await;
-        if (200..=299).contains(&status) {
+        let is_success = (200..=299).contains(&status);
+        let body_deadline = if is_success { deadline } else { after(Instant::now(), ERROR_BODY_TIMEOUT).min(deadline) };
+        let body = timeout_at(body_deadline, self.engine.transport.read(body, MAX_BODY_LENGTH)).await;
+        if status == 408 || !matches!(body, Ok(Ok(_))) {
+            self.engine.transport.discard_connections();
+        }
+        if is_success {
             let error = match body {
+                Ok(Ok(body)) if meta.close_delimited && !body.is_empty() && is_truncated(&body) => self.cut_short(None),
                 Ok(Ok(body)) => return Ok(SuccessResponse { status, meta, body, key }),
                 Ok(Err(BodyError::TooLarge)) => {
                     Error::new(ErrorKind::UnexpectedResponse, "the response is larger than 1 MiB")
                 }
-                Ok(Err(BodyError::Incomplete(cause))) => self.connection_error("the response was cut short", cause),
-                Err(_) => self.timeout_error(deadline),
+                Ok(Err(BodyError::Incomplete(cause))) => self.cut_short(Some(cause)),
+                Err(_) => self.timeout_error(deadline, Stage::Response),
             };
             self.note_lost_response(status);
             return Err(error.with(|parts| {
@@ -231,7 +240,7 @@ impl<T: Transport> Call<'_, T> {
         self.note_lost_response(status);
         let details = body.ok().and_then(Result::ok).map(|body| parse_error_body(&body, &key)).unwrap_or_default();
         let kind = ErrorKind::from_response(status, details.code.as_deref());
-        let message = details.message.unwrap_or_else(|| self.default_message(status));
+        let message = details.message.unwrap_or_else(|| self.default_message(status, meta.content_encoding.as_deref()));
         Err(Error::new(kind, message).with(|parts| {
             parts.status = Some(status);
             parts.code = details.code;
@@ -259,23 +268,38 @@ impl<T: Transport> Call<'_, T> {
         self.outcome_unknown |= may_have_acted(status) && self.operation().is_action();
     }
 
-    fn timeout_error(&self, deadline: Instant) -> Error {
+    fn timeout_error(&self, deadline: Instant, stage: Stage) -> Error {
         let (limit, argument) = if deadline >= self.deadline {
             (self.timeout(), Argument::Timeout)
         } else {
             (self.limits.attempt_timeout, Argument::AttemptTimeout)
         };
         let (seconds, name) = (limit.as_secs_f64(), argument.name(self.engine.names));
-        Error::new(ErrorKind::Timeout, format!("no complete response within {seconds} s ({name})"))
+        let host = self.host();
+        let what = match stage {
+            Stage::Response => format!("no complete response from {host}"),
+            Stage::Connection => format!("no free connection to {host}: too many calls at a time"),
+            Stage::Resolving => format!("could not resolve {host}"),
+            Stage::Connecting => format!("could not connect to {host} (TCP or TLS handshake)"),
+        };
+        Error::new(ErrorKind::Timeout, format!("{what} within {seconds} s ({name})"))
     }
 
-    /// Names the root of the chain of causes: the operating system's or the TLS library's error.
-    fn connection_error(&self, what: &str, cause: Cause) -> Error {
-        let chain = iter::successors(Some(&*cause as &(dyn StdError + 'static)), |&error| error.source());
-        let root = chain.last().map(ToString::to_string).unwrap_or_default();
+    /// The error of an attempt without a response.
+    fn send_error(&self, error: SendError) -> Error {
         let proxy = self.engine.transport.proxy_address();
-        let proxy = proxy.map(|address| format!(" through the proxy at {address}")).unwrap_or_default();
-        Error::new(ErrorKind::Connection, format!("{what}{proxy}: {root}")).with(|parts| parts.cause = Some(cause))
+        let failure = connect::describe(&error, &self.host(), proxy, self.engine.names);
+        Error::new(ErrorKind::Connection, failure.message).with(|parts| {
+            parts.permanent = failure.permanent;
+            parts.cause = Some(error.cause);
+        })
+    }
+
+    /// The server's host, with a port that is not the default one.
+    fn host(&self) -> String {
+        let url = &self.request.url;
+        let host = url.host_str().unwrap_or_default();
+        url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
     }
 
     fn pacing_error(&self, exceeded: DeadlineExceeded) -> Error {
@@ -284,6 +308,11 @@ impl<T: Transport> Call<'_, T> {
             "{exceeded} within the {name} of {timeout} s; pass a longer {name}, or none to wait as long as it takes"
         );
         Error::new(ErrorKind::RateLimited, message).with(|parts| parts.retry_after = Some(exceeded.retry_after))
+    }
+
+    fn cut_short(&self, cause: Option<Cause>) -> Error {
+        let message = format!("the response from {} was cut short", self.host());
+        Error::new(ErrorKind::Connection, message).with(|parts| parts.cause = cause)
     }
 
     fn parse<R: FromResponse>(&mut self, response: SuccessResponse) -> Result<R, Error> {
@@ -304,15 +333,21 @@ impl<T: Transport> Call<'_, T> {
     }
 
     /// The message for a response without one.
-    fn default_message(&self, status: u16) -> String {
+    fn default_message(&self, status: u16, content_encoding: Option<&str>) -> String {
         match status {
+            408 => "the server or a load balancer closed the request: 408 Request Timeout".to_owned(),
             300..=399 => format!("the server responded with a redirect ({status}); redirects are never followed"),
             403 => format!(
                 "the server denied access; {} needs the scope {}",
                 self.operation().name(),
                 self.operation().scope()
             ),
-            _ => format!("the server responded with status {status} and no message"),
+            _ => match content_encoding {
+                Some(encoding) => format!(
+                    "the server responded with status {status} and a body in Content-Encoding {encoding}, which was not requested"
+                ),
+                None => format!("the server responded with status {status} and no message"),
+            },
         }
     }
 

@@ -1,6 +1,7 @@
 //! Calls to a simulated server on a paused clock: what is sent when, and what the caller gets.
 
 use std::collections::VecDeque;
+use std::error::Error as _;
 use std::sync::Mutex;
 
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
@@ -85,8 +86,10 @@ impl Transport for SimulatedServer {
             }
             Behavior::StallsBody(status) => head(status, vec![], SimulatedBody::Endless),
             Behavior::ExceedsLimit(status) => head(status, vec![], SimulatedBody::TooLarge),
-            Behavior::Refuses => Err(SendError { cause: "connection refused".into(), connected: false }),
-            Behavior::Resets => Err(SendError { cause: "connection reset".into(), connected: true }),
+            Behavior::Refuses => {
+                Err(SendError { cause: "connection refused".into(), connected: false, timed_out: false })
+            }
+            Behavior::Resets => Err(SendError { cause: "connection reset".into(), connected: true, timed_out: false }),
             Behavior::Hangs => std::future::pending().await,
         }
     }
@@ -192,7 +195,7 @@ async fn retries_end_after_max_retries() {
 
 #[tokio::test(start_paused = true)]
 async fn a_failure_that_is_not_transient_is_not_retried() {
-    for status in [300, 307, 400, 401, 403, 404, 408, 409, 410, 422] {
+    for status in [300, 307, 400, 401, 403, 404, 409, 410, 422] {
         let engine = engine([responds(status, "")]);
         let error = engine.reject().await.unwrap_err();
         assert_eq!((error.status(), error.attempts(), error.outcome_unknown()), (Some(status), 1, false));
@@ -260,6 +263,7 @@ async fn the_outcome_is_unknown_when_the_action_may_have_happened() {
         (responds(200, r#"{"success":false,"error":"E"}"#), ErrorKind::UnexpectedResponse, true),
         (responds(204, ""), ErrorKind::UnexpectedResponse, true),
         (responds(500, ""), ErrorKind::Server, true),
+        (responds(408, ""), ErrorKind::Connection, true),
         (responds_retry_after(429, "9999"), ErrorKind::RateLimited, false),
         (responds(409, r#"{"error":"INVALID_STATUS"}"#), ErrorKind::InvalidStatus, false),
         (responds(302, ""), ErrorKind::UnexpectedResponse, false),
@@ -486,4 +490,54 @@ async fn no_attempt_starts_with_less_than_a_second_left() {
     assert!(error.message().contains("timeout of 10.99 s") && engine.now() == 0.0, "{error}");
     call(11_010).await.unwrap();
     assert_eq!(engine.received().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_body_of_an_error_is_waited_for_two_seconds() {
+    let engine = engine([
+        Behavior::StallsBody(409),
+        Behavior::StallsBody(503),
+        Behavior::StallsBody(503),
+        Behavior::StallsBody(503),
+    ]);
+    assert_eq!(engine.reject().await.unwrap_err().kind(), ErrorKind::Conflict);
+    assert_eq!(engine.now(), 2.0);
+    assert_eq!(engine.reject().await.unwrap_err().kind(), ErrorKind::Server);
+    assert_eq!(engine.times(), [0.0, 2.0, 4.5, 7.5]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn retry_after_zero_waits_a_tenth_of_a_second() {
+    let engine = engine([responds_retry_after(429, "0"), responds(200, STATE)]);
+    engine.status().await.unwrap();
+    assert!(engine.times()[1] >= 0.1, "{:?}", engine.times());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_long_retry_after_fails_its_call_and_holds_the_others_for_a_window_only() {
+    let mut engine = engine([responds_retry_after(429, "86400"), responds(200, DECIDED)]);
+    engine.pacer = Some(Arc::new(Pacer::new(RateLimits::default())));
+    assert_eq!(engine.reject().await.unwrap_err().retry_after(), Some(SECOND * 86_400));
+    engine.reject().await.unwrap();
+    assert_eq!(engine.times(), [0.0, 61.0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_close_delimited_response_that_ends_early_is_retried() {
+    let truncated = r#"{"success":true,"data":{"status":"reje"#;
+    let engine = engine([responds(200, truncated), responds(200, DECIDED)]);
+    engine.reject().await.unwrap();
+    let length = vec![("content-length", truncated.len().to_string())];
+    let engine = self::engine([Behavior::Responds(Duration::ZERO, 200, length, truncated)]);
+    assert_eq!(engine.reject().await.unwrap_err().kind(), ErrorKind::UnexpectedResponse);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_encoding_that_was_not_requested_is_named() {
+    for status in [409, 200] {
+        let gzip = vec![("content-encoding", "gzip".to_owned())];
+        let engine = engine([Behavior::Responds(Duration::ZERO, status, gzip, "\u{1f}")]);
+        let error = engine.reject().await.unwrap_err();
+        assert!(error.message().contains("gzip"), "{error}");
+    }
 }

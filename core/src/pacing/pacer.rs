@@ -138,8 +138,9 @@ impl Pacer {
         state.earliest(category, ticket, now)
     }
 
-    /// Holds a category when a response says that the service has no room in it: for as long as the response asks, and for
-    /// at most a window where it names a time of day, as no sliding window stays full for longer.
+    /// Holds a category when a response says that the service has no room in it: for as long as the response asks, but for
+    /// at most a window and a second: no sliding window stays full for longer, and one response (of a firewall, say) must not
+    /// stop every call for a day.
     pub(crate) fn apply_response(&self, category: Category, status: u16, meta: &ResponseMeta) {
         let rejected = status == 429;
         let used_up = meta.rate_limit.as_ref().is_some_and(|limit| limit.remaining == Some(0));
@@ -156,9 +157,8 @@ impl Pacer {
         if !rejected && (!lane.window.has_room() || !total.has_room()) {
             return;
         }
-        let reset_in = meta.reset_in.map(|wait| wait.min(limits.window + Duration::from_secs(1)));
-        let wait = if rejected { meta.retry_after.or(reset_in) } else { reset_in };
-        let until = wait.and_then(|wait| now.checked_add(wait));
+        let wait = if rejected { meta.retry_after.or(meta.reset_in) } else { meta.reset_in };
+        let until = wait.and_then(|wait| now.checked_add(wait.min(limits.window + Duration::from_secs(1))));
         if until > lane.held_until {
             lane.held_until = until;
             // Some waiters may now be certain to miss their deadlines.

@@ -9,7 +9,7 @@ use std::ops::RangeInclusive;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use reqwest::header::HeaderMap;
-use serde::de::{self, DeserializeOwned};
+use serde::de::{self, DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use time::OffsetDateTime;
@@ -28,6 +28,10 @@ pub(crate) struct ResponseMeta {
     pub(crate) retry_after: Option<Duration>,
     /// The time to `X-RateLimit-Reset`, on the server's own clock.
     pub(crate) reset_in: Option<Duration>,
+    /// A `Content-Encoding`, none of which is ever requested.
+    pub(crate) content_encoding: Option<String>,
+    /// Only the end of the connection ends the body.
+    pub(crate) close_delimited: bool,
 }
 
 /// The beginning of the year 1 and the end of the year 9999 as Unix time. Several languages cannot hold other times.
@@ -37,7 +41,8 @@ impl ResponseMeta {
     /// `now` replaces the server's clock where the response has no `Date`; `key` is redacted.
     pub(crate) fn parse(headers: &HeaderMap, now: SystemTime, key: &ApiKey) -> Self {
         let [mut id, mut limit, mut remaining, mut reset, mut retry_after, mut date] = [None; 6];
-        // One pass over the few headers costs less than six lookups.
+        let [mut length, mut transfer_encoding, mut content_encoding] = [None; 3];
+        // One pass over the few headers costs less than nine lookups.
         for (name, value) in headers {
             let found = match name.as_str() {
                 "x-request-id" => &mut id,
@@ -46,6 +51,9 @@ impl ResponseMeta {
                 "x-ratelimit-reset" => &mut reset,
                 "retry-after" => &mut retry_after,
                 "date" => &mut date,
+                "content-length" => &mut length,
+                "transfer-encoding" => &mut transfer_encoding,
+                "content-encoding" => &mut content_encoding,
                 _ => continue,
             };
             // The first of repeated headers counts.
@@ -66,6 +74,10 @@ impl ResponseMeta {
             retry_after: retry_after.and_then(|value| parse_retry_after(value, date)),
             reset_in: rate_limit.reset_at.map(|at| at.duration_since(date).unwrap_or_default()),
             rate_limit: any.then_some(rate_limit),
+            content_encoding: content_encoding
+                .filter(|encoding| !encoding.eq_ignore_ascii_case("identity"))
+                .map(|encoding| sanitize(encoding, 40, key)),
+            close_delimited: length.is_none() && transfer_encoding.is_none(),
         }
     }
 }
@@ -130,6 +142,11 @@ struct Envelope<'a, D> {
     data: Option<D>,
 }
 
+/// Whether a body is the beginning of JSON text that does not end.
+pub(crate) fn is_truncated(body: &[u8]) -> bool {
+    serde_json::from_slice::<IgnoredAny>(body).is_err_and(|error| error.is_eof())
+}
+
 /// Parses the body of a 2xx response.
 pub(crate) fn parse_success<T: FromResponse>(body: &[u8], meta: &ResponseMeta, key: &ApiKey) -> Result<T, Error> {
     // Nearly every response is as documented and is parsed in one pass; a second pass finds out what is wrong with another.
@@ -159,6 +176,8 @@ fn id_of(in_body: Option<&LenientString<'_>>, meta: &ResponseMeta, key: &ApiKey)
 enum ParseError {
     #[error("the response is not the documented JSON: {0}")]
     NotJson(String),
+    #[error("the response has the Content-Encoding {0}, which was not requested")]
+    Encoded(String),
     #[error("the response has no `success` field")]
     NoSuccess,
     #[error("the response has a 2xx status and `success: false`: {0}")]
@@ -185,8 +204,11 @@ fn parse_envelope<'a>(
     meta: &ResponseMeta,
     key: &ApiKey,
 ) -> Result<(&'a RawValue, Option<String>), Error> {
-    let envelope: Envelope<'_, &RawValue> = serde_json::from_slice(body)
-        .map_err(|error| ParseError::NotJson(reason(&error, key)).into_error(meta.request_id.clone()))?;
+    let envelope: Envelope<'_, &RawValue> = serde_json::from_slice(body).map_err(|error| {
+        let encoding = meta.content_encoding.clone();
+        let error = encoding.map_or_else(|| ParseError::NotJson(reason(&error, key)), ParseError::Encoded);
+        error.into_error(meta.request_id.clone())
+    })?;
     let request_id = id_of(envelope.request_id.as_ref(), meta, key);
     match (envelope.success, envelope.data) {
         (Some(true), Some(data)) => Ok((data, request_id)),
@@ -221,8 +243,12 @@ pub(crate) fn parse_error_body(body: &[u8], key: &ApiKey) -> ErrorBody {
         #[serde(borrow)]
         request_id: Option<LenientString<'a>>,
     }
+    // A proxy may rewrite the body in Latin-1, with a BOM or with raw line breaks in its strings; JSON allows none of them,
+    // and white space outside of strings does not matter.
+    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+    let body = String::from_utf8_lossy(body).replace(|c: char| c.is_ascii_control(), " ");
     let text = |field: Option<LenientString<'_>>, most| field.and_then(|text| text.text(most, key));
-    match serde_json::from_slice::<Envelope<'_>>(body) {
+    match serde_json::from_str::<Envelope<'_>>(&body) {
         Ok(envelope) => ErrorBody {
             code: text(envelope.error, 100),
             message: text(envelope.message, 1_000),

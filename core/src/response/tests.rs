@@ -98,6 +98,14 @@ fn an_error_body_is_parsed_as_far_as_possible() {
     );
     let error = parse_error_body(br#"{"error":{"code":1},"message":["a"],"requestId":null}"#, &key());
     assert!(error.code.is_none() && error.message.is_none() && error.request_id.is_none());
+    for body in [
+        &b"\xef\xbb\xbf{\"error\":\"E\",\"message\":\"m\"}"[..],
+        b"{\"error\":\"E\",\"message\":\"caf\xe9\"}",
+        b"{\"error\":\"E\",\r\n\"message\":\"two\nlines\"}",
+    ] {
+        let error = parse_error_body(body, &key());
+        assert!(error.code.as_deref() == Some("E") && error.message.is_some(), "{body:?}");
+    }
     let long = format!(r#"{{"message":"{}"}}"#, "é".repeat(5_000));
     assert_eq!(parse_error_body(long.as_bytes(), &key()).message.unwrap().chars().count(), 1_001);
 }

@@ -1,4 +1,4 @@
-//! The main job, end to end over real HTTP: one candidate is selected, another rejected, and a refused action is caught.
+//! The main job, end to end over real HTTP: one candidate is selected, another rejected, and a refused action is handled.
 //!
 //! `cargo run -p celper --example demo` runs it; `make demo` does the same through Python. The service is the sandbox,
 //! started here on a free port.
@@ -16,11 +16,11 @@ const POSITION: JobPositionId<&str> = JobPositionId("pos_backend");
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn StdError>> {
     let sandbox = Sandbox::start(Options::default()).await?;
-    let stage = Stage { url: format!("{}/_sandbox", sandbox.base_url()), http: plain_http()? };
-    println!("A sandbox answers at {}.\n", sandbox.base_url());
+    let control = Control { url: format!("{}/_sandbox", sandbox.base_url()), http: plain_http()? };
+    println!("The sandbox listens at {}.\n", sandbox.base_url());
     for (id, status) in [("cand_ada", "new"), ("cand_bob", "interviewed"), ("cand_eve", "new")] {
         let candidate = json!({"candidateId": id, "jobPositionId": POSITION.0, "status": status, "analysisViewed": status != "new"});
-        stage.post("candidates", &candidate).await?;
+        control.post("candidates", &candidate).await?;
     }
 
     let client = Client::builder().api_key(sandbox.api_key()).base_url(sandbox.base_url()).build()?;
@@ -30,14 +30,14 @@ async fn main() -> Result<(), Box<dyn StdError>> {
     println!("  status    {}", state.status);
     let invitation = client.invite_candidate("cand_ada", POSITION).email_subject("Your interview with us").await?;
     println!("  invited   session {}, e-mail {}", invitation.session_id, invitation.email_delivery);
-    stage.interviewed("cand_ada", 91).await?;
+    control.interviewed("cand_ada", 91).await?;
     let state = client.get_candidate_status("cand_ada", POSITION).await?;
     println!("  status    {}, score {}", state.status, state.interview_score.unwrap_or_default());
     let decision = client.select_candidate("cand_ada", POSITION).await?;
     println!("  decision  {}", decision.status);
 
-    println!("\nBob is rejected; the first answer is lost on the way, and the retry does not reject him twice:");
-    stage.post("faults", &json!({"candidateId": "cand_bob", "kind": "close", "act": "before"})).await?;
+    println!("\nBob is rejected; the first response is lost, and the retry does not reject him twice:");
+    control.post("faults", &json!({"candidateId": "cand_bob", "kind": "close", "act": "before"})).await?;
     let decision = client.reject_candidate("cand_bob", POSITION).await?;
     println!("  decision  {}", decision.status);
 
@@ -48,27 +48,27 @@ async fn main() -> Result<(), Box<dyn StdError>> {
         Ok(_) => return Err("the sandbox selected a candidate who had no interview".into()),
     }
 
-    println!("\nWhat the sandbox saw:");
-    for request in stage.requests().await? {
+    println!("\nRequests that the sandbox received:");
+    for request in control.requests().await? {
         let field = |name: &str| request.get(name).cloned().unwrap_or_default();
         let text = |name: &str| field(name).as_str().unwrap_or_default().to_owned();
         let outcome = match (field("answered").as_u64(), field("replayed").as_bool()) {
-            (Some(status), Some(true)) => format!("{status}, the first answer again"),
+            (Some(status), Some(true)) => format!("{status}, replayed response"),
             (Some(status), _) => status.to_string(),
-            (None, _) => "answer lost".to_owned(),
+            (None, _) => "response lost".to_owned(),
         };
         println!("  {:4} {:70} {outcome}", text("method"), text("target"));
     }
     Ok(())
 }
 
-/// Sets the stage through the sandbox's control endpoints.
-struct Stage {
+/// A client for the sandbox's control endpoints.
+struct Control {
     url: String,
     http: reqwest::Client,
 }
 
-impl Stage {
+impl Control {
     async fn post(&self, what: &str, body: &Value) -> Result<(), Box<dyn StdError>> {
         self.send(reqwest::Method::POST, what, body).await
     }
@@ -93,7 +93,7 @@ impl Stage {
     }
 }
 
-/// reqwest is built without a TLS provider here, and wants a configuration even where there is no TLS.
+/// reqwest is built without a TLS provider here and needs a configuration even without TLS.
 fn plain_http() -> Result<reqwest::Client, Box<dyn StdError>> {
     let provider = rustls::crypto::ring::default_provider().into();
     let tls = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;

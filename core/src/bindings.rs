@@ -1,6 +1,6 @@
-//! What every language binding needs beside the client: a runtime that survives a fork, and guards at the border.
+//! Shared by the language bindings: a process-wide runtime that survives a fork, and conversions at the FFI boundary.
 //!
-//! Not for Rust programs, which have a runtime of their own; behind the feature `bindings`.
+//! Not for Rust programs, which have their own runtime; behind the feature `bindings`.
 
 use std::any::Any;
 use std::future::{Future, poll_fn};
@@ -12,63 +12,62 @@ use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle, Runtime};
 
+pub use crate::argument::{Argument, NameStyle};
 use crate::client::Client;
 use crate::error::{Error, ErrorKind};
 use crate::operation::Operation;
 use crate::process::PerProcess;
 use crate::request::{OperationInput, OperationOutput};
 
-/// Never shut down: its threads end with the process, and keep none alive.
+/// Never shut down: its threads end with the process and do not keep it alive.
 static RUNTIME: PerProcess<ManuallyDrop<Runtime>> = PerProcess::empty();
 
-/// The one runtime of this process, started on first use, and started anew in a forked child.
+/// The runtime of this process, started on first use, and once more in a forked child.
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Connection`] when the system gives no thread.
+/// [`ErrorKind::Connection`] when the network thread cannot be started.
 pub fn runtime() -> Result<Handle, Error> {
-    // One worker: it only moves bytes between sockets and calls, some microseconds for each.
+    // One worker is enough: it only moves bytes between sockets and calls, some microseconds for each.
     let start = || Builder::new_multi_thread().worker_threads(1).thread_name("celper").enable_all().build();
-    let runtime = RUNTIME.get_or_make(|| start().map(ManuallyDrop::new)).map_err(|error| {
-        Error::new(ErrorKind::Connection, format!("the system gives no thread for the network: {error}"))
+    let runtime = RUNTIME.get_or_init(|| start().map(ManuallyDrop::new)).map_err(|error| {
+        Error::new(ErrorKind::Connection, format!("could not start the network thread: {error}"))
             .with(|parts| parts.cause = Some(error.into()))
     })?;
     Ok(runtime.handle().clone())
 }
 
-/// [`Client::send`] for a host whose process must not end with a panic: it becomes an error.
+/// [`Client::send`] for a host process that must not end with a panic: a panic becomes an error.
 ///
 /// Spawn it on [`runtime`]; dropping or aborting it cancels the call.
 ///
 /// # Errors
 ///
-/// The call's own, or [`ErrorKind::UnexpectedResponse`] for a panic.
+/// The call's own, or [`ErrorKind::Internal`] for a panic.
 pub async fn send(client: Client, input: OperationInput) -> Result<OperationOutput, Error> {
-    guarded(client.send(&input)).await.unwrap_or_else(|panic| {
-        let error = of_panic(Some(input.operation), &*panic);
-        Err(unfinished(error, input.operation, input.idempotency_key))
-    })
+    catch_panic(client.send(&input))
+        .await
+        .unwrap_or_else(|panic| Err(interrupted(panic_error(&*panic), input.operation, input.idempotency_key)))
 }
 
-/// A panic as an error, of a call or, without an operation, of a client.
-pub fn of_panic(operation: Option<Operation>, panic: &(dyn Any + Send)) -> Error {
-    let message = format!("internal error in the SDK, please report it: {}", text_of(panic));
-    Error::new(ErrorKind::UnexpectedResponse, message).with(|parts| parts.operation = operation)
+/// A panic as an error.
+pub fn panic_error(panic: &(dyn Any + Send)) -> Error {
+    let message = format!("internal error in the SDK: {}; please report it", panic_message(panic));
+    Error::new(ErrorKind::Internal, message)
 }
 
-/// Of a call that nobody finishes: an action may have taken place.
-fn unfinished(error: Error, operation: Operation, idempotency_key: Option<String>) -> Error {
+/// The error of a call that ended in the middle: an action may have taken place.
+fn interrupted(error: Error, operation: Operation, idempotency_key: Option<String>) -> Error {
     error.with(|parts| {
-        parts.operation = Some(operation);
+        parts.operation = operation.name();
         parts.idempotency_key = idempotency_key;
         parts.outcome_unknown = operation.is_action();
     })
 }
 
-/// Catches a panic of `call`.
-async fn guarded<T>(call: impl Future<Output = T>) -> Result<T, Box<dyn Any + Send>> {
+async fn catch_panic<T>(call: impl Future<Output = T>) -> Result<T, Box<dyn Any + Send>> {
     let mut call = pin!(call);
-    // The future is not polled again after a panic, so that what it left half done is never looked at.
+    // The future is not polled again after a panic, so its inconsistent state is never used.
     poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| call.as_mut().poll(context))) {
         Ok(poll) => poll.map(Ok),
         Err(panic) => Poll::Ready(Err(panic)),
@@ -76,30 +75,31 @@ async fn guarded<T>(call: impl Future<Output = T>) -> Result<T, Box<dyn Any + Se
     .await
 }
 
-fn text_of(panic: &(dyn Any + Send)) -> &str {
+fn panic_message(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
 }
 
-/// The failure of a call for one of its arguments, which a language's layer cannot pass on.
-pub fn refused_call(input: &OperationInput, error: Error) -> Error {
-    input.refused(error)
+/// The error of a call with an argument that the binding cannot convert.
+pub fn rejected_call(input: &OperationInput, error: Error) -> Error {
+    input.rejected(error)
 }
 
-/// The failure of a call in the middle of which its process was forked, in the child: the call goes on in the parent.
-pub fn lost_in_fork(operation: Operation, idempotency_key: Option<String>) -> Error {
-    let message = "the process was forked in the middle of the call, which only the parent can finish";
-    unfinished(Error::new(ErrorKind::Connection, message), operation, idempotency_key)
+/// The error, in the child process, of a call during which the process was forked: it continues in the parent.
+pub fn forked_call(operation: Operation, idempotency_key: Option<String>) -> Error {
+    let message = "the process was forked during the call, which continues in the parent process only";
+    interrupted(Error::new(ErrorKind::Connection, message), operation, idempotency_key)
 }
 
 /// A duration from a host language's seconds.
 ///
 /// # Errors
 ///
-/// [`ErrorKind::InvalidArgument`], naming the option, when it is not a number, not longer than 0 or beyond all clocks.
-pub fn seconds(name: &str, value: f64) -> Result<Duration, Error> {
+/// [`ErrorKind::InvalidArgument`] when it is not a number greater than 0, or does not fit a clock.
+pub fn seconds(argument: Argument, names: NameStyle, value: f64) -> Result<Duration, Error> {
     let duration = if value > 0.0 { Duration::try_from_secs_f64(value).ok() } else { None };
     duration.filter(|duration| !duration.is_zero()).ok_or_else(|| {
+        let name = argument.name(names);
         Error::invalid_argument(format!("{name} must be a number of seconds greater than 0, not {value}"))
     })
 }
@@ -109,14 +109,14 @@ mod tests {
     use super::*;
     use crate::{KeyFuture, KeyProvider};
 
-    /// A key provider is foreign code that runs inside a call.
+    /// A key provider is the caller's code that runs inside a call.
     struct Panics;
 
     impl KeyProvider for Panics {
         fn api_key(&self) -> KeyFuture<'_> {
             Box::pin(async {
                 tokio::task::yield_now().await;
-                panic!("the world is not as expected")
+                panic!("unexpected state")
             })
         }
     }
@@ -129,23 +129,30 @@ mod tests {
             runtime().unwrap().block_on(send(client.clone(), input)).unwrap_err()
         };
         let error = call(Operation::Invite);
-        assert!(error.message().contains("the world is not as expected") && error.outcome_unknown(), "{error}");
-        assert_eq!(error.operation(), "invite");
+        assert!(error.message().contains("unexpected state") && error.outcome_unknown(), "{error}");
+        assert_eq!((error.operation(), error.kind()), ("invite", ErrorKind::Internal));
+        assert!(error.message().ends_with("please report it"), "{error}");
         assert!(!call(Operation::Status).outcome_unknown());
     }
 
     #[test]
-    fn there_is_one_runtime() {
+    fn concurrent_threads_get_one_runtime() {
         let threads: Vec<_> = (0..8).map(|_| std::thread::spawn(|| runtime().unwrap().id())).collect();
         let ids: Vec<_> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
         assert!(ids.iter().all(|id| *id == runtime().unwrap().id()), "{ids:?}");
     }
 
     #[test]
-    fn seconds_that_are_no_time_are_refused() {
-        assert_eq!(seconds("timeout", 0.25).unwrap(), Duration::from_millis(250));
+    fn invalid_seconds_are_refused() {
+        assert_eq!(seconds(Argument::Timeout, NameStyle::Snake, 0.25).unwrap(), Duration::from_millis(250));
         for value in [0.0, -1.0, f64::NAN, f64::INFINITY, 1e300, 1e-300] {
-            assert!(seconds("timeout", value).unwrap_err().message().starts_with("timeout "), "{value}");
+            assert!(
+                seconds(Argument::AttemptTimeout, NameStyle::Camel, value)
+                    .unwrap_err()
+                    .message()
+                    .starts_with("attemptTimeout "),
+                "{value}"
+            );
         }
     }
 }

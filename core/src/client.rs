@@ -1,18 +1,18 @@
-//! The client: four operations over one engine.
+//! The client and its methods.
 
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::answer::FromAnswer;
 use crate::call::{Engine, Limits};
-use crate::config::{ClientBuilder, Recipe};
+use crate::config::{ClientBuilder, ClientConfig};
 use crate::error::Error;
 use crate::model::{CandidateState, Decision, Invitation};
 use crate::operation::Operation;
 use crate::process::PerProcess;
 use crate::request::{JobPositionId, OperationInput, OperationOutput, Request};
-use crate::transport::Http;
+use crate::response::FromResponse;
+use crate::transport::HttpTransport;
 
 /// A client of the Celper AI Candidate Actions API.
 ///
@@ -26,19 +26,19 @@ use crate::transport::Http;
 /// # Ok(()) }
 /// ```
 ///
-/// Cloning is cheap, and clones share connections. Calls can be made from any number of tasks, on any tokio runtime
-/// with its time and I/O drivers enabled, and not always the same one: each runtime has connections of its own.
+/// Clones are cheap and share connections. Calls can be made from any number of tasks and on any tokio runtime with time
+/// and I/O drivers enabled; each runtime has its own connections.
 ///
-/// Calls wait for the rate limit in order. A call that was begun and is then neither polled nor dropped (a future put aside
-/// in a loop over `select!`) keeps its place and its slot.
+/// Calls wait for the rate limit in order. A call that was started and is then neither polled nor dropped (a future kept
+/// across iterations of a `select!` loop) keeps its place in the queue and its slot.
 #[derive(Clone)]
 pub struct Client {
     shared: Arc<Shared>,
 }
 
 struct Shared {
-    recipe: Recipe,
-    engine: PerProcess<Engine<Http>>,
+    config: ClientConfig,
+    engine: PerProcess<Engine<HttpTransport>>,
     closed: AtomicBool,
 }
 
@@ -47,34 +47,33 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) when the key cannot travel in a header.
+    /// [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) when the key is not a valid header value.
     pub fn new(api_key: impl Into<String>) -> Result<Self, Error> {
         Client::builder().api_key(api_key).build()
     }
 
-    /// A client with the environment's `CELPER_API_KEY` and, where set, `CELPER_BASE_URL`.
+    /// A client with `CELPER_API_KEY` and, where set, `CELPER_BASE_URL` from the environment.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) when there is no key or one of the two cannot be
-    /// used.
+    /// [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) when there is no key or one of the two is not valid.
     pub fn from_env() -> Result<Self, Error> {
         Client::builder().build()
     }
 
-    /// Sets a client up with other than the default options.
+    /// A client with other than the default options.
     pub fn builder() -> ClientBuilder {
         ClientBuilder::new()
     }
 
-    pub(crate) fn from_recipe(recipe: Recipe) -> Result<Self, Error> {
-        let shared = Shared { recipe, engine: PerProcess::empty(), closed: AtomicBool::new(false) };
-        shared.engine.get_or_make(|| shared.recipe.engine())?;
+    pub(crate) fn from_config(config: ClientConfig) -> Result<Self, Error> {
+        let shared = Shared { config, engine: PerProcess::empty(), closed: AtomicBool::new(false) };
+        shared.engine.get_or_init(|| shared.config.engine())?;
         Ok(Client { shared: Arc::new(shared) })
     }
 
-    fn engine(&self) -> Result<Arc<Engine<Http>>, Error> {
-        let engine = self.shared.engine.get_or_make(|| self.shared.recipe.engine())?;
+    fn engine(&self) -> Result<Arc<Engine<HttpTransport>>, Error> {
+        let engine = self.shared.engine.get_or_init(|| self.shared.config.engine())?;
         if self.shared.closed.load(Ordering::Acquire) {
             self.shared.engine.clear();
             return Err(Error::invalid_argument("the client is closed; make a new one"));
@@ -144,7 +143,7 @@ impl Client {
         self.request(Operation::Reject, candidate_id, job_position_id)
     }
 
-    fn request<R: FromAnswer>(
+    fn request<R: FromResponse>(
         &self,
         operation: Operation,
         candidate_id: impl Into<String>,
@@ -153,11 +152,11 @@ impl Client {
         Request::new(self.clone(), OperationInput::new(operation, candidate_id, job_position_id))
     }
 
-    /// Carries out a call that is given as data.
+    /// Makes a call that is given as data.
     ///
     /// # Errors
     ///
-    /// Whatever the operation's own method fails with.
+    /// Those of the operation's own method.
     pub async fn send(&self, input: &OperationInput) -> Result<OperationOutput, Error> {
         match input.operation {
             Operation::Status => self.execute(input).await.map(OperationOutput::CandidateState),
@@ -166,43 +165,42 @@ impl Client {
         }
     }
 
-    pub(crate) async fn execute<R: FromAnswer>(&self, input: &OperationInput) -> Result<R, Error> {
-        let recipe = &self.shared.recipe;
-        let request = input.prepare(&recipe.base_url)?;
+    pub(crate) async fn execute<R: FromResponse>(&self, input: &OperationInput) -> Result<R, Error> {
+        let config = &self.shared.config;
+        let request = input.prepare(&config.base_url, config.names)?;
         if tokio::runtime::Handle::try_current().is_err() {
-            return Err(Error::invalid_argument("calls need a tokio runtime; await them inside one")
-                .with(|parts| parts.operation = Some(input.operation)));
+            return Err(input.rejected(Error::invalid_argument("calls need a tokio runtime; await them inside one")));
         }
-        let engine = self.engine().map_err(|error| error.with(|parts| parts.operation = Some(input.operation)))?;
+        let engine = self.engine().map_err(|error| input.rejected(error))?;
         let limits = Limits {
-            timeout: input.timeout.unwrap_or(recipe.limits.timeout),
-            max_retries: input.max_retries.unwrap_or(recipe.limits.max_retries),
-            ..recipe.limits
+            timeout: input.timeout.or(config.limits.timeout),
+            max_retries: input.max_retries.unwrap_or(config.limits.max_retries),
+            ..config.limits
         };
         engine.call(&request, limits).await
     }
 
-    /// Closes the client and its clones: calls under way are finished, their connections and the idle ones are closed, and
-    /// further calls fail with `invalid_argument`. Dropping the last clone does the same.
+    /// Closes the client and its clones: calls in progress finish, then all connections are closed; further calls fail with
+    /// `invalid_argument`. Dropping the last clone does the same.
     pub fn close(&self) {
         self.shared.closed.store(true, Ordering::Release);
         self.shared.engine.clear();
     }
 
-    /// Where the API is.
+    /// The base URL of the API, without a trailing slash.
     pub fn base_url(&self) -> &str {
-        self.shared.recipe.base_url.as_str()
+        self.shared.config.base_url.as_str()
     }
 }
 
-/// Shows where the client points, and never its key.
+/// Shows the base URL and the limits, never the key.
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client")
             .field("base_url", &self.base_url())
-            .field("timeout", &self.shared.recipe.limits.timeout)
-            .field("attempt_timeout", &self.shared.recipe.limits.attempt_timeout)
-            .field("max_retries", &self.shared.recipe.limits.max_retries)
+            .field("timeout", &self.shared.config.limits.timeout)
+            .field("attempt_timeout", &self.shared.config.limits.attempt_timeout)
+            .field("max_retries", &self.shared.config.limits.max_retries)
             .finish_non_exhaustive()
     }
 }

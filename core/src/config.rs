@@ -1,29 +1,30 @@
-//! A client's options, checked before a client is made of them.
+//! A client's options, validated before the client is built.
 
 use std::env;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::HeaderValue;
-use hyper_util::client::proxy::matcher::Intercept;
+use reqwest::header::HeaderValue;
 use rustls::pki_types::CertificateDer;
 use zeroize::Zeroizing;
 
-use crate::base_url::BaseUrl;
-use crate::call::{Engine, Limits};
+use crate::argument::{Argument, NameStyle};
+use crate::base_url::{BaseUrl, HttpHost};
+use crate::call::{DEFAULT_TIMEOUT, Engine, Limits};
 use crate::client::Client;
+use crate::dns::Resolver;
 use crate::error::Error;
-use crate::input::is_header_safe;
 use crate::key::{ApiKey, KeyProvider};
 use crate::pacing::{self, Pacer, RateLimits};
-use crate::proxy;
+use crate::proxy::{self, ProxyServer};
 use crate::tls;
-use crate::transport::Http;
+use crate::transport::{ConnectStage, HttpTransport};
+use crate::validate::{is_header_safe, not_zero};
 
 const DEFAULT_BASE_URL: &str = "https://api.celper.ai";
 
-/// Sets up a [`Client`].
+/// Configures a [`Client`].
 ///
 /// ```
 /// use std::time::Duration;
@@ -43,21 +44,26 @@ pub struct ClientBuilder {
     api_key: Option<Zeroizing<String>>,
     key_provider: Option<Arc<dyn KeyProvider>>,
     base_url: Option<String>,
-    emulator_host: bool,
+    allow_http_hosts: Vec<String>,
     limits: Limits,
     rate_limits: Option<RateLimits>,
     proxy: Option<Zeroizing<String>>,
     ca_certificates: Vec<u8>,
     app_info: Option<String>,
+    configure_http: Option<Arc<ConfigureHttp>>,
     language: (String, Option<String>),
+    names: NameStyle,
 }
 
+/// Changes the settings of reqwest's client.
+type ConfigureHttp = dyn Fn(reqwest::ClientBuilder) -> reqwest::ClientBuilder + Send + Sync;
+
 impl ClientBuilder {
-    /// The `timeout` unless another is set: 120 s.
-    pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(120);
-    /// The `attempt_timeout` unless another is set: 30 s.
+    /// What a call without a `timeout` has from the moment on at which the rate limit first lets it through: 120 s.
+    pub const DEFAULT_TIMEOUT: Duration = DEFAULT_TIMEOUT;
+    /// The default of `attempt_timeout`: 30 s.
     pub const DEFAULT_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);
-    /// The `max_retries` unless another number is set: 2.
+    /// The default of `max_retries`: 2.
     pub const DEFAULT_MAX_RETRIES: u32 = 2;
 
     pub(crate) fn new() -> Self {
@@ -65,9 +71,9 @@ impl ClientBuilder {
             api_key: None,
             key_provider: None,
             base_url: None,
-            emulator_host: false,
+            allow_http_hosts: Vec::new(),
             limits: Limits {
-                timeout: Self::DEFAULT_TIMEOUT,
+                timeout: None,
                 attempt_timeout: Self::DEFAULT_ATTEMPT_TIMEOUT,
                 max_retries: Self::DEFAULT_MAX_RETRIES,
             },
@@ -75,122 +81,171 @@ impl ClientBuilder {
             proxy: None,
             ca_certificates: Vec::new(),
             app_info: None,
+            configure_http: None,
             language: ("rust".to_owned(), None),
+            names: NameStyle::Snake,
         }
     }
 
-    /// The API key; without one, and without a provider, the environment variable `CELPER_API_KEY`.
+    /// The API key. Default, when there is no key provider either: the environment variable `CELPER_API_KEY`.
     pub fn api_key(mut self, key: impl Into<String>) -> Self {
         self.api_key = Some(Zeroizing::new(key.into()));
         self
     }
 
-    /// Asks `provider` for the key before each attempt, in place of a fixed key. Such a client's pacing is shared by its
+    /// Gets the key from `provider` before each attempt, instead of a fixed key. Such a client shares its pacing with its
     /// clones only.
     pub fn key_provider(mut self, provider: impl KeyProvider) -> Self {
         self.key_provider = Some(Arc::new(provider));
         self
     }
 
-    /// Where the API is; without it the environment variable `CELPER_BASE_URL`, else `https://api.celper.ai`.
+    /// The base URL of the API. Default: the environment variable `CELPER_BASE_URL`, else `https://api.celper.ai`.
     ///
-    /// A path in front of the API's own (a company's gateway) is kept. `http` is for loopback hosts only.
+    /// A path (a company's gateway) is kept in front of the API's own. `http` is allowed for loopback hosts only.
     pub fn base_url(mut self, url: impl Into<String>) -> Self {
         self.base_url = Some(url.into());
         self
     }
 
-    /// Whether `http` may also go to 10.0.2.2, the address at which an app in the Android emulator finds the machine that
-    /// the emulator runs on. Not unless asked for: elsewhere it is a host like any other, and the key would be readable on
-    /// the way.
-    pub fn allow_emulator_host(mut self, allow: bool) -> Self {
-        self.emulator_host = allow;
+    /// Private hosts that `base_url` may name with plain `http`, for a sandbox in a container network or an emulator's host:
+    /// names without a dot, names under `internal`, `local`, `test`, `lan` or `home.arpa`, and private addresses. Default: none.
+    ///
+    /// Over `http` everyone on the network between can read the API key and the e-mails. Never list a host that you reach with
+    /// a production key.
+    pub fn allow_http_hosts(mut self, hosts: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.allow_http_hosts = hosts.into_iter().map(Into::into).collect();
         self
     }
 
-    /// The time for a whole call, waits and retries included: 120 s.
+    /// The timeout of a whole call, all waits and retries included.
+    ///
+    /// Without it a call waits for the rate limit as long as it takes, and then has 120 s.
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.limits.timeout = timeout;
+        self.limits.timeout = Some(timeout);
         self
     }
 
-    /// The time for one HTTP attempt, connecting included: 30 s.
+    /// The timeout of one HTTP attempt, connecting included. Default: 30 s.
     pub fn attempt_timeout(mut self, timeout: Duration) -> Self {
         self.limits.attempt_timeout = timeout;
         self
     }
 
-    /// How many more attempts may follow a failed one: 2. With 0 a call is exactly one request.
+    /// How many more attempts may follow a failed one. Default: 2. With 0 a call is exactly one request.
     pub fn max_retries(mut self, max_retries: u32) -> Self {
         self.limits.max_retries = max_retries;
         self
     }
 
-    /// The rate windows to keep to, by default the service's documented ones; `None` turns pacing off.
+    /// The rate windows that calls are paced to. Default: the service's documented ones. `None` turns pacing off.
     pub fn rate_limits(mut self, limits: impl Into<Option<RateLimits>>) -> Self {
         self.rate_limits = limits.into();
         self
     }
 
-    /// The proxy for all requests, `http://` or `https://`, with `user:password@` where it asks for that; without it the
-    /// environment's (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`).
+    /// The proxy for all requests: an `http`, `https`, `socks5` or `socks5h` URL, with `user:password@` where it needs them.
+    /// Default: the environment's (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`).
+    ///
+    /// A loopback `base_url` is never reached through the environment's proxy, nor through a proxy on another machine.
     pub fn proxy(mut self, url: impl Into<String>) -> Self {
         self.proxy = Some(Zeroizing::new(url.into()));
         self
     }
 
-    /// Certificates to trust beside the system's: the content of a PEM file.
+    /// Certificates to trust in addition to the system's: the content of a PEM file.
     pub fn ca_certificates(mut self, pem: impl AsRef<[u8]>) -> Self {
         self.ca_certificates = pem.as_ref().to_vec();
         self
     }
 
-    /// What your program is called, `name/version`, appended to the User-Agent.
+    /// The name of your program, `name/version`, appended to the User-Agent.
     pub fn app_info(mut self, app_info: impl Into<String>) -> Self {
         self.app_info = Some(app_info.into());
         self
     }
 
-    /// Which language's binding this client serves, and that language's version, for the User-Agent.
-    #[doc(hidden)]
-    pub fn language(mut self, name: impl Into<String>, version: impl Into<String>) -> Self {
-        self.language = (name.into(), Some(version.into()));
+    /// Changes the settings of the [`reqwest`] client below this one: name resolution, client certificates, local address,
+    /// connector layers.
+    ///
+    /// ```
+    /// use celper::Client;
+    ///
+    /// let client = Client::builder()
+    ///     .api_key("celp_0123456789abcdef0123456789abcdef")
+    ///     .configure_http(|http| http.resolve("api.celper.ai", ([203, 0, 113, 7], 443).into()))
+    ///     .build()?;
+    /// # Ok::<(), celper::Error>(())
+    /// ```
+    ///
+    /// `configure` is called for each connection pool: one per tokio runtime, and again in a forked process. It gets a builder
+    /// with this client's settings and returns it, or one of its own; a `tls_backend_preconfigured` replaces the trusted
+    /// certificates of [`ca_certificates`](ClientBuilder::ca_certificates). Afterwards, whatever it returns, the client turns
+    /// off redirects, the `Referer` header, reqwest's own retries, cookies, decompression and HTTP/2, because retries, the
+    /// secrecy of the key and the reading of responses rely on that.
+    pub fn configure_http(
+        mut self,
+        configure: impl Fn(reqwest::ClientBuilder) -> reqwest::ClientBuilder + Send + Sync + 'static,
+    ) -> Self {
+        self.configure_http = Some(Arc::new(configure));
         self
     }
 
-    /// Makes the client. It connects to nothing yet.
+    /// The language of the binding, its version for the User-Agent, and how it spells arguments in messages.
+    #[cfg(feature = "bindings")]
+    #[doc(hidden)]
+    pub fn language(mut self, name: impl Into<String>, version: impl Into<String>, names: NameStyle) -> Self {
+        self.language = (name.into(), Some(version.into()));
+        self.names = names;
+        self
+    }
+
+    /// Builds the client. It does not connect yet.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) when an option cannot be used or there is no API
-    /// key.
+    /// [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) when an option is not valid or there is no API key.
     pub fn build(self) -> Result<Client, Error> {
-        let from_env = |name| env::var(name).ok().filter(|value| !value.is_empty());
+        let names = self.names;
+        // Files and secret stores often end a value with a line break.
+        let from_env =
+            |name| env::var(name).ok().map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
         let base_url = self.base_url.clone().or_else(|| from_env("CELPER_BASE_URL"));
-        check_limits(self.limits)?;
-        self.rate_limits.as_ref().map_or(Ok(()), RateLimits::check)?;
+        let base_url = base_url.as_deref().unwrap_or(DEFAULT_BASE_URL);
+        let base_url = BaseUrl::parse(base_url, &self.http_hosts()?, names)?;
+        self.limits.timeout.map_or(Ok(()), |timeout| not_zero(Argument::Timeout.name(names), timeout))?;
+        not_zero(Argument::AttemptTimeout.name(names), self.limits.attempt_timeout)?;
+        self.rate_limits.map_or(Ok(()), |limits| limits.validate(names))?;
         let ca_certificates =
-            if self.ca_certificates.is_empty() { Vec::new() } else { tls::parse_pem(&self.ca_certificates)? };
+            if self.ca_certificates.is_empty() { Vec::new() } else { tls::parse_pem(&self.ca_certificates, names)? };
         let key = match (&self.key_provider, &self.api_key) {
             (Some(_), Some(_)) => {
-                return Err(Error::invalid_argument("pass either api_key or a key provider, not both"));
+                let name = Argument::ApiKey.name(names);
+                return Err(Error::invalid_argument(format!("pass either {name} or a key provider, not both")));
             }
             (Some(provider), None) => KeySource::Provider(Arc::clone(provider)),
-            (None, given) => {
-                let text = given.clone().or_else(|| from_env("CELPER_API_KEY").map(Zeroizing::new));
-                KeySource::Fixed(ApiKey::new(text.as_deref().map_or("", String::as_str))?)
-            }
+            (None, Some(key)) => KeySource::Fixed(ApiKey::parse(key.as_str().to_owned(), names)?),
+            (None, None) => KeySource::Fixed(ApiKey::parse(from_env("CELPER_API_KEY").unwrap_or_default(), names)?),
         };
-        let recipe = Recipe {
-            base_url: BaseUrl::check(base_url.as_deref().unwrap_or(DEFAULT_BASE_URL), self.emulator_host)?,
+        let proxy = match self.proxy.as_deref() {
+            Some(url) => Some(proxy::from_option(url, &base_url, names)?),
+            None => None,
+        };
+        Client::from_config(ClientConfig {
+            user_agent: self.user_agent()?,
+            base_url,
             key,
             limits: self.limits,
             rate_limits: self.rate_limits,
-            user_agent: self.user_agent()?,
-            proxy: self.proxy.as_deref().map(|text| proxy::named(text)).transpose()?,
+            proxy,
             ca_certificates,
-        };
-        Client::from_recipe(recipe)
+            configure_http: self.configure_http,
+            names,
+        })
+    }
+
+    fn http_hosts(&self) -> Result<Vec<HttpHost>, Error> {
+        self.allow_http_hosts.iter().map(|host| HttpHost::parse(host, self.names)).collect()
     }
 
     fn user_agent(&self) -> Result<HeaderValue, Error> {
@@ -201,7 +256,10 @@ impl ClientBuilder {
         let app = self.app_info.as_ref().map(|app| format!(" {app}")).unwrap_or_default();
         let usable = self.app_info.as_deref().is_none_or(|app| !app.is_empty() && is_header_safe(app));
         let header = HeaderValue::try_from(format!("{agent}{app}")).ok().filter(|_| usable);
-        header.ok_or_else(|| Error::invalid_argument("app_info must be printable ASCII, such as my-app/1.0"))
+        header.ok_or_else(|| {
+            let name = Argument::AppInfo.name(self.names);
+            Error::invalid_argument(format!("{name} must be printable ASCII, such as my-app/1.0"))
+        })
     }
 }
 
@@ -211,20 +269,22 @@ enum KeySource {
     Provider(Arc<dyn KeyProvider>),
 }
 
-/// Options that were checked, from which an engine can be made: when the client is, and again in a forked child.
-pub(crate) struct Recipe {
+/// Validated options, from which an engine is built: with the client, and again in a forked child.
+pub(crate) struct ClientConfig {
     pub(crate) base_url: BaseUrl,
     pub(crate) limits: Limits,
+    pub(crate) names: NameStyle,
     key: KeySource,
     rate_limits: Option<RateLimits>,
     user_agent: HeaderValue,
-    /// The environment's without one.
-    proxy: Option<Intercept>,
+    /// `None`: the environment's proxy. `Some(None)`: no proxy.
+    proxy: Option<Option<ProxyServer>>,
     ca_certificates: Vec<CertificateDer<'static>>,
+    configure_http: Option<Arc<ConfigureHttp>>,
 }
 
-impl Recipe {
-    pub(crate) fn engine(&self) -> Result<Engine<Http>, Error> {
+impl ClientConfig {
+    pub(crate) fn engine(&self) -> Result<Engine<HttpTransport>, Error> {
         let (key_provider, pacer): (Arc<dyn KeyProvider>, _) = match &self.key {
             KeySource::Fixed(key) => {
                 let pacer = self.rate_limits.map(|limits| pacing::shared(self.base_url.as_str(), key.expose(), limits));
@@ -234,15 +294,70 @@ impl Recipe {
                 (Arc::clone(provider), self.rate_limits.map(|limits| Arc::new(Pacer::new(limits))))
             }
         };
+        Ok(Engine { transport: self.transport()?, key_provider, pacer, random, names: self.names })
+    }
+
+    fn transport(&self) -> Result<HttpTransport, Error> {
         let proxy = match &self.proxy {
-            Some(named) => Some(named.clone()),
-            None => proxy::of_environment(&self.base_url.join("/")?)?,
+            Some(proxy) => proxy.clone(),
+            None => proxy::from_environment(&self.base_url, self.names)?,
         };
-        let tls = tls::client_config(&self.ca_certificates)?;
-        let transport = Http::new(tls, &self.base_url, proxy, self.user_agent.clone());
-        Ok(Engine { transport, key_provider, pacer, random })
+        let proxy_address = proxy.as_ref().map(ProxyServer::address);
+        let tls = tls::client_config(&self.ca_certificates, self.names)?;
+        let connect_timeout = CONNECT_TIMEOUT.min(self.limits.attempt_timeout);
+        let (user_agent, configure) = (self.user_agent.clone(), self.configure_http.clone());
+        let build_client = move || {
+            let mut builder = reqwest::Client::builder()
+                .tls_backend_preconfigured(tls.clone())
+                .user_agent(user_agent.clone())
+                .dns_resolver(Arc::new(Resolver))
+                .connector_layer(ConnectStage)
+                .connect_timeout(connect_timeout)
+                .pool_idle_timeout(POOL_IDLE_TIMEOUT)
+                .no_proxy();
+            if let Some(proxy) = &proxy {
+                builder = builder.proxy(proxy.to_reqwest()?);
+            }
+            if let Some(configure) = &configure {
+                builder = configure(builder);
+            }
+            enforce_http_settings(builder).build()
+        };
+        Ok(HttpTransport::new(proxy_address, build_client))
     }
 }
+
+/// For name resolution, TCP and TLS handshakes together; a host's addresses share it.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Below the 60 s after which common proxies and load balancers close an idle connection without notice.
+const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(50);
+
+/// What retries, the secrecy of the key and the reading of responses rely on, whatever the caller's settings.
+fn enforce_http_settings(builder: reqwest::ClientBuilder) -> reqwest::ClientBuilder {
+    #[allow(unused_imports, reason = "unused when another crate turns reqwest's `cookies` feature on")]
+    use NoCookieStore as _;
+    builder
+        .http1_only()
+        .redirect(reqwest::redirect::Policy::none())
+        .referer(false)
+        .retry(reqwest::retry::never())
+        .cookie_store(false)
+        .no_gzip()
+        .no_brotli()
+        .no_zstd()
+        .no_deflate()
+}
+
+/// Replaces reqwest's method of the same name, which exists only with its feature `cookies`; with it, reqwest's own method
+/// is called.
+trait NoCookieStore: Sized {
+    fn cookie_store(self, _: bool) -> Self {
+        self
+    }
+}
+
+impl NoCookieStore for reqwest::ClientBuilder {}
 
 /// Shows no secret: neither the key nor a proxy's password.
 impl fmt::Debug for ClientBuilder {
@@ -250,11 +365,10 @@ impl fmt::Debug for ClientBuilder {
         f.debug_struct("ClientBuilder")
             .field(
                 "base_url",
-                &self
-                    .base_url
-                    .as_deref()
-                    .map(|url| BaseUrl::check(url, self.emulator_host))
-                    .map(|url| url.map_or_else(|_| "invalid".into(), |url| url.as_str().to_owned())),
+                &self.base_url.as_deref().map(|url| {
+                    let url = self.http_hosts().and_then(|hosts| BaseUrl::parse(url, &hosts, self.names));
+                    url.map_or_else(|_| "invalid".into(), |url| url.as_str().to_owned())
+                }),
             )
             .field("limits", &self.limits)
             .field("rate_limits", &self.rate_limits)
@@ -263,17 +377,7 @@ impl fmt::Debug for ClientBuilder {
     }
 }
 
-fn check_limits(limits: Limits) -> Result<(), Error> {
-    if limits.timeout.is_zero() {
-        return Err(Error::invalid_argument("timeout must be longer than 0"));
-    }
-    if limits.attempt_timeout.is_zero() {
-        return Err(Error::invalid_argument("attempt_timeout must be longer than 0"));
-    }
-    Ok(())
-}
-
-/// From 0 to 1, from the operating system: a forked child must not wait in step with its parent.
+/// From 0 to 1, from the operating system: a forked child must not get the same numbers as its parent.
 fn random() -> f64 {
     getrandom::u32().map_or(0.5, |value| f64::from(value) / f64::from(u32::MAX))
 }
@@ -283,18 +387,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_emulators_host_is_reached_over_http_only_when_asked_for() {
-        let build = |url, allow| Client::builder().api_key("celp_x").base_url(url).allow_emulator_host(allow).build();
-        assert_eq!(build("http://10.0.2.2:8787/", true).unwrap().base_url(), "http://10.0.2.2:8787");
-        for (url, allow) in
-            [("http://10.0.2.2:8787", false), ("http://10.0.2.3", true), ("http://10.0.2.2.example", true)]
-        {
-            assert!(build(url, allow).is_err(), "{url} {allow}");
-        }
-    }
-
-    #[test]
-    fn options_that_cannot_work_are_refused() {
+    fn invalid_options_are_refused() {
         let builder = || Client::builder().api_key("celp_secret");
         let refused = |builder: ClientBuilder, word: &str| {
             let error = builder.build().unwrap_err();
@@ -305,18 +398,21 @@ mod tests {
         refused(builder().attempt_timeout(Duration::ZERO), "attempt_timeout");
         refused(builder().rate_limits(RateLimits { reads: 0, ..RateLimits::default() }), "rate_limits");
         refused(builder().rate_limits(RateLimits { window: Duration::ZERO, ..RateLimits::default() }), "rate_limits");
-        refused(builder().proxy("socks5://user:secret@proxy"), "proxy");
+        refused(builder().proxy("ftp://user:secret@proxy"), "proxy");
         refused(builder().proxy("proxy:3128"), "proxy");
         refused(builder().proxy("http://user:12/secret@proxy:3128"), "proxy");
         refused(builder().ca_certificates("nothing"), "ca_certificates");
         refused(builder().app_info("a\nb"), "app_info");
+        refused(builder().allow_http_hosts(["api.celper.ai"]), "allow_http_hosts");
+        refused(builder().allow_http_hosts(["sandbox"]).base_url("http://other"), "base_url");
         refused(builder().api_key(""), "CELPER_API_KEY");
         refused(builder().key_provider(ApiKey::new("celp_secret").unwrap()), "either");
     }
 
     #[test]
     fn the_user_agent_names_the_binding_and_the_app() {
-        let agent = Client::builder().language("python", "3.11.7").app_info("acme/1").user_agent().unwrap();
+        let agent =
+            Client::builder().language("python", "3.11.7", NameStyle::Snake).app_info("acme/1").user_agent().unwrap();
         let agent = agent.to_str().unwrap();
         assert!(agent.starts_with(concat!("celper-python/", env!("CARGO_PKG_VERSION"), " (")), "{agent}");
         assert!(agent.ends_with("; python 3.11.7) acme/1"), "{agent}");

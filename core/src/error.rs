@@ -1,12 +1,10 @@
-//! The one error type, and the table of its kinds that every language's errors are made from.
+//! The error type, and the table of its kinds from which every language's errors are made.
 
 use std::error::Error as StdError;
 use std::fmt;
 use std::time::Duration;
 
-use crate::operation::Operation;
-
-/// What went wrong, as a stable value to decide on.
+/// What went wrong, as a stable value to match on.
 ///
 /// ```
 /// use celper::ErrorKind;
@@ -20,7 +18,7 @@ pub enum ErrorKind {
     InvalidArgument,
     /// HTTP 400, or another 4xx that has no kind of its own.
     InvalidRequest,
-    /// HTTP 401: the key is missing, unknown, revoked or expired; or a key provider gave none.
+    /// HTTP 401: the key is missing, unknown, revoked or expired; or the key provider failed.
     Authentication,
     /// HTTP 403.
     PermissionDenied,
@@ -34,16 +32,18 @@ pub enum ErrorKind {
     AnalysisNotViewed,
     /// HTTP 409: the idempotency key was used before with another request.
     IdempotencyConflict,
-    /// HTTP 429, or our own pacing cannot fit the call into its timeout.
+    /// HTTP 429, or the client's own pacing cannot fit the call into its timeout.
     RateLimited,
     /// HTTP 5xx.
     Server,
-    /// No usable answer: DNS, refused, reset, TLS.
+    /// No usable response: DNS, refused, reset, TLS, HTTP 408.
     Connection,
-    /// An attempt's time or the whole call's time ran out.
+    /// The attempt's or the whole call's timeout expired.
     Timeout,
-    /// An answer that this API does not give: not JSON, the wrong shape, a redirect, too large.
+    /// A response that the API does not document: not JSON, the wrong shape, a redirect, too large.
     UnexpectedResponse,
+    /// A panic: a fault of the SDK.
+    Internal,
 }
 
 /// One row of the table of error kinds, [`ErrorKind::TABLE`].
@@ -56,11 +56,11 @@ pub struct ErrorKindRow {
     pub name: &'static str,
     /// The name of its class in languages that have exception classes.
     pub class: &'static str,
-    /// The name of the class above it.
+    /// The name of its parent class.
     pub parent: &'static str,
     /// Whether a failed attempt of this kind is tried again, as far as `max_retries` and the timeout allow.
     pub retried: bool,
-    /// What to do about it, for the end of a message; empty where the message says it all.
+    /// What to do about it, for the end of a message; empty where there is nothing to add.
     pub advice: &'static str,
 }
 
@@ -94,7 +94,7 @@ kinds! {
         "Check the candidate id and the job position id, and that they were not swapped.";
     Conflict "conflict" "ConflictError" < "ApiError", final, "";
     InvalidStatus "invalid_status" "InvalidStatusError" < "ConflictError", final,
-        "Read the candidate's status to see where it stands.";
+        "Read the candidate's status to see why.";
     AnalysisNotViewed "analysis_not_viewed" "AnalysisNotViewedError" < "ConflictError", final,
         "Somebody has to view the interview's analysis in Celper before the decision.";
     IdempotencyConflict "idempotency_conflict" "IdempotencyConflictError" < "ConflictError", final,
@@ -104,7 +104,8 @@ kinds! {
     Connection "connection" "ConnectionFailedError" < "TransportError", retried, "";
     Timeout "timeout" "RequestTimeoutError" < "TransportError", retried, "";
     UnexpectedResponse "unexpected_response" "UnexpectedResponseError" < "CelperError", final,
-        "Check that base_url points at the Celper API and not at a proxy's or login page.";
+        "Check that the base URL points at the Celper API and not at a proxy's or login page.";
+    Internal "internal" "InternalError" < "CelperError", final, "";
 }
 
 impl ErrorKind {
@@ -118,10 +119,10 @@ impl ErrorKind {
         self.row().retried
     }
 
-    /// The kind of an answer that is not a success, by its HTTP status and the server's code.
+    /// The kind of a response that is not a success, by its HTTP status and the server's code.
     ///
     /// Anything that is neither 4xx nor 5xx (a redirect, say) is an [`ErrorKind::UnexpectedResponse`].
-    pub fn of_answer(status: u16, code: Option<&str>) -> ErrorKind {
+    pub fn from_response(status: u16, code: Option<&str>) -> ErrorKind {
         match (status, code) {
             (401, _) => ErrorKind::Authentication,
             (403, _) => ErrorKind::PermissionDenied,
@@ -131,6 +132,8 @@ impl ErrorKind {
             (409, Some("IDEMPOTENCY_CONFLICT")) => ErrorKind::IdempotencyConflict,
             (409, _) => ErrorKind::Conflict,
             (429, _) => ErrorKind::RateLimited,
+            // Sent by load balancers whose client or server was too slow: the request may have been processed.
+            (408, _) => ErrorKind::Connection,
             (400..=499, _) => ErrorKind::InvalidRequest,
             (500..=599, _) => ErrorKind::Server,
             _ => ErrorKind::UnexpectedResponse,
@@ -144,7 +147,7 @@ impl fmt::Display for ErrorKind {
     }
 }
 
-/// Why a call did not give a result.
+/// Why a call failed.
 ///
 /// ```
 /// # async fn example(client: celper::Client) -> Result<(), celper::Error> {
@@ -152,23 +155,26 @@ impl fmt::Display for ErrorKind {
 /// match client.select_candidate("cand_xyz789", JobPositionId("pos_abc123")).await {
 ///     Ok(decision) => println!("{}", decision.status),
 ///     Err(error) if error.kind() == ErrorKind::AnalysisNotViewed => println!("view the analysis first"),
-///     Err(error) if error.outcome_unknown() => println!("may have happened, ask for the status: {error}"),
+///     Err(error) if error.outcome_unknown() => println!("may have happened, read the status: {error}"),
 ///     Err(error) => return Err(error),
 /// }
 /// # Ok(()) }
 /// ```
 ///
-/// [`Display`](fmt::Display) gives one readable line, with the server's own words where it gave any. It never contains the
+/// [`Display`](fmt::Display) is one readable line, with the server's own message where there is one. It never contains the
 /// API key.
 pub struct Error(Box<Parts>);
 
 pub(crate) type Cause = Box<dyn StdError + Send + Sync>;
 
+/// The `operation` of an error that belongs to a client and not to a call.
+const CLIENT: &str = "client";
+
 #[derive(Debug)]
 pub(crate) struct Parts {
     kind: ErrorKind,
     message: String,
-    pub(crate) operation: Option<Operation>,
+    pub(crate) operation: &'static str,
     pub(crate) status: Option<u16>,
     pub(crate) code: Option<String>,
     pub(crate) request_id: Option<String>,
@@ -176,6 +182,8 @@ pub(crate) struct Parts {
     pub(crate) attempts: u32,
     pub(crate) idempotency_key: Option<String>,
     pub(crate) outcome_unknown: bool,
+    /// A retry would fail in the same way.
+    pub(crate) permanent: bool,
     pub(crate) cause: Option<Cause>,
 }
 
@@ -184,7 +192,7 @@ impl Error {
         Error(Box::new(Parts {
             kind,
             message: message.into(),
-            operation: None,
+            operation: CLIENT,
             status: None,
             code: None,
             request_id: None,
@@ -192,11 +200,12 @@ impl Error {
             attempts: 0,
             idempotency_key: None,
             outcome_unknown: false,
+            permanent: false,
             cause: None,
         }))
     }
 
-    /// An [`ErrorKind::InvalidArgument`] error, for a layer above the core that finds an argument it cannot pass on.
+    /// An [`ErrorKind::InvalidArgument`] error, for a layer above the core that rejects an argument.
     pub fn invalid_argument(message: impl Into<String>) -> Self {
         Error::new(ErrorKind::InvalidArgument, message)
     }
@@ -206,55 +215,58 @@ impl Error {
         self.0.kind
     }
 
-    /// The server's own description, or ours where the server gave none.
+    /// The server's message, or ours where the server sent none.
     pub fn message(&self) -> &str {
         &self.0.message
     }
 
-    /// The name of the operation that failed: `status`, `invite`, `select` or `reject`; `client` when a client could not
-    /// be made.
+    /// What failed: the operation `status`, `invite`, `select` or `reject`; `client` when a client could not be built.
     pub fn operation(&self) -> &'static str {
-        self.0.operation.map_or("client", Operation::name)
+        self.0.operation
     }
 
-    /// The HTTP status, where there was an answer.
+    /// The HTTP status, where there was a response.
     pub fn status(&self) -> Option<u16> {
         self.0.status
     }
 
-    /// The server's own code, also when it is not a documented one.
+    /// The server's error code, documented or not.
     pub fn code(&self) -> Option<&str> {
         self.0.code.as_deref()
     }
 
-    /// The server's id of the request, to name in a question to its support.
+    /// The server's id of the request, to quote when you contact its support.
     pub fn request_id(&self) -> Option<&str> {
         self.0.request_id.as_deref()
     }
 
-    /// How long to wait before it makes sense to call again: from the server, or from our own pacing.
+    /// How long to wait before calling again makes sense: from the server, or from the client's pacing.
     pub fn retry_after(&self) -> Option<Duration> {
         self.0.retry_after
     }
 
-    /// How many HTTP requests were made for the call.
+    /// How many HTTP requests the call made.
     pub fn attempts(&self) -> u32 {
         self.0.attempts
     }
 
-    /// The idempotency key that the requests of an action carried: call again with it, and the action is not done twice.
+    /// The idempotency key of an action's requests: call again with it, and the action is not performed twice.
     pub fn idempotency_key(&self) -> Option<&str> {
         self.0.idempotency_key.as_deref()
     }
 
-    /// Whether an action may have taken place although this error came of it: no complete answer after the request may
-    /// have gone out, a 2xx that cannot be read, a 5xx, in any of the call's attempts. Read the status, or call again
-    /// with the same [`idempotency_key`](Error::idempotency_key).
+    /// Whether an action may have taken place although the call failed: in one of its attempts the request may have been
+    /// sent and there was no complete response, or a 2xx that cannot be parsed, or a 5xx. Read the candidate's status, or
+    /// call again with the same [`idempotency_key`](Error::idempotency_key).
     pub fn outcome_unknown(&self) -> bool {
         self.0.outcome_unknown
     }
 
-    /// Adds what is known beside kind and message.
+    pub(crate) fn is_permanent(&self) -> bool {
+        self.0.permanent || !self.kind().is_retried()
+    }
+
+    /// Sets fields other than kind and message.
     pub(crate) fn with(mut self, add: impl FnOnce(&mut Parts)) -> Self {
         add(&mut self.0);
         self
@@ -265,23 +277,23 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let parts = &*self.0;
         write!(f, "{}: {}", self.operation(), parts.message.trim_end_matches('.'))?;
-        let mut facts = Vec::new();
+        let mut details = Vec::new();
         match (parts.status, &parts.code) {
-            (Some(status), Some(code)) => facts.push(format!("HTTP {status} {code}")),
-            (Some(status), None) => facts.push(format!("HTTP {status}")),
+            (Some(status), Some(code)) => details.push(format!("HTTP {status} {code}")),
+            (Some(status), None) => details.push(format!("HTTP {status}")),
             (None, _) => {}
         }
-        facts.extend(parts.request_id.as_ref().map(|id| format!("request id {id}")));
+        details.extend(parts.request_id.as_ref().map(|id| format!("request id {id}")));
         if parts.attempts > 1 {
-            facts.push(format!("{} attempts", parts.attempts));
+            details.push(format!("{} attempts", parts.attempts));
         }
         if let Some(wait) = parts.retry_after {
-            facts.push(format!("retry after {} s", wait.as_secs_f64().ceil()));
+            details.push(format!("retry after {} s", wait.as_secs_f64().ceil()));
         }
-        if !facts.is_empty() {
-            write!(f, " ({})", facts.join(", "))?;
+        if !details.is_empty() {
+            write!(f, " ({})", details.join(", "))?;
         }
-        if !facts.is_empty() || !parts.message.ends_with(['!', '?']) {
+        if !details.is_empty() || !parts.message.ends_with(['!', '?']) {
             f.write_str(".")?;
         }
         let advice = parts.kind.row().advice;
@@ -311,13 +323,14 @@ impl StdError for Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::operation::Operation;
 
     #[test]
-    fn an_error_is_one_readable_line() {
+    fn an_error_displays_as_one_line() {
         let bare = Error::invalid_argument("timeout must be longer than 0");
         assert_eq!(bare.to_string(), "client: timeout must be longer than 0.");
         let full = Error::new(ErrorKind::RateLimited, "Too many requests.").with(|parts| {
-            parts.operation = Some(Operation::Select);
+            parts.operation = Operation::Select.name();
             parts.status = Some(429);
             parts.code = Some("RATE_LIMITED".to_owned());
             parts.request_id = Some("r1".to_owned());
@@ -332,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_says_what_to_do() {
+    fn an_error_displays_advice() {
         let conflict = Error::new(ErrorKind::AnalysisNotViewed, "no").with(|parts| {
             parts.attempts = 1;
             parts.status = Some(409);
@@ -343,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_has_a_name_and_a_class_of_its_own() {
+    fn every_kind_has_a_unique_name_and_class() {
         for (nth, row) in ErrorKind::TABLE.iter().enumerate() {
             assert_eq!((row.kind.name(), row.kind.to_string().as_str()), (row.name, row.name));
             let others = &ErrorKind::TABLE[nth + 1..];
@@ -351,6 +364,6 @@ mod tests {
             let known = ["CelperError", "ApiError", "TransportError"].contains(&row.parent);
             assert!(known || ErrorKind::TABLE.iter().any(|other| other.class == row.parent), "{}", row.parent);
         }
-        assert_eq!(ErrorKind::TABLE.len(), 14);
+        assert_eq!(ErrorKind::TABLE.len(), 15);
     }
 }

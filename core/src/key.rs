@@ -1,4 +1,4 @@
-//! API keys: held so that they cannot be printed, and wiped when they are no longer needed.
+//! API keys: never printed, and wiped from memory when they are no longer needed.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -6,15 +6,16 @@ use std::future::{Future, ready};
 use std::pin::Pin;
 
 use bytes::Bytes;
-use http::header::HeaderValue;
+use reqwest::header::HeaderValue;
 use zeroize::Zeroizing;
 
+use crate::argument::{Argument, NameStyle};
 use crate::error::{Cause, Error};
-use crate::input::is_header_safe;
+use crate::validate::is_header_safe;
 
 /// The value of the `X-API-Key` header.
 ///
-/// It has no `Display`, its `Debug` says only `[redacted]`, and its memory is wiped when the last copy is dropped.
+/// It has no `Display`, its `Debug` shows only `[redacted]`, and its memory is wiped when the last copy is dropped.
 ///
 /// ```
 /// let key = celper::ApiKey::new("celp_0123456789abcdef0123456789abcdef")?;
@@ -24,7 +25,7 @@ use crate::input::is_header_safe;
 #[derive(Clone)]
 pub struct ApiKey(HeaderValue);
 
-/// Bytes that are wiped when the last header value made of them is gone.
+/// Bytes that are wiped when the last header value that shares them is dropped.
 struct Wiped(Zeroizing<Vec<u8>>);
 
 impl AsRef<[u8]> for Wiped {
@@ -38,17 +39,22 @@ impl ApiKey {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) when it is empty or could not travel in a header
-    /// unchanged (a line break read along with it from a file is the usual reason). The message does not repeat it.
+    /// [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) when it is empty or not a valid header value; the
+    /// usual reason is a line break read from a file together with the key. The message does not repeat it.
     pub fn new(key: impl Into<String>) -> Result<Self, Error> {
-        let key = Zeroizing::new(key.into());
+        ApiKey::parse(key.into(), NameStyle::default())
+    }
+
+    pub(crate) fn parse(key: String, names: NameStyle) -> Result<Self, Error> {
+        let key = Zeroizing::new(key);
         if key.is_empty() {
-            return Err(Error::invalid_argument("the API key is empty; pass api_key or set CELPER_API_KEY"));
+            let name = Argument::ApiKey.name(names);
+            return Err(Error::invalid_argument(format!("the API key is empty; pass {name} or set CELPER_API_KEY")));
         }
         let refused = || {
             Error::invalid_argument(
-                "the API key has white space around it or characters that a header cannot carry; was a line break read along \
-                 with it?",
+                "the API key has white space around it or characters that are not allowed in a header; remove the line break \
+                 if it was read from a file",
             )
         };
         if !is_header_safe(&key) {
@@ -64,19 +70,32 @@ impl ApiKey {
         self.0.clone()
     }
 
-    /// A text without the key, should the server have echoed it. What is too short to be a key is left: it would be found in
-    /// any text.
+    /// A text with the key redacted, in case the server echoed it. A string too short to be a key is left alone: it would
+    /// match any text.
     pub(crate) fn redact<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        let key = self.expose();
-        if key.len() < 8 || text.len() < key.len() || !text.contains(key) {
-            text.into()
-        } else {
-            text.replace(key, "[redacted]").into()
+        let key = self.expose().to_ascii_lowercase();
+        // A server may quote the key without its prefix, or in other case.
+        let secret = key.split_once('_').map(|(_, secret)| secret).filter(|secret| secret.len() >= 16).unwrap_or(&key);
+        let lower = text.to_ascii_lowercase();
+        if secret.len() < 8 || !lower.contains(secret) {
+            return text.into();
         }
+        let prefix = key.strip_suffix(secret).unwrap_or_default();
+        let (mut redacted, mut copied) = (String::with_capacity(text.len()), 0);
+        for (start, found) in lower.match_indices(secret) {
+            // ASCII lower case keeps every byte's position.
+            let before = text.get(copied..start).unwrap_or_default();
+            let kept = lower.get(copied..start).map_or(0, |lower| lower.strip_suffix(prefix).unwrap_or(lower).len());
+            redacted.push_str(before.get(..kept).unwrap_or_default());
+            redacted.push_str("[redacted]");
+            copied = start + found.len();
+        }
+        redacted.push_str(text.get(copied..).unwrap_or_default());
+        redacted.into()
     }
 
     pub(crate) fn expose(&self) -> &str {
-        // Only header-safe ASCII gets in.
+        // `new` accepts only header-safe ASCII.
         self.0.to_str().unwrap_or_default()
     }
 }
@@ -87,11 +106,11 @@ impl fmt::Debug for ApiKey {
     }
 }
 
-/// What [`KeyProvider::api_key`] gives.
+/// The future that [`KeyProvider::api_key`] returns.
 pub type KeyFuture<'a> = Pin<Box<dyn Future<Output = Result<ApiKey, Cause>> + Send + 'a>>;
 
-/// Gives the `X-API-Key` header's value for each attempt, for callers that must not hold a fixed key: an app that asks its
-/// own backend for a short-lived credential, or a server whose keys are rotated.
+/// Provides the `X-API-Key` header's value for each attempt, for callers without a fixed key: an app that gets a
+/// short-lived credential from its own backend, or a server whose keys are rotated.
 ///
 /// ```
 /// use celper::{ApiKey, Client, KeyFuture, KeyProvider};
@@ -109,16 +128,16 @@ pub type KeyFuture<'a> = Pin<Box<dyn Future<Output = Result<ApiKey, Cause>> + Se
 /// # Ok::<(), celper::Error>(())
 /// ```
 ///
-/// It is asked before every attempt, within the call's timeout; cache the credential as long as it is good. When it fails
+/// It is called before every attempt, within the call's timeout; cache the credential as long as it is valid. When it fails
 /// before the first attempt, nothing is sent and the call fails with
 /// [`ErrorKind::Authentication`](crate::ErrorKind::Authentication) and the provider's error as its source; when it fails
-/// before a retry, the call fails with what made the retry necessary.
+/// before a retry, the call fails with the error that made the retry necessary.
 pub trait KeyProvider: Send + Sync + 'static {
-    /// The key to send with the attempt that is about to be made.
+    /// The key for the next attempt.
     fn api_key(&self) -> KeyFuture<'_>;
 }
 
-/// A fixed key is the simplest provider.
+/// A fixed key.
 impl KeyProvider for ApiKey {
     fn api_key(&self) -> KeyFuture<'_> {
         Box::pin(ready(Ok(self.clone())))
@@ -130,12 +149,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_that_a_header_would_change_is_refused_without_being_repeated() {
+    fn a_key_that_is_not_a_valid_header_value_is_refused_without_being_repeated() {
         for key in ["celp_secret\n", " celp_secret", "celp_sécret", "celp_secret\0"] {
             let error = ApiKey::new(key).unwrap_err();
             assert!(!format!("{error} {error:?}").contains("secret"), "{error:?}");
         }
         assert!(ApiKey::new("").unwrap_err().message().contains("CELPER_API_KEY"));
+    }
+
+    #[test]
+    fn the_key_is_redacted_in_any_case_and_without_its_prefix() {
+        let key = ApiKey::new("celp_0123456789abcdef0123456789abcdef").unwrap();
+        for (text, expected) in [
+            ("key celp_0123456789abcdef0123456789abcdef!", "key [redacted]!"),
+            ("KEY CELP_0123456789ABCDEF0123456789ABCDEF", "KEY [redacted]"),
+            ("é 0123456789abcdef0123456789abcdef 0123456789ABCDEF0123456789abcdef", "é [redacted] [redacted]"),
+            ("celp_0123456789abcdef", "celp_0123456789abcdef"),
+        ] {
+            assert_eq!(key.redact(text), expected);
+        }
+        assert_eq!(ApiKey::new("short").unwrap().redact("a short text"), "a short text");
     }
 
     #[test]

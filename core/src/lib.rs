@@ -12,21 +12,20 @@
 //! # Ok(()) }
 //! ```
 //!
-//! What it takes care of:
-//! - **Retries**: connection failures, timeouts, 429 and 5xx are tried again, twice by default, within the call's
-//!   [`timeout`](ClientBuilder::timeout). Nothing else is.
-//! - **Idempotency**: every action carries an idempotency key that is made once per call and is the same in all of its
+//! - **Retries**: connection failures, timeouts, 429 and 5xx are retried, twice by default, within the call's
+//!   [`timeout`](ClientBuilder::timeout); nothing else is.
+//! - **Idempotency**: every action has an idempotency key that is generated once per call and is the same in all of its
 //!   attempts, so nobody is invited twice.
 //! - **Rate limits**: calls are paced to the service's documented [windows](RateLimits), in order, shared by all clients of
 //!   the same key in the process.
 //! - **Errors**: one [`Error`] with a stable [`kind`](Error::kind); for actions it says whether the
 //!   [outcome is unknown](Error::outcome_unknown).
-//! - **Secrets**: the API key is in no `Debug`, log or error, goes to no other host, and is wiped from memory.
+//! - **Secrets**: the API key is in no `Debug`, log or error, is sent to no other host, and is wiped from memory.
 //!
 //! Dropping a call's future drops its request on the wire. Logs are [`tracing`] events with the target `celper`.
 #![forbid(unsafe_code)]
 
-mod answer;
+mod argument;
 mod base_url;
 #[cfg(feature = "bindings")]
 pub mod bindings;
@@ -34,8 +33,8 @@ mod call;
 mod client;
 mod config;
 mod connect;
+mod dns;
 mod error;
-mod input;
 mod key;
 mod model;
 mod operation;
@@ -43,11 +42,15 @@ mod pacing;
 mod process;
 mod proxy;
 mod request;
+mod response;
 mod retry;
 mod tls;
 mod transport;
+mod validate;
 
-pub use answer::{FromAction, FromAnswer};
+/// The HTTP client that [`ClientBuilder::configure_http`] configures.
+pub use reqwest;
+
 pub use client::Client;
 pub use config::ClientBuilder;
 pub use error::{Error, ErrorKind, ErrorKindRow};

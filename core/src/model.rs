@@ -1,13 +1,13 @@
-//! What the operations give back.
+//! The results of the operations.
 
 use std::fmt;
 use std::time::SystemTime;
 
 use serde::Deserialize;
 
-use crate::answer::iso_8601;
+use crate::response::iso_8601;
 
-/// Where a candidate stands in one job position's process.
+/// A candidate's status in the process of one job position.
 ///
 /// The set is open: a status that this version does not know comes through unchanged as [`CandidateStatus::Unknown`].
 ///
@@ -88,7 +88,7 @@ impl fmt::Display for CandidateStatus {
     }
 }
 
-/// What the server said of its rate limit in one answer: the tightest of the windows that the request counted in.
+/// The rate-limit headers of one response: the tightest of the windows that the request counted in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RateLimit {
@@ -96,7 +96,7 @@ pub struct RateLimit {
     pub limit: Option<u64>,
     /// Requests left in the window (`X-RateLimit-Remaining`).
     pub remaining: Option<u64>,
-    /// When there is room again, on the server's clock (`X-RateLimit-Reset`).
+    /// When the window has room again, on the server's clock (`X-RateLimit-Reset`).
     pub reset_at: Option<SystemTime>,
 }
 
@@ -105,9 +105,9 @@ pub struct RateLimit {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct CandidateState {
-    /// Where the candidate stands.
+    /// The candidate's status.
     pub status: CandidateStatus,
-    /// Whether somebody has viewed the interview's analysis; a decision needs that.
+    /// Whether somebody has viewed the interview's analysis; select and reject need that.
     pub analysis_viewed: bool,
     /// The interview's score; `None` before there is one.
     pub interview_score: Option<f64>,
@@ -119,7 +119,7 @@ pub struct CandidateState {
     pub rate_limit: Option<RateLimit>,
 }
 
-/// An invitation that went out, from [`invite_candidate`](crate::Client::invite_candidate).
+/// An invitation, from [`invite_candidate`](crate::Client::invite_candidate).
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -128,7 +128,7 @@ pub struct Invitation {
     pub invited: bool,
     /// The interview session's id.
     pub session_id: String,
-    /// How the e-mail stands: `pending` when it is queued.
+    /// The delivery state of the e-mail: `pending` when it is queued.
     pub email_delivery: String,
     /// When the interview session closes: 7 days after the invitation.
     #[serde(deserialize_with = "iso_8601")]
@@ -141,7 +141,7 @@ pub struct Invitation {
     pub rate_limit: Option<RateLimit>,
 }
 
-/// A decision that was taken, from [`select_candidate`](crate::Client::select_candidate) and
+/// A decision, from [`select_candidate`](crate::Client::select_candidate) and
 /// [`reject_candidate`](crate::Client::reject_candidate).
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -1,6 +1,6 @@
-//! The four operations as data: what each is called, where it goes, and which rate window it counts in.
+//! The four HTTP operations as data: name, path, scope and rate window.
 
-/// One of the four Candidate Actions.
+/// One of the four Candidate Actions: one HTTP request.
 ///
 /// ```
 /// use celper::Operation;
@@ -20,7 +20,7 @@ pub enum Operation {
     Reject,
 }
 
-/// The rate windows of the service that a request can count in, beside the one for all requests together.
+/// The rate windows of the service that a request counts in, besides the one for all requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Category {
     Reads,
@@ -31,7 +31,12 @@ impl Operation {
     /// Every operation, in the order of the API's own page.
     pub const ALL: [Operation; 4] = [Operation::Status, Operation::Invite, Operation::Select, Operation::Reject];
 
-    /// The API's own name of the operation, the same in every language: `status`, `invite`, `select` or `reject`. It is
+    /// The operation with this [`name`](Operation::name).
+    pub fn from_name(name: &str) -> Option<Self> {
+        Operation::ALL.into_iter().find(|operation| operation.name() == name)
+    }
+
+    /// The API's name of the operation, the same in every language: `status`, `invite`, `select` or `reject`. It is
     /// also the last segment of the request's path.
     pub fn name(self) -> &'static str {
         match self {
@@ -42,7 +47,7 @@ impl Operation {
         }
     }
 
-    /// The method of [`Client`](crate::Client) that carries the operation out.
+    /// The method of [`Client`](crate::Client) that performs the operation.
     pub fn method_name(self) -> &'static str {
         match self {
             Operation::Status => "get_candidate_status",

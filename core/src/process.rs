@@ -1,4 +1,4 @@
-//! Values that belong to one process, and are made anew in a forked child.
+//! Values that belong to one process; a forked child creates its own.
 
 use std::mem;
 use std::process;
@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
 
-/// Holds one value per process. A forked child has a copy of its parent's memory but none of its threads, and locks that
-/// one of them may have held at that moment: so the parent's value is neither used nor dropped there, and there is no lock
-/// here either.
-pub(crate) struct PerProcess<T>(ArcSwapOption<Made<T>>);
+/// Holds one value per process. A forked child has a copy of its parent's memory but none of its threads, and a lock that
+/// another thread held at that moment stays locked: so the child neither uses nor drops the parent's value, and there is
+/// no lock here.
+pub(crate) struct PerProcess<T>(ArcSwapOption<Owned<T>>);
 
-struct Made<T> {
+struct Owned<T> {
     pid: u32,
     value: Arc<T>,
 }
@@ -21,17 +21,17 @@ impl<T> PerProcess<T> {
         PerProcess(ArcSwapOption::const_empty())
     }
 
-    /// This process's value; `make` is called when there is none yet. Of several threads that make one at once, all get
-    /// the same.
-    pub(crate) fn get_or_make<E>(&self, make: impl FnOnce() -> Result<T, E>) -> Result<Arc<T>, E> {
+    /// This process's value; `init` is called when there is none yet. Threads that call this at the same time all get the
+    /// same value.
+    pub(crate) fn get_or_init<E>(&self, init: impl FnOnce() -> Result<T, E>) -> Result<Arc<T>, E> {
         let pid = process::id();
-        let own = |made: &Option<Arc<Made<T>>>| {
-            made.as_ref().filter(|made| made.pid == pid).map(|made| Arc::clone(&made.value))
+        let own = |owned: &Option<Arc<Owned<T>>>| {
+            owned.as_ref().filter(|owned| owned.pid == pid).map(|owned| Arc::clone(&owned.value))
         };
         if let Some(value) = own(&self.0.load()) {
             return Ok(value);
         }
-        let fresh = Arc::new(Made { pid, value: Arc::new(make()?) });
+        let fresh = Arc::new(Owned { pid, value: Arc::new(init()?) });
         loop {
             let current = self.0.load_full();
             if let Some(value) = own(&current) {
@@ -46,10 +46,10 @@ impl<T> PerProcess<T> {
         }
     }
 
-    /// Lets go of this process's value.
+    /// Drops this process's value.
     pub(crate) fn clear(&self) {
         let current = self.0.swap(None);
-        if current.as_ref().is_some_and(|made| made.pid != process::id()) {
+        if current.as_ref().is_some_and(|owned| owned.pid != process::id()) {
             mem::forget(current);
         }
     }
@@ -60,22 +60,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_value_is_made_once_until_it_is_cleared() {
+    fn a_value_is_initialized_once_until_it_is_cleared() {
         let cell = PerProcess::empty();
-        let get = |value| cell.get_or_make(|| Ok::<_, ()>(value)).unwrap();
+        let get = |value| cell.get_or_init(|| Ok::<_, ()>(value)).unwrap();
         assert_eq!((*get(1), *get(2)), (1, 1));
         cell.clear();
         assert_eq!(*get(3), 3);
-        assert_eq!(PerProcess::<u8>::empty().get_or_make(|| Err("no")), Err("no"));
+        assert_eq!(PerProcess::<u8>::empty().get_or_init(|| Err("no")), Err("no"));
     }
 
     #[test]
-    fn what_another_process_made_is_neither_used_nor_dropped() {
+    fn another_process_value_is_neither_used_nor_dropped() {
         let parents = Arc::new(1);
-        let cell = PerProcess(ArcSwapOption::from_pointee(Made { pid: 0, value: Arc::clone(&parents) }));
-        assert_eq!(*cell.get_or_make(|| Ok::<_, ()>(2)).unwrap(), 2);
+        let cell = PerProcess(ArcSwapOption::from_pointee(Owned { pid: 0, value: Arc::clone(&parents) }));
+        assert_eq!(*cell.get_or_init(|| Ok::<_, ()>(2)).unwrap(), 2);
         assert_eq!(Arc::strong_count(&parents), 2);
-        let cell = PerProcess(ArcSwapOption::from_pointee(Made { pid: 0, value: Arc::clone(&parents) }));
+        let cell = PerProcess(ArcSwapOption::from_pointee(Owned { pid: 0, value: Arc::clone(&parents) }));
         cell.clear();
         assert_eq!(Arc::strong_count(&parents), 3);
     }
@@ -86,7 +86,7 @@ mod tests {
         let barrier = std::sync::Barrier::new(8);
         let race = |value| {
             barrier.wait();
-            cell.get_or_make(|| Ok::<_, ()>(value)).unwrap()
+            cell.get_or_init(|| Ok::<_, ()>(value)).unwrap()
         };
         let race = &race;
         std::thread::scope(|scope| {

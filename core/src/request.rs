@@ -1,4 +1,4 @@
-//! What a call asks for, as data, and the HTTP request that is made of it.
+//! A call's arguments as data, and the HTTP request built from them.
 
 use std::future::IntoFuture;
 use std::marker::PhantomData;
@@ -6,59 +6,60 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::HeaderValue;
+use reqwest::header::HeaderValue;
 use serde::Serialize;
 
-use crate::answer::{FromAction, FromAnswer};
+use crate::argument::{Argument, NameStyle};
 use crate::base_url::BaseUrl;
 use crate::client::Client;
 use crate::error::Error;
-use crate::input::{check_body, check_idempotency_key, check_subject, encoded_id};
 use crate::model::{CandidateState, Decision, Invitation};
 use crate::operation::Operation;
-use crate::transport::Prepared;
+use crate::response::{FromAction, FromResponse};
+use crate::transport::PreparedRequest;
+use crate::validate::{check_body, check_idempotency_key, check_subject, encode_id, not_zero};
 
-/// A job position's id. Naming the type at the call keeps the two ids, both texts, from being swapped.
+/// A job position's id. The named type keeps the two ids of a call, both strings, from being swapped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct JobPositionId<S>(pub S);
 
-/// One call as data, for code that decides at run time what to call; language bindings do. [`Client::send`] takes it.
+/// One call as data, for code that decides at run time what to call, as the language bindings do. [`Client::send`] takes it.
 #[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub struct OperationInput {
-    /// What to do.
+    /// The operation.
     pub operation: Operation,
     /// The candidate's id.
     pub candidate_id: String,
-    /// The id of the job position that the candidate stands for.
+    /// The id of the candidate's job position.
     pub job_position_id: String,
-    /// Subject of the invitation's e-mail, at most 200 characters; the service's own when `None`. Invitations only.
+    /// Subject of the invitation's e-mail, at most 200 characters; the service's default when `None`. Invitations only.
     pub email_subject: Option<String>,
     /// Body of the invitation's e-mail, at most 5,000 characters, with `{interviewLink}` where the link belongs; the
-    /// service's own when `None`. Invitations only.
+    /// service's default when `None`. Invitations only.
     pub email_body: Option<String>,
     /// The action's idempotency key, at most 255 printable ASCII characters; a UUID v4 when `None`. Actions only.
     pub idempotency_key: Option<String>,
-    /// In place of the client's `timeout`.
+    /// Overrides the client's `timeout`.
     pub timeout: Option<Duration>,
-    /// In place of the client's `max_retries`.
+    /// Overrides the client's `max_retries`.
     pub max_retries: Option<u32>,
 }
 
-/// What [`Client::send`] gives.
+/// The result of [`Client::send`].
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum OperationOutput {
-    /// Of [`Operation::Status`].
+    /// From [`Operation::Status`].
     CandidateState(CandidateState),
-    /// Of [`Operation::Invite`].
+    /// From [`Operation::Invite`].
     Invitation(Invitation),
-    /// Of [`Operation::Select`] and [`Operation::Reject`].
+    /// From [`Operation::Select`] and [`Operation::Reject`].
     Decision(Decision),
 }
 
 impl OperationInput {
-    /// A call with nothing but what every call needs.
+    /// A call with the required arguments only.
     pub fn new(operation: Operation, candidate_id: impl Into<String>, job_position_id: impl Into<String>) -> Self {
         OperationInput {
             operation,
@@ -72,50 +73,50 @@ impl OperationInput {
         }
     }
 
-    /// Checks the input and makes the request of it, for all attempts.
-    pub(crate) fn prepare(&self, base_url: &BaseUrl) -> Result<Prepared, Error> {
-        self.checked(base_url).map_err(|error| self.refused(error))
+    /// Validates the arguments and builds the request for all attempts.
+    pub(crate) fn prepare(&self, base_url: &BaseUrl, names: NameStyle) -> Result<PreparedRequest, Error> {
+        self.build(base_url, names).map_err(|error| self.rejected(error))
     }
 
-    /// The error of a call that is not made.
-    pub(crate) fn refused(&self, error: Error) -> Error {
+    /// The error of a call that is rejected before anything is sent.
+    pub(crate) fn rejected(&self, error: Error) -> Error {
         error.with(|parts| {
-            parts.operation = Some(self.operation);
+            parts.operation = self.operation.name();
             parts.idempotency_key.clone_from(&self.idempotency_key);
         })
     }
 
-    fn checked(&self, base_url: &BaseUrl) -> Result<Prepared, Error> {
-        let candidate = encoded_id("candidate_id", &self.candidate_id)?;
-        let job_position = encoded_id("job_position_id", &self.job_position_id)?;
-        self.email_subject.as_deref().map_or(Ok(()), check_subject)?;
-        self.email_body.as_deref().map_or(Ok(()), check_body)?;
-        self.idempotency_key.as_deref().map_or(Ok(()), check_idempotency_key)?;
-        if self.timeout == Some(Duration::ZERO) {
-            return Err(Error::invalid_argument("timeout must be longer than 0"));
-        }
+    fn build(&self, base_url: &BaseUrl, names: NameStyle) -> Result<PreparedRequest, Error> {
+        let candidate = encode_id(Argument::CandidateId.name(names), &self.candidate_id)?;
+        let job_position = encode_id(Argument::JobPositionId.name(names), &self.job_position_id)?;
+        let [subject, body, key] = [Argument::EmailSubject, Argument::EmailBody, Argument::IdempotencyKey]
+            .map(|argument| argument.name(names));
+        self.email_subject.as_deref().map_or(Ok(()), |text| check_subject(subject, text))?;
+        self.email_body.as_deref().map_or(Ok(()), |text| check_body(body, text))?;
+        self.idempotency_key.as_deref().map_or(Ok(()), |text| check_idempotency_key(key, text))?;
+        self.timeout.map_or(Ok(()), |timeout| not_zero(Argument::Timeout.name(names), timeout))?;
         if self.operation != Operation::Invite && (self.email_subject.is_some() || self.email_body.is_some()) {
-            return Err(Error::invalid_argument("email_subject and email_body belong to an invitation"));
+            return Err(Error::invalid_argument(format!("only invitations take {subject} and {body}")));
         }
         let mut path = format!("/v1/candidates/{candidate}/{}", self.operation.name());
         let action = if self.operation.is_action() {
-            Some((self.idempotency_header()?, self.body()?))
+            Some((self.idempotency_header(key)?, self.body()?))
         } else if self.idempotency_key.is_some() {
-            return Err(Error::invalid_argument("a read takes no idempotency_key; it changes nothing"));
+            return Err(Error::invalid_argument(format!("{key} is for actions only; a status call changes nothing")));
         } else {
             path.push_str("?jobPositionId=");
             path.push_str(&job_position);
             None
         };
-        Ok(Prepared { operation: self.operation, uri: base_url.join(&path)?, action })
+        Ok(PreparedRequest { operation: self.operation, url: base_url.join(&path)?, action })
     }
 
-    fn idempotency_header(&self) -> Result<HeaderValue, Error> {
+    fn idempotency_header(&self, name: &str) -> Result<HeaderValue, Error> {
         let value = match &self.idempotency_key {
             Some(key) => HeaderValue::from_str(key),
             None => HeaderValue::from_str(&new_idempotency_key()?),
         };
-        value.map_err(|_| Error::invalid_argument("idempotency_key cannot travel in a header"))
+        value.map_err(|_| Error::invalid_argument(format!("{name} is not a valid header value")))
     }
 
     fn body(&self) -> Result<Bytes, Error> {
@@ -134,11 +135,13 @@ impl OperationInput {
             email_body: self.email_body.as_deref(),
         };
         let bytes = serde_json::to_vec(&body);
-        bytes.map(Bytes::from).map_err(|error| Error::invalid_argument(format!("no JSON can be made of this: {error}")))
+        bytes
+            .map(Bytes::from)
+            .map_err(|error| Error::invalid_argument(format!("the request body cannot be serialized: {error}")))
     }
 }
 
-/// Shows which call it is, and nothing of an e-mail.
+/// Does not show the e-mail's text.
 impl std::fmt::Debug for OperationInput {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("OperationInput")
@@ -162,7 +165,7 @@ fn new_idempotency_key() -> Result<String, Error> {
     Ok(uuid::Builder::from_random_bytes(random).into_uuid().to_string())
 }
 
-/// A call that goes out when it is awaited.
+/// A call that is sent when it is awaited.
 ///
 /// ```no_run
 /// # async fn example(client: celper::Client) -> Result<(), celper::Error> {
@@ -176,7 +179,7 @@ fn new_idempotency_key() -> Result<String, Error> {
 /// # Ok(()) }
 /// ```
 ///
-/// Dropping the future (a `select!` that went another way, say) drops the request on the wire, and no retry follows.
+/// Dropping the future (in a `select!`, for example) drops the request on the wire, and no retry follows.
 #[derive(Debug)]
 #[must_use = "a request does nothing until it is awaited"]
 pub struct Request<R> {
@@ -185,18 +188,18 @@ pub struct Request<R> {
     result: PhantomData<fn() -> R>,
 }
 
-impl<R: FromAnswer> Request<R> {
+impl<R: FromResponse> Request<R> {
     pub(crate) fn new(client: Client, input: OperationInput) -> Self {
         Request { client, input, result: PhantomData }
     }
 
-    /// The time for the whole call, waits and retries included, in place of the client's.
+    /// The timeout of the whole call, all waits and retries included; overrides the client's.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.input.timeout = Some(timeout);
         self
     }
 
-    /// How many more attempts may follow a failed one, in place of the client's number; 0 means exactly one request.
+    /// How many more attempts may follow a failed one; overrides the client's. 0 means exactly one request.
     pub fn max_retries(mut self, max_retries: u32) -> Self {
         self.input.max_retries = Some(max_retries);
         self
@@ -204,8 +207,8 @@ impl<R: FromAnswer> Request<R> {
 }
 
 impl<R: FromAction> Request<R> {
-    /// The key under which the service does the action only once within 24 hours, in place of a UUID v4 made for the call.
-    /// At most 255 printable ASCII characters.
+    /// The key under which the service performs the action only once within 24 hours; by default a UUID v4 made for the
+    /// call. At most 255 printable ASCII characters.
     pub fn idempotency_key(mut self, key: impl Into<String>) -> Self {
         self.input.idempotency_key = Some(key.into());
         self
@@ -213,13 +216,13 @@ impl<R: FromAction> Request<R> {
 }
 
 impl Request<Invitation> {
-    /// The e-mail's subject, at most 200 characters, in place of the service's own.
+    /// The e-mail's subject, at most 200 characters; overrides the service's default.
     pub fn email_subject(mut self, subject: impl Into<String>) -> Self {
         self.input.email_subject = Some(subject.into());
         self
     }
 
-    /// The e-mail's body, at most 5,000 characters, in place of the service's own. `{interviewLink}` in it becomes the
+    /// The e-mail's body, at most 5,000 characters; overrides the service's default. `{interviewLink}` in it becomes the
     /// interview's URL.
     pub fn email_body(mut self, body: impl Into<String>) -> Self {
         self.input.email_body = Some(body.into());
@@ -227,7 +230,7 @@ impl Request<Invitation> {
     }
 }
 
-impl<R: FromAnswer> IntoFuture for Request<R> {
+impl<R: FromResponse> IntoFuture for Request<R> {
     type Output = Result<R, Error>;
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
 

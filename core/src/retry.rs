@@ -1,36 +1,40 @@
-//! Whether and when a failed attempt is tried again: pure functions of what happened, and of a random number.
+//! Whether and when a failed attempt is retried: pure functions of the failure and a random number.
 
 use std::time::{Duration, SystemTime};
 
-use crate::error::ErrorKind;
-
 /// The wait before the first retry; it doubles with each further one.
 const FIRST_WAIT: Duration = Duration::from_millis(500);
-/// The longest wait that we choose ourselves.
+/// The shortest wait, whatever the server asks: `Retry-After: 0` must not become a tight loop.
+const SHORTEST_WAIT: Duration = Duration::from_millis(100);
+/// The longest backoff.
 const LONGEST_WAIT: Duration = Duration::from_secs(8);
 
-/// What the decision looks at.
+/// What the decision depends on.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct FailedAttempt {
-    pub(crate) kind: ErrorKind,
+    /// A retry would fail in the same way.
+    pub(crate) permanent: bool,
     /// Attempts made so far, this one included.
     pub(crate) attempts: u32,
-    /// What the server asked for.
+    /// The server's `Retry-After`.
     pub(crate) retry_after: Option<Duration>,
-    /// What is left of the call's time.
+    /// The time until the call's deadline.
     pub(crate) time_left: Duration,
 }
 
 /// How long to wait before the next attempt; `None` when the call fails now: the failure is final, the retries are used
-/// up, or the wait would outlast the call.
+/// up, or the wait would end after the deadline.
 ///
-/// `random` is from 0 to 1 and spreads callers that failed together.
+/// `random` is from 0 to 1 and spreads the retries of callers that failed together.
 pub(crate) fn wait_before_retry(failed: FailedAttempt, max_retries: u32, random: f64) -> Option<Duration> {
-    if !failed.kind.is_retried() || failed.attempts > max_retries {
+    if failed.permanent || failed.attempts > max_retries {
         return None;
     }
     let wait = match failed.retry_after {
-        Some(asked) => asked.checked_add(jitter(asked, random))?,
+        Some(asked) => {
+            let asked = asked.max(SHORTEST_WAIT);
+            asked.checked_add(jitter(asked, random))?
+        }
         None => backoff(failed.attempts, random),
     };
     (wait < failed.time_left).then_some(wait)
@@ -49,36 +53,42 @@ fn jitter(asked: Duration, random: f64) -> Duration {
     most.mul_f64(random.clamp(0.0, 1.0))
 }
 
-/// Whether an action may have taken place although the answer with this status was of no use: a success that cannot be
-/// read, or a server that failed. Refusals and redirects are answers of somebody who did not act.
+/// Whether an action may have taken place although the response with this status gave no result: a success that cannot be
+/// parsed, a failed server, or a 408, which a load balancer also sends while the server acts. Who sends a redirect or another
+/// 4xx did not act.
 pub(crate) fn may_have_acted(status: u16) -> bool {
-    !(300..=499).contains(&status)
+    status == 408 || !(300..=499).contains(&status)
 }
 
-/// The longest wait that is believed, and can be added to any clock's time.
+/// The longest `Retry-After` that is used as it is, short enough to be added to any clock's time.
 const LONGEST_ASKED: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Reads `Retry-After`: seconds, or an HTTP date that is compared with the answer's own `Date` so that a clock set wrong on
-/// either side does not matter. What is neither counts as absent.
+/// Parses `Retry-After`: seconds, also fractions, or an HTTP date that is compared with the response's own `Date`, so that a
+/// wrong clock on either side does not matter. The first of repeated values counts; anything else counts as absent.
 pub(crate) fn parse_retry_after(value: &str, date: SystemTime) -> Option<Duration> {
-    let value = value.trim();
-    if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
-        // More digits than fit are a very long time.
-        return Some(Duration::from_secs(value.parse().unwrap_or(u64::MAX)).min(LONGEST_ASKED));
+    if let Ok(until) = httpdate::parse_http_date(value.trim()) {
+        return Some(until.duration_since(date).unwrap_or_default().min(LONGEST_ASKED));
     }
-    let until = httpdate::parse_http_date(value).ok()?;
-    Some(until.duration_since(date).unwrap_or_default().min(LONGEST_ASKED))
+    let first = value.split(',').next()?.trim();
+    let number = first.strip_prefix('+').unwrap_or(first);
+    // `f64` would also read `inf`, `nan` and `1e3`.
+    if !number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
+        return None;
+    }
+    let seconds = number.parse::<f64>().ok()?.min(LONGEST_ASKED.as_secs_f64());
+    Duration::try_from_secs_f64(seconds).ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::ErrorKind;
     use proptest::prelude::*;
 
     const SECOND: Duration = Duration::from_secs(1);
 
     fn failed(kind: ErrorKind) -> FailedAttempt {
-        FailedAttempt { kind, attempts: 1, retry_after: None, time_left: 120 * SECOND }
+        FailedAttempt { permanent: !kind.is_retried(), attempts: 1, retry_after: None, time_left: 120 * SECOND }
     }
 
     #[test]
@@ -91,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn waits_double_up_to_eight_seconds_and_are_spread_over_their_upper_half() {
+    fn backoff_doubles_up_to_eight_seconds_with_jitter_over_the_upper_half() {
         let wait = |attempts, random| {
             wait_before_retry(FailedAttempt { attempts, ..failed(ErrorKind::Server) }, 99, random)
                 .unwrap()
@@ -113,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wait_that_does_not_fit_is_not_begun() {
+    fn a_wait_longer_than_the_time_left_is_not_started() {
         let asked = |seconds| FailedAttempt { retry_after: Some(seconds), ..failed(ErrorKind::RateLimited) };
         assert_eq!(wait_before_retry(asked(30 * SECOND), 2, 0.0), Some(30 * SECOND));
         assert_eq!(wait_before_retry(asked(120 * SECOND), 2, 0.0), None);
@@ -121,17 +131,19 @@ mod tests {
     }
 
     #[test]
-    fn retry_after_comes_in_seconds_or_as_a_date() {
+    fn retry_after_is_seconds_or_a_date() {
         let date = httpdate::parse_http_date("Tue, 24 Nov 2026 10:00:00 GMT").unwrap();
-        let read = |value| parse_retry_after(value, date);
-        assert_eq!(read("7"), Some(7 * SECOND));
-        assert_eq!(read(" 0 "), Some(Duration::ZERO));
-        assert_eq!(read("99999999999999999999999"), Some(LONGEST_ASKED));
-        assert_eq!(read("Thu, 01 Jan 2099 00:00:00 GMT"), Some(LONGEST_ASKED));
-        assert_eq!(read("Tue, 24 Nov 2026 10:01:30 GMT"), Some(90 * SECOND));
-        assert_eq!(read("Tue, 24 Nov 2026 09:00:00 GMT"), Some(Duration::ZERO));
-        for nonsense in ["", "-1", "1.5", "soon", "NaN", "Tue, 99 Nov 2026"] {
-            assert_eq!(read(nonsense), None, "{nonsense:?}");
+        let parse = |value| parse_retry_after(value, date);
+        assert_eq!(parse("7"), Some(7 * SECOND));
+        assert_eq!(parse(" 0 "), Some(Duration::ZERO));
+        assert_eq!(parse("99999999999999999999999"), Some(LONGEST_ASKED));
+        assert_eq!(parse("Thu, 01 Jan 2099 00:00:00 GMT"), Some(LONGEST_ASKED));
+        assert_eq!(parse("Tue, 24 Nov 2026 10:01:30 GMT"), Some(90 * SECOND));
+        assert_eq!(parse("Tue, 24 Nov 2026 09:00:00 GMT"), Some(Duration::ZERO));
+        assert_eq!(parse("1.5"), Some(SECOND * 3 / 2));
+        assert_eq!((parse("+2"), parse("2, 2"), parse("3,7")), (Some(2 * SECOND), Some(2 * SECOND), Some(3 * SECOND)));
+        for nonsense in ["", "-1", "1.5.1", "1e3", "inf", ".", "+", "0x10", "soon", "NaN", "Tue, 99 Nov 2026"] {
+            assert_eq!(parse(nonsense), None, "{nonsense:?}");
         }
     }
 
@@ -141,7 +153,7 @@ mod tests {
             asked in prop::option::of(0u64..200_000), attempts in 0u32..50, left in 0u64..200_000, random in 0.0..=1.0f64,
         ) {
             let failed = FailedAttempt {
-                kind: ErrorKind::RateLimited,
+                permanent: false,
                 attempts,
                 retry_after: asked.map(Duration::from_millis),
                 time_left: Duration::from_millis(left),
@@ -149,7 +161,10 @@ mod tests {
             if let Some(wait) = wait_before_retry(failed, 60, random) {
                 prop_assert!(wait < failed.time_left);
                 match failed.retry_after {
-                    Some(asked) => prop_assert!(wait >= asked && wait <= asked + SECOND),
+                    Some(asked) => {
+                        let asked = asked.max(SHORTEST_WAIT);
+                        prop_assert!(wait >= asked && wait <= asked + SECOND);
+                    }
                     None => prop_assert!(wait >= FIRST_WAIT / 2 && wait <= LONGEST_WAIT),
                 }
             }

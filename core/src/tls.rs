@@ -1,4 +1,4 @@
-//! Whom we trust: the system's roots, bundled ones where the system has none, and those that the caller adds.
+//! The trusted certificates: the system's roots, bundled ones where the system has none, and those that the caller adds.
 
 use std::sync::Arc;
 
@@ -7,46 +7,49 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 
+use crate::argument::{Argument, NameStyle};
 use crate::error::Error;
 
-/// A TLS configuration that trusts the usual roots and the certificates in `extra`.
+/// A TLS configuration that trusts the default roots and the certificates in `extra`.
 ///
-/// The platform's own verifier is not asked: on Android it panics unless the app has initialised it.
-pub(crate) fn client_config(extra: &[CertificateDer<'static>]) -> Result<ClientConfig, Error> {
+/// reqwest's own configuration uses the platform's verifier, which panics on Android unless the app has initialised it.
+pub(crate) fn client_config(extra: &[CertificateDer<'static>], names: NameStyle) -> Result<ClientConfig, Error> {
     let roots = if extra.is_empty() {
-        usual_roots()
+        default_roots()
     } else {
-        let mut roots = RootCertStore::clone(&usual_roots());
+        let mut roots = RootCertStore::clone(&default_roots());
         for certificate in extra {
             roots.add(certificate.clone()).map_err(|error| {
-                Error::invalid_argument(format!("ca_certificates has a certificate that cannot be used: {error}"))
+                let name = Argument::CaCertificates.name(names);
+                Error::invalid_argument(format!("{name} has a certificate that cannot be used: {error}"))
             })?;
         }
         Arc::new(roots)
     };
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-    let builder = builder.map_err(|error| Error::invalid_argument(format!("TLS cannot be set up: {error}")))?;
+    let builder = builder.map_err(|error| Error::invalid_argument(format!("TLS could not be configured: {error}")))?;
     let mut config = builder.with_root_certificates(roots).with_no_client_auth();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(config)
 }
 
 /// The certificates of a PEM file's content.
-pub(crate) fn parse_pem(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, Error> {
+pub(crate) fn parse_pem(pem: &[u8], names: NameStyle) -> Result<Vec<CertificateDer<'static>>, Error> {
+    let name = Argument::CaCertificates.name(names);
     let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
     match certificates {
         Ok(certificates) if !certificates.is_empty() => Ok(certificates),
-        Ok(_) => Err(Error::invalid_argument(
-            "ca_certificates holds no certificate; pass the content of a PEM file (-----BEGIN CERTIFICATE-----)",
-        )),
-        Err(error) => Err(Error::invalid_argument(format!("ca_certificates is not valid PEM: {error}"))),
+        Ok(_) => Err(Error::invalid_argument(format!(
+            "{name} contains no certificate; pass the content of a PEM file (-----BEGIN CERTIFICATE-----)"
+        ))),
+        Err(error) => Err(Error::invalid_argument(format!("{name} is not valid PEM: {error}"))),
     }
 }
 
-/// Read once per process: it takes some milliseconds, and a thousand clients should not each pay them. Without a lock,
-/// which a fork could catch shut; that two threads might both read them does no harm.
-fn usual_roots() -> Arc<RootCertStore> {
+/// Loaded once per process, as it takes some milliseconds. Without a lock, which a fork could copy while it is held; two
+/// threads that both load them do no harm.
+fn default_roots() -> Arc<RootCertStore> {
     static ROOTS: ArcSwapOption<RootCertStore> = ArcSwapOption::const_empty();
     ROOTS.load_full().unwrap_or_else(|| {
         let roots = Arc::new(roots_of(system_certificates()));
@@ -66,7 +69,7 @@ fn system_certificates() -> Vec<CertificateDer<'static>> {
     found.certs
 }
 
-/// The roots to trust on a system with these.
+/// The roots to trust: the system's, or the bundled ones where it has none.
 fn roots_of(system: Vec<CertificateDer<'static>>) -> RootCertStore {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(system);
@@ -90,16 +93,17 @@ mod tests {
         let system = system_certificates();
         let usable = RootCertStore::empty().add_parsable_certificates(system.clone()).0;
         if usable > 0 {
-            assert_eq!(roots_of(system).len(), usable, "the system's own, and no others");
+            assert_eq!(roots_of(system).len(), usable, "the system's roots and no others");
         }
     }
 
     #[test]
     fn pem_without_a_certificate_is_refused() {
         for pem in ["", "not PEM at all", "-----BEGIN CERTIFICATE-----\n!!\n-----END CERTIFICATE-----\n"] {
-            assert!(parse_pem(pem.as_bytes()).is_err(), "{pem:?}");
+            assert!(parse_pem(pem.as_bytes(), NameStyle::Snake).is_err(), "{pem:?}");
         }
-        let garbage = parse_pem(b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").unwrap();
-        assert!(client_config(&garbage).unwrap_err().message().contains("ca_certificates"));
+        let garbage =
+            parse_pem(b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", NameStyle::Snake).unwrap();
+        assert!(client_config(&garbage, NameStyle::Snake).unwrap_err().message().contains("ca_certificates"));
     }
 }

@@ -1,25 +1,21 @@
-//! One HTTP attempt: sends a request, gives its status line and headers, then its body.
+//! One HTTP attempt: sends a request, gives the response's status and headers, then its body.
 
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHORIZATION, USER_AGENT};
-use http::{Method, Uri};
-use http_body::Body as _;
 use http_body::{Frame, SizeHint};
-use hyper::body::Incoming;
-use hyper_util::client::legacy;
-use hyper_util::client::proxy::matcher::Intercept;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Method, Url};
+use tokio::runtime::{self, Handle};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tower_layer::Layer;
+use tower_service::Service;
 
-use crate::base_url::BaseUrl;
-use crate::connect::{Connector, connector};
 use crate::error::Cause;
 use crate::key::ApiKey;
 use crate::operation::Operation;
@@ -27,201 +23,332 @@ use crate::operation::Operation;
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
-/// A request that is made once per call and sent, the same to the byte, in each of its attempts.
+/// A request that is built once per call and sent, the same to the byte, in each of its attempts.
 #[derive(Clone, Debug)]
-pub(crate) struct Prepared {
+pub(crate) struct PreparedRequest {
     pub(crate) operation: Operation,
-    pub(crate) uri: Uri,
+    pub(crate) url: Url,
     /// The idempotency key and the body; reads have neither.
     pub(crate) action: Option<(HeaderValue, Bytes)>,
 }
 
-impl Prepared {
+impl PreparedRequest {
     pub(crate) fn idempotency_key(&self) -> Option<String> {
         self.action.as_ref().and_then(|(key, _)| key.to_str().ok()).map(str::to_owned)
     }
 }
 
-/// Whether the server may have an action's request. Settled once: either the request goes out, or it is given up first and
-/// then certainly does not.
+/// How far an attempt has got, shared by the call and the layers below reqwest.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Departure(Arc<AtomicU8>);
+pub(crate) struct SendState(Arc<Progress>);
 
-const NOT_YET: u8 = 0;
-const GONE_OUT: u8 = 1;
-const GIVEN_UP: u8 = 2;
+#[derive(Debug, Default)]
+struct Progress {
+    /// Whether the server may have received an action's request. Decided once: the request is either sent, or abandoned
+    /// before and then never sent.
+    sent: AtomicU8,
+    stage: AtomicU8,
+}
 
-impl Departure {
-    /// The request is to go out now; false when it was given up before.
-    pub(crate) fn go_out(&self) -> bool {
-        let before = self.0.compare_exchange(NOT_YET, GONE_OUT, Ordering::AcqRel, Ordering::Acquire);
-        before.is_ok() || before == Err(GONE_OUT)
+const NOT_SENT: u8 = 0;
+const SENT: u8 = 1;
+const ABANDONED: u8 = 2;
+
+/// What an attempt waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// The response, on a connection of the pool or a new one.
+    Response = 0,
+    /// One of the client's connections to be free.
+    Connection = 1,
+    /// The host's addresses.
+    Resolving = 2,
+    /// The TCP and TLS handshakes.
+    Connecting = 3,
+}
+
+tokio::task_local! {
+    /// The attempt that is being polled: reqwest passes nothing of a request to its resolver and connector.
+    static CURRENT: SendState;
+}
+
+impl SendState {
+    /// The request is about to be written; false when it was abandoned before.
+    pub(crate) fn mark_sent(&self) -> bool {
+        let before = self.0.sent.compare_exchange(NOT_SENT, SENT, Ordering::AcqRel, Ordering::Acquire);
+        before.is_ok() || before == Err(SENT)
     }
 
-    /// Nobody waits for the answer any more. Whether the server may have the request.
-    pub(crate) fn give_up(&self) -> bool {
-        self.0.swap(GIVEN_UP, Ordering::AcqRel) == GONE_OUT
+    /// The response is not awaited any more. Returns whether the server may have the request.
+    pub(crate) fn abandon(&self) -> bool {
+        self.0.sent.swap(ABANDONED, Ordering::AcqRel) == SENT
+    }
+
+    pub(crate) fn enter(&self, stage: Stage) {
+        self.0.stage.store(stage as u8, Ordering::Relaxed);
+    }
+
+    pub(crate) fn stage(&self) -> Stage {
+        let stage = self.0.stage.load(Ordering::Relaxed);
+        let stages = [Stage::Connection, Stage::Resolving, Stage::Connecting];
+        stages.into_iter().find(|known| *known as u8 == stage).unwrap_or(Stage::Response)
+    }
+
+    /// The attempt on whose behalf the caller is polled, if any.
+    pub(crate) fn current() -> Option<SendState> {
+        CURRENT.try_with(Clone::clone).ok()
     }
 }
 
-/// The beginning of an answer.
+/// A response whose body is yet to be read.
 #[derive(Debug)]
-pub(crate) struct Head<B> {
+pub(crate) struct ResponseHead<B> {
     pub(crate) status: u16,
     pub(crate) headers: HeaderMap,
     pub(crate) body: B,
 }
 
-/// Why there is no answer.
+/// Why there is no response.
 #[derive(Debug)]
-pub(crate) struct NoAnswer {
+pub(crate) struct SendError {
     pub(crate) cause: Cause,
     /// Whether there was a connection on which something may have been sent.
     pub(crate) connected: bool,
+    /// Whether the connect timeout expired.
+    pub(crate) timed_out: bool,
 }
 
 /// Why a body was not read to its end.
 #[derive(Debug)]
-pub(crate) enum BodyFailure {
+pub(crate) enum BodyError {
+    /// It is larger than allowed.
     TooLarge,
-    Broken(Cause),
+    /// The connection failed, or the body's framing is not valid.
+    Incomplete(Cause),
 }
 
-/// What carries attempts out. The real one is [`Http`]; tests that run on a paused clock put a simulated server here.
+/// Sends attempts. The real one is [`HttpTransport`]; tests that run on a paused clock use a simulated server instead.
 pub(crate) trait Transport: Send + Sync + 'static {
     type Body: Send;
 
-    /// Sends the request and gives the head of the answer. `departure` is noted before the server can have a whole action.
+    /// Sends the request and gives the head of the response. Marks `state` before the server can have a whole action.
     fn send(
         &self,
-        request: &Prepared,
+        request: &PreparedRequest,
         key: &ApiKey,
-        departure: &Departure,
-    ) -> impl Future<Output = Result<Head<Self::Body>, NoAnswer>> + Send;
+        state: &SendState,
+    ) -> impl Future<Output = Result<ResponseHead<Self::Body>, SendError>> + Send;
 
-    /// Reads a body of at most `most` bytes.
-    fn read(&self, body: Self::Body, most: usize) -> impl Future<Output = Result<Bytes, BodyFailure>> + Send;
+    /// Reads a body of at most `max_length` bytes.
+    fn read(&self, body: Self::Body, max_length: usize) -> impl Future<Output = Result<Bytes, BodyError>> + Send;
+
+    /// Closes the idle connections and gives no pooled one to later attempts: after a failure they may be as dead as the one
+    /// that failed.
+    fn discard_connections(&self) {}
+
+    /// The proxy that requests go through, for messages.
+    fn proxy_address(&self) -> Option<&str> {
+        None
+    }
 }
 
-/// How many runtimes' connections are kept.
-const MOST_RUNTIMES: usize = 16;
+/// How many runtimes' connection pools are kept.
+const MAX_POOLS: usize = 16;
 
-/// Below the 60 s after which common proxies and load balancers close an idle connection without a word.
-const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(50);
+/// How many connections a client uses at a time; more calls wait for one. Most processes may open 1,024 files.
+const MAX_CONNECTIONS: usize = 256;
 
-type Pool = legacy::Client<Connector, Watched>;
+type BuildClient = dyn Fn() -> reqwest::Result<reqwest::Client> + Send + Sync;
 
-/// The network.
-pub(crate) struct Http {
-    tls: rustls::ClientConfig,
-    proxy: Option<Intercept>,
-    user_agent: HeaderValue,
-    /// For a proxy that passes requests on: it reads their headers, where a tunnel's does not.
-    proxy_credentials: Option<HeaderValue>,
-    /// A connection is served by a task of the runtime that made it. On another runtime it would stand still whenever that
-    /// one does, so each has a pool of its own; the longest unused goes when there are too many.
-    of_runtimes: Mutex<Vec<(tokio::runtime::Id, Pool)>>,
+/// Sends attempts over the network.
+pub(crate) struct HttpTransport {
+    build_client: Box<BuildClient>,
+    proxy_address: Option<String>,
+    connections: Arc<Semaphore>,
+    /// A connection is served by a task of the runtime that made it, and stands still when that runtime does. So each
+    /// runtime has a client, and with it a pool, of its own; the one unused for longest is dropped when there are too many.
+    clients: Mutex<Vec<(runtime::Id, reqwest::Client)>>,
 }
 
-impl Http {
-    /// To one server, by a proxy if there is one.
+/// A response's body, and the use of its connection until it is read or dropped.
+pub(crate) struct HttpBody {
+    response: reqwest::Response,
+    _connection: OwnedSemaphorePermit,
+}
+
+impl HttpTransport {
+    /// `build_client` is called once for each pool.
     pub(crate) fn new(
-        tls: rustls::ClientConfig,
-        server: &BaseUrl,
-        proxy: Option<Intercept>,
-        user_agent: HeaderValue,
+        proxy_address: Option<String>,
+        build_client: impl Fn() -> reqwest::Result<reqwest::Client> + Send + Sync + 'static,
     ) -> Self {
-        let credentials = proxy.as_ref().and_then(|proxy| proxy.basic_auth().cloned());
-        let proxy_credentials = credentials.filter(|_| server.is_plain());
-        Http { tls, proxy, user_agent, proxy_credentials, of_runtimes: Mutex::default() }
+        HttpTransport {
+            build_client: Box::new(build_client),
+            proxy_address,
+            connections: Arc::new(Semaphore::new(MAX_CONNECTIONS)),
+            clients: Mutex::default(),
+        }
     }
 
-    fn pool(&self) -> Pool {
-        legacy::Client::builder(TokioExecutor::new())
-            .pool_idle_timeout(POOL_IDLE_TIMEOUT)
-            .pool_timer(TokioTimer::new())
-            .build(connector(self.tls.clone(), self.proxy.clone(), &self.user_agent))
-    }
-
-    fn of_this_runtime(&self) -> Result<Pool, NoAnswer> {
-        let handle = tokio::runtime::Handle::try_current();
-        let id = handle.map_err(|error| NoAnswer { cause: error.into(), connected: false })?.id();
-        let mut pools = self.of_runtimes.lock().unwrap_or_else(PoisonError::into_inner);
+    fn client(&self) -> Result<reqwest::Client, SendError> {
+        let id = Handle::try_current().map_err(|error| SendError::not_connected(error.into()))?.id();
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         // Nearly always the last one used is the one in use.
-        if let Some((last, pool)) = pools.last()
+        if let Some((last, client)) = clients.last()
             && *last == id
         {
-            return Ok(pool.clone());
+            return Ok(client.clone());
         }
-        let known = pools.iter().position(|(other, _)| *other == id).map(|position| pools.remove(position));
-        let pool = known.map_or_else(|| self.pool(), |(_, pool)| pool);
-        if pools.len() == MOST_RUNTIMES {
-            pools.remove(0);
+        let known = clients.iter().position(|(other, _)| *other == id).map(|position| clients.remove(position));
+        let client = match known {
+            Some((_, client)) => client,
+            None => (self.build_client)().map_err(|error| SendError::not_connected(error.without_url().into()))?,
+        };
+        if clients.len() == MAX_POOLS {
+            clients.remove(0);
         }
-        pools.push((id, pool.clone()));
-        Ok(pool)
+        clients.push((id, client.clone()));
+        Ok(client)
     }
 }
 
-impl Transport for Http {
-    type Body = Incoming;
+impl SendError {
+    fn not_connected(cause: Cause) -> Self {
+        SendError { cause, connected: false, timed_out: false }
+    }
+}
 
-    async fn send(&self, request: &Prepared, key: &ApiKey, departure: &Departure) -> Result<Head<Incoming>, NoAnswer> {
-        let body = request.action.as_ref().map(|(_, body)| body.clone());
-        let mut message = http::Request::new(Watched { bytes: body, departure: departure.clone() });
-        *message.uri_mut() = request.uri.clone();
-        let headers = message.headers_mut();
-        headers.insert(API_KEY, key.header());
-        headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
-        headers.insert(USER_AGENT, self.user_agent.clone());
-        if let Some(credentials) = &self.proxy_credentials {
-            headers.insert(PROXY_AUTHORIZATION, credentials.clone());
+impl Transport for HttpTransport {
+    type Body = HttpBody;
+
+    async fn send(
+        &self,
+        request: &PreparedRequest,
+        key: &ApiKey,
+        state: &SendState,
+    ) -> Result<ResponseHead<HttpBody>, SendError> {
+        state.enter(Stage::Connection);
+        let connection = Arc::clone(&self.connections).acquire_owned().await;
+        let connection = connection.map_err(|error| SendError::not_connected(error.into()))?;
+        state.enter(Stage::Response);
+        let method = if request.action.is_some() { Method::POST } else { Method::GET };
+        let mut message = reqwest::Request::new(method, request.url.clone());
+        message.headers_mut().insert(API_KEY, key.header());
+        if let Some((idempotency_key, body)) = &request.action {
+            message.headers_mut().insert(IDEMPOTENCY_KEY, idempotency_key.clone());
+            message.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            let body = TrackedBody { bytes: Some(body.clone()), state: state.clone() };
+            *message.body_mut() = Some(reqwest::Body::wrap(body));
         }
-        if let Some((idempotency_key, _)) = &request.action {
-            headers.insert(IDEMPOTENCY_KEY, idempotency_key.clone());
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            *message.method_mut() = Method::POST;
-        }
-        let response = self.of_this_runtime()?.request(message).await;
-        let (head, body) =
-            response.map_err(|error| NoAnswer { connected: !error.is_connect(), cause: error.into() })?.into_parts();
-        Ok(Head { status: head.status.as_u16(), headers: head.headers, body })
+        let response = CURRENT.scope(state.clone(), self.client()?.execute(message)).await;
+        let mut response = response.map_err(|error| SendError {
+            connected: !error.is_connect() && !error.is_builder(),
+            timed_out: error.is_timeout(),
+            // The URL in reqwest's own errors would put ids into messages and logs.
+            cause: error.without_url().into(),
+        })?;
+        let headers = std::mem::take(response.headers_mut());
+        let status = response.status().as_u16();
+        Ok(ResponseHead { status, headers, body: HttpBody { response, _connection: connection } })
     }
 
-    async fn read(&self, mut body: Incoming, most: usize) -> Result<Bytes, BodyFailure> {
-        let announced = body.size_hint().exact().map_or(0, |length| usize::try_from(length).unwrap_or(usize::MAX));
-        if announced > most {
-            return Err(BodyFailure::TooLarge);
+    async fn read(&self, body: HttpBody, max_length: usize) -> Result<Bytes, BodyError> {
+        let HttpBody { mut response, _connection } = body;
+        let announced = response.content_length().map_or(0, |length| usize::try_from(length).unwrap_or(usize::MAX));
+        if announced > max_length {
+            return Err(BodyError::TooLarge);
         }
-        let mut whole = Vec::with_capacity(announced);
-        while let Some(frame) = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
-            let frame = frame.map_err(|error| BodyFailure::Broken(error.into()))?;
-            // What is no data are trailers.
-            let Some(chunk) = frame.data_ref() else { continue };
-            if whole.len() + chunk.len() > most {
-                return Err(BodyFailure::TooLarge);
+        let mut next =
+            async || response.chunk().await.map_err(|error| BodyError::Incomplete(error.without_url().into()));
+        // Nearly always the body is one chunk, which needs no copy.
+        let first = next().await?.unwrap_or_default();
+        let mut body = Vec::new();
+        let mut length = first.len();
+        while length <= max_length {
+            let Some(chunk) = next().await? else {
+                return Ok(if body.is_empty() { first } else { body.into() });
+            };
+            if body.is_empty() {
+                body.extend_from_slice(&first);
             }
-            whole.extend_from_slice(chunk);
+            body.extend_from_slice(&chunk);
+            length += chunk.len();
         }
-        Ok(whole.into())
+        Err(BodyError::TooLarge)
+    }
+
+    fn discard_connections(&self) {
+        let Ok(handle) = Handle::try_current() else { return };
+        let discarded: Vec<_> = {
+            let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+            clients.extract_if(.., |(runtime, _)| *runtime == handle.id()).collect()
+        };
+        // Without the lock: dropping a pool closes its connections.
+        drop(discarded);
+    }
+
+    fn proxy_address(&self) -> Option<&str> {
+        self.proxy_address.as_deref()
     }
 }
 
-/// A request body that notes when it is asked for. That is after a connection was made and before the last byte of the
-/// request is written, and the server cannot act on a request without its body: so while it has not been asked for, the
-/// action has certainly not taken place.
-struct Watched {
-    bytes: Option<Bytes>,
-    departure: Departure,
+/// Notes in the attempt's state when its connection is being made.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ConnectStage;
+
+#[derive(Clone, Debug)]
+pub(crate) struct ConnectStageService<S>(S);
+
+impl<S> Layer<S> for ConnectStage {
+    type Service = ConnectStageService<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        ConnectStageService(inner)
+    }
 }
 
-impl http_body::Body for Watched {
+impl<S, R> Service<R> for ConnectStageService<S>
+where
+    S: Service<R>,
+    S::Future: Send + 'static,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<S::Response, S::Error>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.0.poll_ready(context)
+    }
+
+    fn call(&mut self, request: R) -> Self::Future {
+        let state = SendState::current();
+        state.iter().for_each(|state| state.enter(Stage::Connecting));
+        let connecting = self.0.call(request);
+        Box::pin(async move {
+            let connected = connecting.await;
+            if connected.is_ok() {
+                state.iter().for_each(|state| state.enter(Stage::Response));
+            }
+            connected
+        })
+    }
+}
+
+/// A request body that notes when it is read. That is after a connection was made and before the last byte of the request
+/// is written, and the server cannot act on a request without its body: so while it has not been read, the action has
+/// certainly not taken place.
+struct TrackedBody {
+    bytes: Option<Bytes>,
+    state: SendState,
+}
+
+impl http_body::Body for TrackedBody {
     type Data = Bytes;
     type Error = io::Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
-        if self.bytes.is_some() && !self.departure.go_out() {
-            return Poll::Ready(Some(Err(io::Error::other("the call was given up"))));
+        if !self.state.mark_sent() {
+            return Poll::Ready(Some(Err(io::Error::other("the request was abandoned"))));
         }
         Poll::Ready(self.bytes.take().map(|bytes| Ok(Frame::data(bytes))))
     }

@@ -1,35 +1,44 @@
-//! One call from its first attempt to its result or error: slot, key, attempt, retry, all within the call's time.
+//! One call from its first attempt to its result or error: permit, key, attempt, retry, all within the call's timeout.
 
 #[cfg(test)]
 mod tests;
 
-use std::error::Error as StdError;
-use std::iter;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use crate::answer::{FromAnswer, HeaderFacts, read_error, read_success};
-use crate::connect::ByProxy;
+use crate::argument::{Argument, NameStyle};
+use crate::connect;
 use crate::error::{Cause, Error, ErrorKind};
 use crate::key::{ApiKey, KeyProvider};
 use crate::operation::Operation;
-use crate::pacing::{Pacer, Permit, Refused, Ticket};
+use crate::pacing::{DeadlineExceeded, Pacer, Permit, Ticket};
+use crate::response::{FromResponse, ResponseMeta, is_truncated, parse_error_body, parse_success};
 use crate::retry::{FailedAttempt, may_have_acted, wait_before_retry};
-use crate::transport::{BodyFailure, Departure, Head, Prepared, Transport};
+use crate::transport::{BodyError, PreparedRequest, ResponseHead, SendError, SendState, Stage, Transport};
 
-/// The largest answer that is read.
-pub(crate) const MAX_ANSWER: usize = 1024 * 1024;
+/// The largest response body that is read.
+pub(crate) const MAX_BODY_LENGTH: usize = 1024 * 1024;
 
-/// What a timeout beyond the clock's range is taken as.
+/// What a call without a `timeout` has from its first permit on; the rate limit is waited for as long as it takes.
+pub(crate) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// No attempt starts with less time left than this, or than half the call's timeout: its response could hardly be received.
+const MIN_ATTEMPT_TIME: Duration = Duration::from_secs(1);
+
+/// How long the body of an error response is waited for: the status already says what happened.
+const ERROR_BODY_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Replaces a timeout beyond the clock's range.
 const FOREVER: Duration = Duration::from_secs(60 * 60 * 24 * 365 * 30);
 
-/// How a call may spend its time.
+/// The limits of one call.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Limits {
-    pub(crate) timeout: Duration,
+    /// `None`: see [`DEFAULT_TIMEOUT`].
+    pub(crate) timeout: Option<Duration>,
     pub(crate) attempt_timeout: Duration,
     pub(crate) max_retries: u32,
 }
@@ -42,75 +51,80 @@ pub(crate) struct Engine<T> {
     pub(crate) pacer: Option<Arc<Pacer>>,
     /// From 0 to 1; spreads retries.
     pub(crate) random: fn() -> f64,
+    pub(crate) names: NameStyle,
 }
 
 impl<T: Transport> Engine<T> {
-    /// Carries a call out.
-    pub(crate) async fn call<R: FromAnswer>(&self, request: &Prepared, limits: Limits) -> Result<R, Error> {
+    pub(crate) async fn call<R: FromResponse>(&self, request: &PreparedRequest, limits: Limits) -> Result<R, Error> {
         let mut call = Call {
             engine: self,
             request,
             limits,
-            deadline: after(Instant::now(), limits.timeout),
+            deadline: after(Instant::now(), limits.timeout.unwrap_or(FOREVER)),
             ticket: self.pacer.as_deref().map(Pacer::ticket),
             attempts: 0,
             outcome_unknown: false,
         };
-        let result = match call.until_answered().await {
-            Ok(success) => call.read(success),
+        let result = match call.attempt_until_done().await {
+            Ok(response) => call.parse(response),
             Err(error) => Err(error),
         };
-        result.map_err(|error| call.finished(error))
+        result.map_err(|error| call.describe(error))
     }
 }
 
-/// One call under way.
+/// One call in progress.
 struct Call<'a, T> {
     engine: &'a Engine<T>,
-    request: &'a Prepared,
+    request: &'a PreparedRequest,
     limits: Limits,
     deadline: Instant,
     ticket: Option<Ticket>,
     attempts: u32,
-    /// Whether an attempt so far may have done the action. It stays so whatever later attempts say: the service does not
-    /// promise to keep its first answer under the idempotency key when that answer was a 5xx, so even a later "invalid
-    /// status" can be the trace of our own action.
+    /// Whether an attempt so far may have performed the action. Later attempts never reset it: the service does not promise
+    /// to keep its first response under the idempotency key when that response was a 5xx, so even a later "invalid status"
+    /// can be the effect of our own action.
     outcome_unknown: bool,
 }
 
-/// A whole 2xx answer.
-struct Success {
+/// A complete 2xx response.
+struct SuccessResponse {
     status: u16,
-    facts: HeaderFacts,
+    meta: ResponseMeta,
     body: Bytes,
     key: ApiKey,
 }
 
 impl<T: Transport> Call<'_, T> {
-    async fn until_answered(&mut self) -> Result<Success, Error> {
+    async fn attempt_until_done(&mut self) -> Result<SuccessResponse, Error> {
         let mut last_failure = None;
         loop {
-            let ready = match self.slot().await {
-                Ok(permit) => self.ask_for_key().await.map(|key| (permit, key)),
-                Err(refused) => Err(no_slot(refused)),
+            let ready = match self.acquire_permit().await {
+                Ok(permit) => {
+                    if self.limits.timeout.is_none() && self.attempts == 0 {
+                        self.deadline = after(Instant::now(), DEFAULT_TIMEOUT);
+                    }
+                    self.get_key().await.map(|key| (permit, key))
+                }
+                Err(exceeded) => Err(self.pacing_error(exceeded)),
             };
             let (permit, key) = match ready {
                 Ok(ready) => ready,
-                // That a retry could not be made must not hide why there was to be one.
+                // A retry that could not be made must not hide why it was needed.
                 Err(error) => return Err(last_failure.unwrap_or(error)),
             };
             let error = match self.attempt(permit, key).await {
-                Ok(success) => return Ok(success),
+                Ok(response) => return Ok(response),
                 Err(error) => error,
             };
             let failed = FailedAttempt {
-                kind: error.kind(),
+                permanent: error.is_permanent(),
                 attempts: self.attempts,
                 retry_after: error.retry_after(),
-                time_left: self.deadline.saturating_duration_since(Instant::now()),
+                time_left: self.last_start().saturating_duration_since(Instant::now()),
             };
             match wait_before_retry(failed, self.limits.max_retries, (self.engine.random)()) {
-                Some(wait) if self.slot_may_come_in_time() => {
+                Some(wait) if self.permit_possible_in_time() => {
                     self.log_wait(wait, error.kind().name(), "waiting before the next attempt");
                     last_failure = Some(error);
                     sleep(wait).await;
@@ -120,188 +134,240 @@ impl<T: Transport> Call<'_, T> {
         }
     }
 
-    /// Whether it makes sense to wait for another attempt, as far as the rate limit goes.
-    fn slot_may_come_in_time(&self) -> bool {
+    fn timeout(&self) -> Duration {
+        self.limits.timeout.unwrap_or(DEFAULT_TIMEOUT)
+    }
+
+    /// The latest time at which an attempt may start.
+    fn last_start(&self) -> Instant {
+        let min_time = MIN_ATTEMPT_TIME.min(self.timeout() / 2);
+        self.deadline.checked_sub(min_time).unwrap_or(self.deadline)
+    }
+
+    /// Whether the rate limit may allow another attempt before the deadline.
+    fn permit_possible_in_time(&self) -> bool {
         let (Some(pacer), Some(ticket)) = (&self.engine.pacer, self.ticket) else {
             return true;
         };
-        pacer.earliest(self.operation().category(), ticket) < self.deadline
+        pacer.earliest(self.operation().category(), ticket) < self.last_start()
     }
 
-    /// Waits for a slot in the service's rate windows.
-    async fn slot(&self) -> Result<Option<Permit>, Refused> {
+    /// Waits until the service's rate windows have room for a request.
+    async fn acquire_permit(&self) -> Result<Option<Permit>, DeadlineExceeded> {
         let (Some(pacer), Some(ticket)) = (&self.engine.pacer, self.ticket) else {
             return Ok(None);
         };
         let log_wait = |wait| self.log_wait(wait, "pacing", "waiting for the rate limit");
-        pacer.acquire(self.operation().category(), ticket, self.deadline, log_wait).await.map(Some)
+        pacer.acquire(self.operation().category(), ticket, self.last_start(), log_wait).await.map(Some)
     }
 
-    /// Makes one HTTP request and reads its answer.
-    async fn attempt(&mut self, mut permit: Option<Permit>, key: ApiKey) -> Result<Success, Error> {
+    /// Makes one HTTP request and reads its response.
+    async fn attempt(&mut self, mut permit: Option<Permit>, key: ApiKey) -> Result<SuccessResponse, Error> {
         self.attempts = self.attempts.saturating_add(1);
-        permit.iter_mut().for_each(Permit::sent);
+        permit.iter_mut().for_each(Permit::mark_sent);
         let started = Instant::now();
-        let ends = after(started, self.limits.attempt_timeout).min(self.deadline);
-        let departure = Departure::default();
-        let sending = timeout_at(ends, self.engine.transport.send(self.request, &key, &departure)).await;
+        let deadline = after(started, self.limits.attempt_timeout).min(self.deadline);
+        let state = SendState::default();
+        let sending = timeout_at(deadline, self.engine.transport.send(self.request, &key, &state)).await;
         let head = match sending {
             Ok(Ok(head)) => head,
             failed => {
                 let is_action = self.operation().is_action();
-                let gone_out = departure.give_up();
-                self.outcome_unknown |= is_action && gone_out;
-                let unconnected = matches!(&failed, Ok(Err(none)) if !none.connected);
-                if unconnected || (is_action && !gone_out) {
-                    permit.iter_mut().for_each(Permit::not_sent);
+                let sent = state.abandon();
+                self.outcome_unknown |= is_action && sent;
+                let not_connected = matches!(&failed, Ok(Err(error)) if !error.connected);
+                if not_connected || (is_action && !sent) {
+                    permit.iter_mut().for_each(Permit::mark_not_sent);
                 }
                 let error = match failed {
-                    Ok(Err(none)) => no_answer("no answer from the server", none.cause),
-                    _ => self.out_of_time(ends),
+                    Ok(Err(error)) => self.send_error(error),
+                    _ => self.timeout_error(deadline, state.stage()),
                 };
-                self.log_attempt(started, &error);
+                self.engine.transport.discard_connections();
+                self.log_failed_attempt(started, &error);
                 return Err(error);
             }
         };
-        // The slot's time runs from here, the arrival of the answer.
+        // The permit's window starts here, when the response arrives.
         drop(permit);
-        let result = self.read_answer(head, ends, key).await;
+        let result = self.read_response(head, deadline, key).await;
         match &result {
-            Ok(success) => tracing::debug!(
-                target: "celper", operation = self.operation().name(), attempt = self.attempts, status = success.status,
-                request_id = success.facts.request_id.as_deref().unwrap_or(""), duration_ms = millis(started.elapsed()),
-                "answered"
+            Ok(response) => tracing::debug!(
+                target: "celper", operation = self.operation().name(), attempt = self.attempts, status = response.status,
+                request_id = response.meta.request_id.as_deref().unwrap_or(""), duration_ms = millis(started.elapsed()),
+                "response received"
             ),
-            Err(error) => self.log_attempt(started, error),
+            Err(error) => self.log_failed_attempt(started, error),
         }
         result
     }
 
-    /// Reads an answer whose head has arrived.
-    async fn read_answer(&mut self, head: Head<T::Body>, ends: Instant, key: ApiKey) -> Result<Success, Error> {
-        let Head { status, headers, body } = head;
-        let facts = HeaderFacts::read(&headers, SystemTime::now(), &key);
+    /// Reads a response whose head has arrived.
+    async fn read_response(
+        &mut self,
+        head: ResponseHead<T::Body>,
+        deadline: Instant,
+        key: ApiKey,
+    ) -> Result<SuccessResponse, Error> {
+        let ResponseHead { status, headers, body } = head;
+        let meta = ResponseMeta::parse(&headers, SystemTime::now(), &key);
         if let Some(pacer) = &self.engine.pacer {
-            pacer.heed(self.operation().category(), status, &facts);
+            pacer.apply_response(self.operation().category(), status, &meta);
         }
-        let body = timeout_at(ends, self.engine.transport.read(body, MAX_ANSWER)).await;
-        if (200..=299).contains(&status) {
+        let is_success = (200..=299).contains(&status);
+        let body_deadline = if is_success { deadline } else { after(Instant::now(), ERROR_BODY_TIMEOUT).min(deadline) };
+        let body = timeout_at(body_deadline, self.engine.transport.read(body, MAX_BODY_LENGTH)).await;
+        if status == 408 || !matches!(body, Ok(Ok(_))) {
+            self.engine.transport.discard_connections();
+        }
+        if is_success {
             let error = match body {
-                Ok(Ok(body)) => return Ok(Success { status, facts, body, key }),
-                Ok(Err(BodyFailure::TooLarge)) => {
-                    Error::new(ErrorKind::UnexpectedResponse, "the answer is larger than 1 MiB")
+                Ok(Ok(body)) if meta.close_delimited && !body.is_empty() && is_truncated(&body) => self.cut_short(None),
+                Ok(Ok(body)) => return Ok(SuccessResponse { status, meta, body, key }),
+                Ok(Err(BodyError::TooLarge)) => {
+                    Error::new(ErrorKind::UnexpectedResponse, "the response is larger than 1 MiB")
                 }
-                Ok(Err(BodyFailure::Broken(cause))) => no_answer("the answer was cut short", cause),
-                Err(_) => self.out_of_time(ends),
+                Ok(Err(BodyError::Incomplete(cause))) => self.cut_short(Some(cause)),
+                Err(_) => self.timeout_error(deadline, Stage::Response),
             };
-            self.note_lost_answer(status);
+            self.note_lost_response(status);
             return Err(error.with(|parts| {
                 parts.status = Some(status);
-                parts.request_id = facts.request_id;
+                parts.request_id = meta.request_id;
             }));
         }
-        // From here on the status alone says what happened; a body that cannot be read only leaves the reason out.
-        self.note_lost_answer(status);
-        let said = body.ok().and_then(Result::ok).map(|body| read_error(&body, &key)).unwrap_or_default();
-        let kind = ErrorKind::of_answer(status, said.code.as_deref());
-        let message = said.message.unwrap_or_else(|| self.default_message(status));
+        // The status alone says what happened; the body only adds the reason.
+        self.note_lost_response(status);
+        let details = body.ok().and_then(Result::ok).map(|body| parse_error_body(&body, &key)).unwrap_or_default();
+        let kind = ErrorKind::from_response(status, details.code.as_deref());
+        let message = details.message.unwrap_or_else(|| self.default_message(status, meta.content_encoding.as_deref()));
         Err(Error::new(kind, message).with(|parts| {
             parts.status = Some(status);
-            parts.code = said.code;
-            parts.request_id = said.request_id.or(facts.request_id);
-            parts.retry_after = facts.retry_after;
+            parts.code = details.code;
+            parts.request_id = details.request_id.or(meta.request_id);
+            parts.retry_after = meta.retry_after;
         }))
     }
 
-    async fn ask_for_key(&self) -> Result<ApiKey, Error> {
-        match timeout_at(self.deadline, self.engine.key_provider.api_key()).await {
+    async fn get_key(&self) -> Result<ApiKey, Error> {
+        match timeout_at(self.last_start(), self.engine.key_provider.api_key()).await {
             Ok(Ok(key)) => Ok(key),
             Ok(Err(cause)) => {
-                let message = format!("the key provider gave no key: {cause}");
+                let message = format!("the key provider failed: {cause}");
                 Err(Error::new(ErrorKind::Authentication, message).with(|parts| parts.cause = Some(cause)))
             }
             Err(_) => {
-                let limit = self.limits.timeout.as_secs_f64();
-                Err(Error::new(ErrorKind::Timeout, format!("the key provider gave no key within {limit} s (timeout)")))
+                let limit = self.timeout().as_secs_f64();
+                let name = Argument::Timeout.name(self.engine.names);
+                Err(Error::new(ErrorKind::Timeout, format!("no key from the key provider within {limit} s ({name})")))
             }
         }
     }
 
-    fn note_lost_answer(&mut self, status: u16) {
+    fn note_lost_response(&mut self, status: u16) {
         self.outcome_unknown |= may_have_acted(status) && self.operation().is_action();
     }
 
-    fn out_of_time(&self, ended: Instant) -> Error {
-        let (limit, name) = if ended >= self.deadline {
-            (self.limits.timeout, "timeout")
+    fn timeout_error(&self, deadline: Instant, stage: Stage) -> Error {
+        let (limit, argument) = if deadline >= self.deadline {
+            (self.timeout(), Argument::Timeout)
         } else {
-            (self.limits.attempt_timeout, "attempt_timeout")
+            (self.limits.attempt_timeout, Argument::AttemptTimeout)
         };
-        Error::new(ErrorKind::Timeout, format!("no complete answer within {} s ({name})", limit.as_secs_f64()))
+        let (seconds, name) = (limit.as_secs_f64(), argument.name(self.engine.names));
+        let host = self.host();
+        let what = match stage {
+            Stage::Response => format!("no complete response from {host}"),
+            Stage::Connection => format!("no free connection to {host}: too many calls at a time"),
+            Stage::Resolving => format!("could not resolve {host}"),
+            Stage::Connecting => format!("could not connect to {host} (TCP or TLS handshake)"),
+        };
+        Error::new(ErrorKind::Timeout, format!("{what} within {seconds} s ({name})"))
     }
 
-    fn read<R: FromAnswer>(&mut self, success: Success) -> Result<R, Error> {
-        read_success(&success.body, &success.facts, &success.key).map_err(|error| {
-            self.note_lost_answer(success.status);
-            error.with(|parts| parts.status = Some(success.status))
+    /// The error of an attempt without a response.
+    fn send_error(&self, error: SendError) -> Error {
+        let proxy = self.engine.transport.proxy_address();
+        let failure = connect::describe(&error, &self.host(), proxy, self.engine.names);
+        Error::new(ErrorKind::Connection, failure.message).with(|parts| {
+            parts.permanent = failure.permanent;
+            parts.cause = Some(error.cause);
+        })
+    }
+
+    /// The server's host, with a port that is not the default one.
+    fn host(&self) -> String {
+        let url = &self.request.url;
+        let host = url.host_str().unwrap_or_default();
+        url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+    }
+
+    fn pacing_error(&self, exceeded: DeadlineExceeded) -> Error {
+        let (timeout, name) = (self.timeout().as_secs_f64(), Argument::Timeout.name(self.engine.names));
+        let message = format!(
+            "{exceeded} within the {name} of {timeout} s; pass a longer {name}, or none to wait as long as it takes"
+        );
+        Error::new(ErrorKind::RateLimited, message).with(|parts| parts.retry_after = Some(exceeded.retry_after))
+    }
+
+    fn cut_short(&self, cause: Option<Cause>) -> Error {
+        let message = format!("the response from {} was cut short", self.host());
+        Error::new(ErrorKind::Connection, message).with(|parts| parts.cause = cause)
+    }
+
+    fn parse<R: FromResponse>(&mut self, response: SuccessResponse) -> Result<R, Error> {
+        parse_success(&response.body, &response.meta, &response.key).map_err(|error| {
+            self.note_lost_response(response.status);
+            error.with(|parts| parts.status = Some(response.status))
         })
     }
 
     /// Adds to an error what the call knows.
-    fn finished(&self, error: Error) -> Error {
+    fn describe(&self, error: Error) -> Error {
         error.with(|parts| {
-            parts.operation = Some(self.operation());
+            parts.operation = self.operation().name();
             parts.attempts = self.attempts;
             parts.idempotency_key = self.request.idempotency_key();
             parts.outcome_unknown = self.outcome_unknown;
         })
     }
 
-    /// What an answer says that says nothing.
-    fn default_message(&self, status: u16) -> String {
+    /// The message for a response without one.
+    fn default_message(&self, status: u16, content_encoding: Option<&str>) -> String {
         match status {
-            300..=399 => format!("the server answered with a redirect ({status}), which is never followed"),
+            408 => "the server or a load balancer closed the request: 408 Request Timeout".to_owned(),
+            300..=399 => format!("the server responded with a redirect ({status}); redirects are never followed"),
             403 => format!(
-                "the server refused access; {} needs the scope {}",
+                "the server denied access; {} needs the scope {}",
                 self.operation().name(),
                 self.operation().scope()
             ),
-            _ => format!("the server answered {status} and gave no reason"),
+            _ => match content_encoding {
+                Some(encoding) => format!(
+                    "the server responded with status {status} and a body in Content-Encoding {encoding}, which was not requested"
+                ),
+                None => format!("the server responded with status {status} and no message"),
+            },
         }
     }
 
-    fn log_wait(&self, wait: Duration, reason: &str, what: &str) {
+    fn log_wait(&self, wait: Duration, reason: &str, message: &str) {
         tracing::debug!(
-            target: "celper", operation = self.operation().name(), wait_ms = millis(wait), reason, "{what}"
+            target: "celper", operation = self.operation().name(), wait_ms = millis(wait), reason, "{message}"
         );
     }
 
-    fn log_attempt(&self, started: Instant, error: &Error) {
+    fn log_failed_attempt(&self, started: Instant, error: &Error) {
         tracing::debug!(
             target: "celper", operation = self.operation().name(), attempt = self.attempts,
             status = error.status().unwrap_or(0), kind = error.kind().name(), request_id = error.request_id().unwrap_or(""),
-            duration_ms = millis(started.elapsed()), "failed"
+            duration_ms = millis(started.elapsed()), "attempt failed"
         );
     }
 
     fn operation(&self) -> Operation {
         self.request.operation
     }
-}
-
-fn no_slot(refused: Refused) -> Error {
-    let seconds = refused.retry_after.as_secs_f64();
-    let message =
-        format!("the rate limit has no room within the call's timeout; the next slot is free in {seconds:.1} s");
-    Error::new(ErrorKind::RateLimited, message).with(|parts| parts.retry_after = Some(refused.retry_after))
-}
-
-/// Names what went wrong at the bottom of an error's chain of causes, where the operating system or TLS says it.
-fn no_answer(what: &str, cause: Cause) -> Error {
-    let chain = || iter::successors(Some(&*cause as &(dyn StdError + 'static)), |&error| error.source());
-    let by_proxy = chain().find(|error| error.is::<ByProxy>()).map(|proxy| format!("{proxy}: ")).unwrap_or_default();
-    let root = chain().last().map(ToString::to_string).unwrap_or_default();
-    Error::new(ErrorKind::Connection, format!("{what}: {by_proxy}{root}")).with(|parts| parts.cause = Some(cause))
 }
 
 fn after(now: Instant, wait: Duration) -> Instant {

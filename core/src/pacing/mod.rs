@@ -1,13 +1,13 @@
-//! Keeps the requests of this process inside the service's rate windows.
+//! Keeps the requests of this process within the service's rate windows.
 //!
-//! What holds, whatever the latency and whoever is dropped when:
+//! Invariants, for any latency and any order of drops:
 //! - No sliding window at the server ever sees more requests than it allows: a request's slot comes free one window after
-//!   its *answer* arrived, so the server counted it at least one window ago. (A request that was given up counts from then;
-//!   that the network delivers it to the server even later cannot be known here.)
-//! - Calls of a category go in the order in which they came. A call passes an earlier one only when that one waits for its
-//!   own category and not for the total.
+//!   its *response* arrived, so the server counted it at least one window ago. (An abandoned request counts from when it was
+//!   abandoned; that the network delivers it to the server even later cannot be known here.)
+//! - Calls of a category get permits in the order in which they came. A call overtakes an earlier one only when that one
+//!   waits for its own category and not for the total.
 //! - A slot is taken on grant, returned at once when nothing was sent, and freed by time otherwise: none is ever lost.
-//! - A call that is certain to get no slot before its deadline is told so at once, while it still could do something else.
+//! - A call that certainly gets no permit before its deadline fails at once.
 
 mod pacer;
 mod registry;
@@ -18,9 +18,10 @@ mod tests;
 
 use std::time::Duration;
 
+use crate::argument::{Argument, NameStyle};
 use crate::error::Error;
 
-pub(crate) use pacer::{Pacer, Permit, Refused, Ticket};
+pub(crate) use pacer::{DeadlineExceeded, Pacer, Permit, Ticket};
 pub(crate) use registry::shared;
 
 /// How many requests the service allows in each sliding window; by default its documented limits.
@@ -28,7 +29,7 @@ pub(crate) use registry::shared;
 /// ```
 /// use std::time::Duration;
 /// use celper::RateLimits;
-/// // Two processes share one company's limits: each takes half.
+/// // Two processes share one company's limits: each uses half.
 /// let half = RateLimits { reads: 20, actions: 15, total: 30, ..RateLimits::default() };
 /// assert_eq!(half.window, Duration::from_secs(60));
 /// ```
@@ -50,29 +51,35 @@ impl Default for RateLimits {
     }
 }
 
-/// Below the clock's and the network's own granularity there is nothing to pace.
+/// Windows shorter than the granularity of clocks and networks cannot be paced.
 const SHORTEST_WINDOW: Duration = Duration::from_millis(10);
-/// A window far longer than any service's would only hide a unit mixed up.
+/// A longer window is a wrong unit.
 const LONGEST_WINDOW: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl RateLimits {
-    /// Whether these are limits that can be kept to. A client checks them as well.
+    /// Whether the limits are valid. [`ClientBuilder::build`](crate::ClientBuilder::build) checks them as well.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) when one of them is 0, or the window is shorter than
     /// 10 ms or longer than 24 hours.
     pub fn check(&self) -> Result<(), Error> {
+        self.validate(NameStyle::default())
+    }
+
+    pub(crate) fn validate(&self, names: NameStyle) -> Result<(), Error> {
         if self.reads == 0 || self.actions == 0 || self.total == 0 {
-            return Err(Error::invalid_argument("rate_limits must allow at least one request in each window"));
+            let name = Argument::RateLimits.name(names);
+            return Err(Error::invalid_argument(format!("{name} must allow at least one request in each window")));
         }
         if self.window < SHORTEST_WINDOW || self.window > LONGEST_WINDOW {
-            return Err(Error::invalid_argument("rate_limits.window must be at least 10 ms and at most 24 hours"));
+            let name = Argument::RateLimitsWindow.name(names);
+            return Err(Error::invalid_argument(format!("{name} must be at least 10 ms and at most 24 hours")));
         }
         Ok(())
     }
 
-    /// The limits that keep to both.
+    /// The limits that satisfy both.
     fn stricter(self, other: RateLimits) -> RateLimits {
         RateLimits {
             reads: self.reads.min(other.reads),

@@ -1,4 +1,4 @@
-//! Hands out the slots of the windows, in order, to calls that wait for them.
+//! Grants the slots of the windows, in order, to the calls that wait for them.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,18 +10,18 @@ use tokio::time::{Instant, sleep_until};
 
 use super::RateLimits;
 use super::window::Window;
-use crate::answer::HeaderFacts;
 use crate::operation::Category;
+use crate::response::ResponseMeta;
 
-/// A call's place in the order. A call keeps it over its attempts, so that a retry does not queue behind calls that came
-/// later.
+/// A call's position in the order. A call keeps it over its attempts, so that a retry does not queue behind later calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Ticket(u64);
 
-/// There is no slot before the deadline.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Refused {
-    /// The earliest that there could be one.
+/// No slot comes free before the call's deadline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the rate limit's next slot is free in {:.1} s, which is not", .retry_after.as_secs_f64())]
+pub(crate) struct DeadlineExceeded {
+    /// The earliest time at which a slot can come free.
     pub(crate) retry_after: Duration,
 }
 
@@ -51,9 +51,9 @@ struct Lane {
 #[derive(Debug)]
 struct Waiter {
     ticket: Ticket,
-    /// Set, under the state's lock, when the waiter leaves the queue with a slot.
+    /// Set under the state's lock when the waiter gets a slot and leaves the queue.
     granted: AtomicBool,
-    /// Something changed: look again.
+    /// Wakes the waiter to check again.
     changed: Notify,
 }
 
@@ -72,11 +72,11 @@ impl Pacer {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // No code that can panic runs under the lock; were it poisoned all the same, its numbers would still be good.
+        // No code that can panic runs under the lock, so its state is consistent even when it is poisoned.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Keeps to `limits` as well from now on.
+    /// Applies `limits` as well from now on.
     pub(crate) fn tighten(&self, limits: RateLimits) {
         let mut state = self.lock();
         let limits = state.limits.stricter(limits);
@@ -94,43 +94,43 @@ impl Pacer {
         Ticket(state.next_ticket)
     }
 
-    /// Waits for a slot. Fails as soon as it is certain that none comes before `deadline`. `waits` is told of a wait as it
-    /// begins, and how long it takes at least.
+    /// Waits for a slot. Fails as soon as it is certain that none comes free before `deadline`. `on_wait` is called when a
+    /// wait starts, with its minimum length.
     pub(crate) async fn acquire(
         self: &Arc<Self>,
         category: Category,
         ticket: Ticket,
         deadline: Instant,
-        waits: impl FnOnce(Duration),
-    ) -> Result<Permit, Refused> {
-        let place = Place { pacer: self, category, waiter: self.lock().enqueue(category, ticket) };
-        let mut waits = Some(waits);
+        on_wait: impl FnOnce(Duration),
+    ) -> Result<Permit, DeadlineExceeded> {
+        let guard = QueueGuard { pacer: self, category, waiter: self.lock().enqueue(category, ticket) };
+        let mut on_wait = Some(on_wait);
         loop {
-            let (now, look_again) = {
+            let (now, check_again) = {
                 let mut state = self.lock();
                 let now = Instant::now();
                 state.grant_all(now);
-                if place.waiter.granted.load(Ordering::Relaxed) {
+                if guard.waiter.granted.load(Ordering::Relaxed) {
                     drop(state);
-                    return Ok(place.into_permit());
+                    return Ok(guard.into_permit());
                 }
                 let earliest = state.earliest(category, ticket, now);
                 if earliest >= deadline {
-                    return Err(Refused { retry_after: earliest - now });
+                    return Err(DeadlineExceeded { retry_after: earliest - now });
                 }
                 (now, earliest)
             };
-            if let Some(waits) = waits.take() {
-                waits(look_again - now);
+            if let Some(on_wait) = on_wait.take() {
+                on_wait(check_again - now);
             }
             tokio::select! {
-                () = place.waiter.changed.notified() => {}
-                () = sleep_until(look_again) => {}
+                () = guard.waiter.changed.notified() => {}
+                () = sleep_until(check_again) => {}
             }
         }
     }
 
-    /// The earliest time at which a call could have a slot that asked for one now.
+    /// The earliest time at which a call could have a slot if it asked for one now.
     pub(crate) fn earliest(&self, category: Category, ticket: Ticket) -> Instant {
         let mut state = self.lock();
         let now = Instant::now();
@@ -138,12 +138,13 @@ impl Pacer {
         state.earliest(category, ticket, now)
     }
 
-    /// Holds a category when an answer says that the service has no room in it: for as long as the answer names, and no
-    /// longer than a window where it names a time of day, which no sliding window can outlast.
-    pub(crate) fn heed(&self, category: Category, status: u16, facts: &HeaderFacts) {
-        let refused = status == 429;
-        let used_up = facts.rate_limit.as_ref().is_some_and(|limit| limit.remaining == Some(0));
-        if !refused && !used_up {
+    /// Holds a category when a response says that the service has no room in it: for as long as the response asks, but for
+    /// at most a window and a second: no sliding window stays full for longer, and one response (of a firewall, say) must not
+    /// stop every call for a day.
+    pub(crate) fn apply_response(&self, category: Category, status: u16, meta: &ResponseMeta) {
+        let rejected = status == 429;
+        let used_up = meta.rate_limit.as_ref().is_some_and(|limit| limit.remaining == Some(0));
+        if !rejected && !used_up {
             return;
         }
         let mut state = self.lock();
@@ -151,22 +152,21 @@ impl Pacer {
         state.advance(now);
         let State { limits, reads, actions, total, .. } = &mut *state;
         let lane = if category == Category::Reads { reads } else { actions };
-        // That the last slot was used is no news where our own log is full as well; and the log is exact, while the
-        // server's time is rounded to a second.
-        if !refused && (!lane.window.has_room() || !total.has_room()) {
+        // `Remaining: 0` adds nothing when our own log is full as well, and the log is exact while the server's reset time is
+        // rounded to a second.
+        if !rejected && (!lane.window.has_room() || !total.has_room()) {
             return;
         }
-        let reset_in = facts.reset_in.map(|wait| wait.min(limits.window + Duration::from_secs(1)));
-        let wait = if refused { facts.retry_after.or(reset_in) } else { reset_in };
-        let until = wait.and_then(|wait| now.checked_add(wait));
+        let wait = if rejected { meta.retry_after.or(meta.reset_in) } else { meta.reset_in };
+        let until = wait.and_then(|wait| now.checked_add(wait.min(limits.window + Duration::from_secs(1))));
         if until > lane.held_until {
             lane.held_until = until;
-            // Some of those waiting may now be sure to miss their deadlines.
+            // Some waiters may now be certain to miss their deadlines.
             lane.queue.iter().for_each(|waiter| waiter.changed.notify_one());
         }
     }
 
-    /// Whether there is nothing to remember: no request in any window, nobody waiting, no hold.
+    /// Whether there is no state to keep: no request in any window, no waiter, no hold.
     pub(crate) fn is_idle(&self) -> bool {
         let mut state = self.lock();
         state.advance(Instant::now());
@@ -189,7 +189,7 @@ impl State {
         self.total.advance(now);
     }
 
-    /// Gives every slot that is free now to whoever is first for it.
+    /// Grants every slot that is free now to the first waiter for it.
     fn grant_all(&mut self, now: Instant) {
         self.advance(now);
         while self.total.has_room() {
@@ -217,22 +217,22 @@ impl State {
         waiter
     }
 
-    /// The earliest time at which the call can be granted, if nobody leaves and every answer comes at once.
+    /// The earliest time at which the call can get a slot, if no waiter leaves and every response comes at once.
     fn earliest(&mut self, category: Category, ticket: Ticket, now: Instant) -> Instant {
         let State { reads, actions, total, .. } = self;
         let (lane, other) = if category == Category::Reads { (reads, actions) } else { (actions, reads) };
         let ahead = lane.position(ticket);
         let held = |lane: &Lane| lane.held_until.unwrap_or(now);
         let lane_free = lane.window.earliest(ahead, now).max(held(lane)).max(total.earliest(ahead, now));
-        // Earlier calls of the other category go first as far as that one is certain to have room for them by then.
+        // Earlier calls of the other category go first as far as it certainly has room for them by then.
         let certain = if held(other) <= lane_free { other.window.free_by(lane_free) } else { 0 };
         let passing = other.position(ticket).min(certain);
         lane_free.max(total.earliest(ahead + passing, now))
     }
 
-    fn give_back(&mut self, category: Category) {
-        self.lane(category).window.put_back();
-        self.total.put_back();
+    fn return_slot(&mut self, category: Category) {
+        self.lane(category).window.return_unused();
+        self.total.return_unused();
     }
 }
 
@@ -253,8 +253,8 @@ impl Lane {
         self.queue.front().filter(|_| self.is_open()).map(|waiter| waiter.ticket)
     }
 
-    /// Takes a waiter out of the queue. Whoever comes to its head that way is told to look again: the alarms of the others
-    /// may be set later than they need be, but the first one's never is, and it is the one that gets the next slot.
+    /// Removes a waiter from the queue and wakes the new head. Only the head's timer has to be exact, as it gets the next
+    /// slot; the others' may be late.
     fn remove(&mut self, position: usize) -> Option<Arc<Waiter>> {
         let waiter = self.queue.remove(position);
         if position == 0
@@ -265,33 +265,33 @@ impl Lane {
         waiter
     }
 
-    /// How many are ahead of a ticket.
+    /// How many waiters are ahead of a ticket.
     fn position(&self, ticket: Ticket) -> usize {
         self.queue.partition_point(|waiter| waiter.ticket < ticket)
     }
 }
 
-/// A place in the queue, left when dropped.
-struct Place<'a> {
+/// A waiter's place in the queue; dropping it leaves the queue.
+struct QueueGuard<'a> {
     pacer: &'a Arc<Pacer>,
     category: Category,
     waiter: Arc<Waiter>,
 }
 
-impl Place<'_> {
-    /// Turns a granted place into the slot it stands for.
+impl QueueGuard<'_> {
+    /// Turns a granted place into a permit.
     fn into_permit(self) -> Permit {
-        // From here on the permit answers for the slot; dropping the place must not give it back.
+        // The permit owns the slot now: dropping the guard must not return it.
         self.waiter.granted.store(false, Ordering::Relaxed);
         Permit { pacer: Arc::clone(self.pacer), category: self.category, sent: false }
     }
 }
 
-impl Drop for Place<'_> {
+impl Drop for QueueGuard<'_> {
     fn drop(&mut self) {
         let mut state = self.pacer.lock();
         if self.waiter.granted.load(Ordering::Relaxed) {
-            state.give_back(self.category);
+            state.return_slot(self.category);
         } else {
             let ticket = self.waiter.ticket;
             let lane = state.lane(self.category);
@@ -304,7 +304,7 @@ impl Drop for Place<'_> {
     }
 }
 
-/// A slot. Dropped when nothing was sent it is free at once; otherwise it comes free one window later.
+/// A slot in the windows. Dropped before anything was sent, it is free at once; otherwise one window later.
 #[derive(Debug)]
 pub(crate) struct Permit {
     pacer: Arc<Pacer>,
@@ -313,13 +313,13 @@ pub(crate) struct Permit {
 }
 
 impl Permit {
-    /// The request is going out now.
-    pub(crate) fn sent(&mut self) {
+    /// The request is about to be sent.
+    pub(crate) fn mark_sent(&mut self) {
         self.sent = true;
     }
 
-    /// It did not, after all: there was no connection.
-    pub(crate) fn not_sent(&mut self) {
+    /// The request was not sent after all: there was no connection.
+    pub(crate) fn mark_not_sent(&mut self) {
         self.sent = false;
     }
 }
@@ -329,10 +329,10 @@ impl Drop for Permit {
         let mut state = self.pacer.lock();
         let now = Instant::now();
         if self.sent {
-            state.lane(self.category).window.answered(now);
-            state.total.answered(now);
+            state.lane(self.category).window.mark_responded(now);
+            state.total.mark_responded(now);
         } else {
-            state.give_back(self.category);
+            state.return_slot(self.category);
             state.grant_all(now);
         }
     }

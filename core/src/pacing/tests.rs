@@ -1,4 +1,4 @@
-//! The promises of pacing, over minutes of virtual time against a simulated server.
+//! The invariants of pacing, over minutes of virtual time against a simulated server.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -7,13 +7,13 @@ use std::time::Duration;
 use proptest::prelude::*;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use super::{Pacer, RateLimits, Refused};
-use crate::answer::HeaderFacts;
+use super::{DeadlineExceeded, Pacer, RateLimits};
 use crate::model::RateLimit;
 use crate::operation::Category::{self, Actions, Reads};
+use crate::response::ResponseMeta;
 
 const WINDOW: Duration = Duration::from_secs(60);
-/// One window and what is added to it for clocks that run apart.
+/// One window with the allowance for clock drift.
 const GUARDED: Duration = Duration::from_millis(60_030);
 
 fn on_a_paused_clock<T>(test: impl Future<Output = T>) -> T {
@@ -29,19 +29,19 @@ fn in_a_day() -> Instant {
     Instant::now() + Duration::from_secs(86_400)
 }
 
-/// Takes a slot, sends at once and is answered at once.
+/// Acquires a permit, sends at once and gets the response at once.
 async fn ping(pacer: &Arc<Pacer>, category: Category) {
-    pacer.acquire(category, pacer.ticket(), in_a_day(), |_| ()).await.unwrap().sent();
+    pacer.acquire(category, pacer.ticket(), in_a_day(), |_| ()).await.unwrap().mark_sent();
 }
 
-/// What an answer says that names how long there is no room: a 429's `Retry-After`, or the reset of a used up window.
-fn retry_after(wait: Duration) -> HeaderFacts {
-    HeaderFacts { retry_after: Some(wait), ..HeaderFacts::default() }
+/// Response headers that say how long there is no room: a 429's `Retry-After`, or the reset of a used-up window.
+fn retry_after(wait: Duration) -> ResponseMeta {
+    ResponseMeta { retry_after: Some(wait), ..ResponseMeta::default() }
 }
 
-fn used_up(reset_in: Duration) -> HeaderFacts {
+fn used_up(reset_in: Duration) -> ResponseMeta {
     let rate_limit = Some(RateLimit { limit: None, remaining: Some(0), reset_at: None });
-    HeaderFacts { rate_limit, reset_in: Some(reset_in), ..HeaderFacts::default() }
+    ResponseMeta { rate_limit, reset_in: Some(reset_in), ..ResponseMeta::default() }
 }
 
 /// The most arrivals in any window, the way a server with a sliding log counts.
@@ -56,10 +56,10 @@ fn peak(arrivals: &[Instant]) -> usize {
 struct Planned {
     starts: Duration,
     category: Category,
-    /// Latency to the server, and of the answer.
+    /// Latency of the request, and of the response.
     there: Duration,
     back: Duration,
-    /// Given up by the caller this long after it was made.
+    /// Dropped by the caller this long after it was made.
     dropped_after: Option<Duration>,
 }
 
@@ -81,7 +81,7 @@ fn planned() -> impl Strategy<Value = Planned> {
         })
 }
 
-/// What the simulated server and the callers saw.
+/// What the simulated server and the callers observed.
 #[derive(Default)]
 struct Seen {
     reads: Vec<Instant>,
@@ -111,9 +111,9 @@ async fn run(pacer: &Arc<Pacer>, plan: &[Planned]) -> Seen {
                 seen.lock().unwrap().asked.push((planned.category, index));
                 let mut permit = pacer.acquire(planned.category, ticket, in_a_day(), |_| ()).await.unwrap();
                 seen.lock().unwrap().granted.insert(index, Instant::now());
-                permit.sent();
-                // The server counts a request that is on its way even when the caller gives up; a caller that gives up
-                // is simulated as one whose request had just arrived.
+                permit.mark_sent();
+                // The server counts a request that was sent even when the caller drops it; a dropped call is simulated
+                // as one whose request had just arrived.
                 if planned.dropped_after.is_none() {
                     sleep(planned.there).await;
                 }
@@ -152,7 +152,7 @@ proptest! {
                 prop_assert!(granted.is_sorted());
             }
 
-            // One window after the last call everything is free again, whoever was dropped and when.
+            // One window after the last call all slots are free again, whichever calls were dropped.
             sleep(GUARDED).await;
             let now = Instant::now();
             for _ in 0..30 {
@@ -170,7 +170,7 @@ fn at_least_99_and_a_half_percent_of_the_allowed_rate_is_used_over_ten_windows()
     on_a_paused_clock(async {
         let pacer = pacer();
         let begun = Instant::now();
-        // More callers than slots at any time, and answers that take a quarter of a second.
+        // More callers than slots at any time, and responses that take a quarter of a second.
         let callers: Vec<_> = (0..200)
             .map(|_| {
                 let pacer = Arc::clone(&pacer);
@@ -178,11 +178,11 @@ fn at_least_99_and_a_half_percent_of_the_allowed_rate_is_used_over_ten_windows()
                     let mut made = 0_u32;
                     loop {
                         let mut permit = pacer.acquire(Actions, pacer.ticket(), in_a_day(), |_| ()).await.unwrap();
-                        // From the first slots' answers to the eleventh round, ten windows and their latency.
+                        // From the first slots' responses to the eleventh round, ten windows and their latency.
                         if begun.elapsed() > WINDOW * 10 {
                             return made;
                         }
-                        permit.sent();
+                        permit.mark_sent();
                         sleep(Duration::from_millis(250)).await;
                         drop(permit);
                         made += 1;
@@ -203,7 +203,7 @@ fn at_least_99_and_a_half_percent_of_the_allowed_rate_is_used_over_ten_windows()
 }
 
 #[test]
-fn a_read_passes_an_action_that_waits_for_its_own_category_but_not_one_that_waits_for_the_total() {
+fn a_read_overtakes_an_action_that_waits_for_its_category_but_not_one_that_waits_for_the_total() {
     on_a_paused_clock(async {
         let pacer = Arc::new(Pacer::new(RateLimits { reads: 2, actions: 1, total: 2, window: WINDOW }));
         let begun = Instant::now();
@@ -227,7 +227,7 @@ fn a_read_passes_an_action_that_waits_for_its_own_category_but_not_one_that_wait
 }
 
 #[test]
-fn a_wait_that_cannot_fit_fails_at_once() {
+fn a_wait_beyond_the_deadline_fails_at_once() {
     on_a_paused_clock(async {
         let pacer = pacer();
         for _ in 0..30 {
@@ -235,7 +235,7 @@ fn a_wait_that_cannot_fit_fails_at_once() {
         }
         let now = Instant::now();
         let refused = pacer.acquire(Actions, pacer.ticket(), now + Duration::from_secs(59), |_| ()).await.unwrap_err();
-        assert_eq!(refused, Refused { retry_after: GUARDED });
+        assert_eq!(refused, DeadlineExceeded { retry_after: GUARDED });
         assert_eq!(Instant::now(), now);
 
         // Thirty calls may wait for the next round; the thirty-first would have to wait for the one after.
@@ -247,13 +247,13 @@ fn a_wait_that_cannot_fit_fails_at_once() {
                         .acquire(Actions, pacer.ticket(), now + Duration::from_secs(119), |_| ())
                         .await
                         .unwrap()
-                        .sent();
+                        .mark_sent();
                 })
             })
             .collect();
         tokio::task::yield_now().await;
         let refused = pacer.acquire(Actions, pacer.ticket(), now + Duration::from_secs(119), |_| ()).await.unwrap_err();
-        assert_eq!(refused, Refused { retry_after: GUARDED * 2 });
+        assert_eq!(refused, DeadlineExceeded { retry_after: GUARDED * 2 });
         assert_eq!(Instant::now(), now);
         for call in waiting {
             call.await.unwrap();
@@ -262,9 +262,9 @@ fn a_wait_that_cannot_fit_fails_at_once() {
 }
 
 #[test]
-fn calls_of_both_categories_that_come_first_are_counted_on() {
+fn earlier_calls_of_both_categories_are_counted() {
     on_a_paused_clock(async {
-        // Eight requests in a window, whatever they are: of sixty calls that can wait for two windows, the first 24 fit.
+        // Eight requests of any kind in a window: of sixty calls that can wait for two windows, the first 24 fit.
         let pacer = Arc::new(Pacer::new(RateLimits { total: 8, ..RateLimits::default() }));
         let begun = Instant::now();
         let calls: Vec<_> = (0..60)
@@ -273,7 +273,7 @@ fn calls_of_both_categories_that_come_first_are_counted_on() {
                 tokio::spawn(async move {
                     let deadline = begun + Duration::from_secs(150);
                     let outcome = pacer.acquire(category, pacer.ticket(), deadline, |_| ()).await;
-                    outcome.map(|mut permit| permit.sent()).map_err(|_| begun.elapsed())
+                    outcome.map(|mut permit| permit.mark_sent()).map_err(|_| begun.elapsed())
                 })
             })
             .collect();
@@ -290,17 +290,17 @@ fn calls_of_both_categories_that_come_first_are_counted_on() {
 }
 
 #[test]
-fn a_hold_stops_the_category_and_fails_those_who_cannot_wait_for_its_end() {
+fn a_hold_stops_the_category_and_fails_calls_with_an_earlier_deadline() {
     on_a_paused_clock(async {
         let pacer = pacer();
         let begun = Instant::now();
-        pacer.heed(Actions, 429, &retry_after(Duration::from_secs(20)));
+        pacer.apply_response(Actions, 429, &retry_after(Duration::from_secs(20)));
         let impatient = tokio::spawn({
             let pacer = Arc::clone(&pacer);
             async move { pacer.acquire(Actions, pacer.ticket(), begun + Duration::from_secs(30), |_| ()).await.map(drop) }
         });
         tokio::task::yield_now().await;
-        pacer.heed(Actions, 429, &retry_after(Duration::from_secs(40)));
+        pacer.apply_response(Actions, 429, &retry_after(Duration::from_secs(40)));
         let refused = impatient.await.unwrap().unwrap_err();
         assert_eq!((refused.retry_after, begun.elapsed()), (Duration::from_secs(40), Duration::ZERO));
 
@@ -312,47 +312,47 @@ fn a_hold_stops_the_category_and_fails_those_who_cannot_wait_for_its_end() {
 }
 
 #[test]
-fn a_last_slot_used_holds_only_when_others_used_the_rest() {
+fn remaining_zero_holds_only_when_other_clients_used_the_rest() {
     on_a_paused_clock(async {
         let pacer = pacer();
         for _ in 0..30 {
             ping(&pacer, Actions).await;
         }
         let begun = Instant::now();
-        // All thirty are ours: our own log knows better than a reset time that is rounded to a second.
-        pacer.heed(Actions, 200, &used_up(Duration::from_secs(61)));
+        // All thirty are ours: the own log is more exact than a reset time rounded to a second.
+        pacer.apply_response(Actions, 200, &used_up(Duration::from_secs(61)));
         ping(&pacer, Actions).await;
         assert_eq!(begun.elapsed(), GUARDED);
 
-        // Here somebody else used them.
+        // Here another client used them.
         let begun = Instant::now();
         ping(&pacer, Reads).await;
-        pacer.heed(Reads, 200, &used_up(Duration::from_secs(7)));
+        pacer.apply_response(Reads, 200, &used_up(Duration::from_secs(7)));
         ping(&pacer, Reads).await;
         assert_eq!(begun.elapsed(), Duration::from_secs(7));
     });
 }
 
 #[test]
-fn a_wait_is_told_as_it_begins() {
+fn on_wait_is_called_when_a_wait_starts() {
     on_a_paused_clock(async {
         let pacer = Arc::new(Pacer::new(RateLimits { actions: 1, ..RateLimits::default() }));
         let mut told = None;
         for _ in 0..2 {
             assert_eq!(told, None, "the first call does not wait");
-            pacer.acquire(Actions, pacer.ticket(), in_a_day(), |wait| told = Some(wait)).await.unwrap().sent();
+            pacer.acquire(Actions, pacer.ticket(), in_a_day(), |wait| told = Some(wait)).await.unwrap().mark_sent();
         }
         assert_eq!(told, Some(GUARDED));
     });
 }
 
 #[test]
-fn a_reset_time_beyond_the_window_is_not_believed() {
+fn a_reset_time_beyond_the_window_is_capped() {
     on_a_paused_clock(async {
         let pacer = pacer();
         let begun = Instant::now();
-        pacer.heed(Reads, 200, &used_up(Duration::from_secs(1_000_000)));
-        pacer.heed(Actions, 429, &used_up(Duration::from_secs(1_000_000)));
+        pacer.apply_response(Reads, 200, &used_up(Duration::from_secs(1_000_000)));
+        pacer.apply_response(Actions, 429, &used_up(Duration::from_secs(1_000_000)));
         ping(&pacer, Reads).await;
         ping(&pacer, Actions).await;
         assert_eq!(begun.elapsed(), WINDOW + Duration::from_secs(1));
@@ -369,7 +369,7 @@ fn a_retry_keeps_its_place() {
         let waiting = |ticket, name: &'static str| {
             let (pacer, order) = (Arc::clone(&pacer), Arc::clone(&order));
             tokio::spawn(async move {
-                pacer.acquire(Actions, ticket, in_a_day(), |_| ()).await.unwrap().sent();
+                pacer.acquire(Actions, ticket, in_a_day(), |_| ()).await.unwrap().mark_sent();
                 order.lock().unwrap().push(name);
             })
         };
@@ -384,7 +384,7 @@ fn a_retry_keeps_its_place() {
 }
 
 #[test]
-fn a_thousand_dropped_waiters_leave_nothing_behind() {
+fn a_thousand_dropped_waiters_leave_no_state() {
     on_a_paused_clock(async {
         let pacer = pacer();
         for _ in 0..30 {

@@ -1,4 +1,4 @@
-//! Servers that are not there, or are no longer.
+//! Unreachable servers and dead connections.
 
 use std::time::Duration;
 
@@ -7,11 +7,11 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-use crate::world::World;
+use crate::test_env::TestEnv;
 
 const BODY: &str = r#"{"success":true,"data":{"status":"rejected"}}"#;
 
-fn answer() -> String {
+fn response() -> String {
     format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{BODY}", BODY.len())
 }
 
@@ -20,7 +20,7 @@ fn client(port: u16) -> Client {
 }
 
 #[tokio::test]
-async fn a_refused_connection_surely_did_nothing() {
+async fn a_refused_connection_has_a_known_outcome() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     drop(listener);
@@ -37,8 +37,8 @@ async fn a_host_without_an_address_is_a_connection_error() {
 }
 
 #[tokio::test]
-async fn a_connection_that_is_never_accepted_surely_did_nothing() {
-    // A full backlog: the handshake of one more connection stays unanswered, or is answered but never read.
+async fn a_connection_that_is_never_accepted_has_a_known_outcome() {
+    // A full backlog: the handshake of one more connection never completes, or completes but is never read.
     let socket = tokio::net::TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let listener = socket.listen(1).unwrap();
@@ -55,46 +55,46 @@ async fn a_connection_that_is_never_accepted_surely_did_nothing() {
 }
 
 #[tokio::test]
-async fn a_kept_alive_connection_that_died_does_not_lose_the_call() {
-    let world = World::new().await;
-    let id = world.faulty("interviewed", json!({"kind": "close_idle"})).await;
-    world.status(&id).await.unwrap();
-    world.reject(&id).await.unwrap();
-    let requests = world.requests(&id).await;
+async fn a_closed_idle_connection_does_not_fail_the_call() {
+    let env = TestEnv::new().await;
+    let id = env.faulty("interviewed", json!({"kind": "close_idle"})).await;
+    env.status(&id).await.unwrap();
+    env.reject(&id).await.unwrap();
+    let requests = env.requests(&id).await;
     assert_ne!(requests[0]["connection"], requests[1]["connection"]);
 }
 
 #[tokio::test]
-async fn a_kept_alive_connection_that_dies_under_a_request_is_retried() {
+async fn an_idle_connection_that_dies_during_a_request_is_retried() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let server = tokio::spawn(async move {
-        let mut seen = Vec::new();
-        // One answer on the first connection, then it dies with the second request half read; one more on the next.
+        let mut received = Vec::new();
+        // One response on the first connection, which then dies during the second request; one more on the next.
         let (mut first, _) = listener.accept().await.unwrap();
         let mut buffer = [0; 4096];
         assert!(first.read(&mut buffer).await.unwrap() > 0);
-        first.write_all(answer().as_bytes()).await.unwrap();
+        first.write_all(response().as_bytes()).await.unwrap();
         let read = first.read(&mut buffer).await.unwrap();
-        seen.push(String::from_utf8_lossy(&buffer[..read]).into_owned());
+        received.push(String::from_utf8_lossy(&buffer[..read]).into_owned());
         drop(first);
         let (mut second, _) = listener.accept().await.unwrap();
         let read = second.read(&mut buffer).await.unwrap();
-        seen.push(String::from_utf8_lossy(&buffer[..read]).into_owned());
-        second.write_all(answer().as_bytes()).await.unwrap();
-        seen
+        received.push(String::from_utf8_lossy(&buffer[..read]).into_owned());
+        second.write_all(response().as_bytes()).await.unwrap();
+        received
     });
     let client = client(port);
     client.reject_candidate("a", JobPositionId("p")).await.unwrap();
     client.reject_candidate("b", JobPositionId("p")).await.unwrap();
-    let seen = server.await.unwrap();
+    let received = server.await.unwrap();
     let key =
         |request: &String| request.lines().find_map(|line| line.strip_prefix("idempotency-key: ")).map(str::to_owned);
-    assert!(key(&seen[0]).is_some() && key(&seen[0]) == key(&seen[1]), "{seen:?}");
+    assert!(key(&received[0]).is_some() && key(&received[0]) == key(&received[1]), "{received:?}");
 }
 
 #[tokio::test]
-async fn bytes_that_are_no_http_are_a_connection_error() {
+async fn a_response_that_is_not_http_is_a_connection_error() {
     for garbage in
         ["", "\0\0\0", "HTTP/1.1 abc\r\n\r\n", "SSH-2.0-OpenSSH\r\n", "HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n"]
     {

@@ -1,34 +1,34 @@
-//! A server that goes wrong, for real.
+//! Server faults on real sockets.
 
 use std::time::{Duration, SystemTime};
 
 use celper::ErrorKind;
 use serde_json::json;
 
-use crate::world::World;
+use crate::test_env::TestEnv;
 
 #[tokio::test]
-async fn a_lost_answer_is_asked_for_again_and_the_action_taken_once() {
+async fn a_lost_response_is_retried_and_the_action_happens_once() {
     for fault in [
         json!({"kind": "close", "act": "before"}),
         json!({"kind": "close", "act": "before", "reset": true}),
         json!({"kind": "cut"}),
         json!({"kind": "cut", "afterBytes": 0}),
     ] {
-        let world = World::new().await;
-        let id = world.faulty("new", fault.clone()).await;
-        world.invite(&id).await.unwrap();
-        let requests = world.requests(&id).await;
+        let env = TestEnv::new().await;
+        let id = env.faulty("new", fault.clone()).await;
+        env.invite(&id).await.unwrap();
+        let requests = env.requests(&id).await;
         assert_eq!(requests.len(), 2, "{fault}");
         assert_eq!(requests[0]["header"]["idempotency-key"], requests[1]["header"]["idempotency-key"]);
         assert_eq!(requests[0]["body"], requests[1]["body"]);
         assert!(requests[0]["acted"] == true && requests[1]["replayed"] == true, "{fault}");
-        assert_eq!(world.control("GET", "outbox", json!(null)).await.as_array().unwrap().len(), 1);
+        assert_eq!(env.control("GET", "outbox", json!(null)).await.as_array().unwrap().len(), 1);
     }
 }
 
 #[tokio::test]
-async fn a_request_that_was_not_acted_on_is_repeated() {
+async fn a_request_without_effect_is_retried() {
     for fault in [
         json!({"kind": "close"}),
         json!({"kind": "close", "reset": true}),
@@ -37,10 +37,10 @@ async fn a_request_that_was_not_acted_on_is_repeated() {
         json!({"kind": "not_json", "status": 502, "act": "none"}),
         json!({"kind": "status", "status": 429, "headers": {"Retry-After": "0"}}),
     ] {
-        let world = World::new().await;
-        let id = world.faulty("interviewed", fault.clone()).await;
-        assert_eq!(world.reject(&id).await.unwrap().status.as_str(), "rejected", "{fault}");
-        assert_eq!(world.requests(&id).await.len(), 2, "{fault}");
+        let env = TestEnv::new().await;
+        let id = env.faulty("interviewed", fault.clone()).await;
+        assert_eq!(env.reject(&id).await.unwrap().status.as_str(), "rejected", "{fault}");
+        assert_eq!(env.requests(&id).await.len(), 2, "{fault}");
     }
 }
 
@@ -63,77 +63,77 @@ async fn without_retries_there_is_one_request_and_a_typed_error() {
         (json!({"kind": "answer", "data": {"status": 7}}), UnexpectedResponse, true),
         (json!({"kind": "answer", "envelope": {"success": false, "error": "ODD"}}), UnexpectedResponse, true),
     ] {
-        let world = World::new().await;
-        let id = world.faulty("interviewed", fault.clone()).await;
-        let error = world.reject(&id).max_retries(0).await.unwrap_err();
+        let env = TestEnv::new().await;
+        let id = env.faulty("interviewed", fault.clone()).await;
+        let error = env.reject(&id).max_retries(0).await.unwrap_err();
         assert_eq!((error.kind(), error.outcome_unknown(), error.attempts()), (kind, unknown, 1), "{fault}: {error}");
         assert!(error.idempotency_key().is_some());
-        assert_eq!(world.requests(&id).await.len(), 1, "{fault}");
+        assert_eq!(env.requests(&id).await.len(), 1, "{fault}");
     }
 }
 
 #[tokio::test]
-async fn an_answer_just_under_the_limit_is_read() {
-    let world = World::new().await;
-    let id = world.faulty("new", json!({"kind": "huge", "bytes": 1024 * 1024})).await;
-    world.status(&id).await.unwrap();
+async fn a_response_just_under_the_limit_is_read() {
+    let env = TestEnv::new().await;
+    let id = env.faulty("new", json!({"kind": "huge", "bytes": 1024 * 1024})).await;
+    env.status(&id).await.unwrap();
 }
 
 #[tokio::test]
-async fn a_dripping_answer_meets_the_attempt_timeout() {
-    let world = World::with(celper_sandbox::Options::default(), |builder| {
+async fn a_slow_response_ends_with_attempt_timeout() {
+    let env = TestEnv::with(celper_sandbox::Options::default(), |builder| {
         builder.attempt_timeout(Duration::from_millis(300)).max_retries(0)
     })
     .await;
     for fault in [json!({"kind": "drip", "bytesPerSecond": 2}), json!({"kind": "delay", "seconds": 3600})] {
-        let id = world.faulty("interviewed", fault).await;
-        let error = world.reject(&id).await.unwrap_err();
+        let id = env.faulty("interviewed", fault).await;
+        let error = env.reject(&id).await.unwrap_err();
         assert_eq!((error.kind(), error.outcome_unknown()), (ErrorKind::Timeout, true));
         assert!(error.message().contains("0.3 s (attempt_timeout)"), "{error}");
     }
 }
 
 #[tokio::test]
-async fn the_key_does_not_follow_a_redirect() {
-    let world = World::new().await;
-    let elsewhere = World::new().await;
+async fn the_key_is_not_sent_to_a_redirect_target() {
+    let env = TestEnv::new().await;
+    let other = TestEnv::new().await;
     for status in [301, 302, 303, 307, 308] {
         let fault =
-            json!({"kind": "redirect", "location": format!("{}/v1/x", elsewhere.sandbox.base_url()), "status": status});
-        let id = world.faulty("interviewed", fault).await;
-        let error = world.reject(&id).await.unwrap_err();
+            json!({"kind": "redirect", "location": format!("{}/v1/x", other.sandbox.base_url()), "status": status});
+        let id = env.faulty("interviewed", fault).await;
+        let error = env.reject(&id).await.unwrap_err();
         assert_eq!((error.kind(), error.status(), error.attempts()), (ErrorKind::UnexpectedResponse, Some(status), 1));
         assert!(error.message().contains("redirect"), "{error}");
     }
-    assert_eq!(elsewhere.control("GET", "requests", json!(null)).await, json!([]));
+    assert_eq!(other.control("GET", "requests", json!(null)).await, json!([]));
 }
 
 #[tokio::test]
-async fn retry_after_is_read_in_every_form() {
-    let world = World::new().await;
+async fn retry_after_is_parsed_in_every_form() {
+    let env = TestEnv::new().await;
     let in_an_hour = httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(3_600));
     for (header, expected) in [(Some("3600".to_owned()), 3_600.0), (Some(in_an_hour), 3_600.0), (None, 0.0)] {
-        let id = world
+        let id = env
             .faulty("interviewed", json!({"kind": "status", "status": 429, "headers": {"Retry-After": header}}))
             .await;
-        let error = world.reject(&id).max_retries(u32::from(expected > 0.0)).await.unwrap_err();
-        assert_eq!((error.kind(), error.attempts()), (ErrorKind::RateLimited, 1), "an hour is not slept through");
-        let named = error.retry_after().map_or(0.0, |wait| wait.as_secs_f64());
-        // The date's resolution is a second, and so is that of the answer's own clock.
-        assert!((named - expected).abs() <= 2.0, "{named}");
+        let error = env.reject(&id).max_retries(u32::from(expected > 0.0)).await.unwrap_err();
+        assert_eq!((error.kind(), error.attempts()), (ErrorKind::RateLimited, 1), "a wait of an hour does not fit");
+        let reported = error.retry_after().map_or(0.0, |wait| wait.as_secs_f64());
+        // HTTP dates have a resolution of a second.
+        assert!((reported - expected).abs() <= 2.0, "{reported}");
     }
 }
 
 #[tokio::test]
-async fn unknown_statuses_and_absent_scores_come_through() {
-    let world = World::new().await;
+async fn unknown_statuses_and_missing_scores_are_passed_through() {
+    let env = TestEnv::new().await;
     for (candidate, score) in [
-        (json!({"candidateId": "a", "status": "on_hold", "interviewScore": null, "extra": {"mood": "good"}}), None),
+        (json!({"candidateId": "a", "status": "on_hold", "interviewScore": null, "extra": {"nested": "value"}}), None),
         (json!({"candidateId": "b", "status": "on_hold"}), None),
         (json!({"candidateId": "c", "status": "on_hold", "interviewScore": 0}), Some(0.0)),
     ] {
-        world.put(candidate.clone()).await;
-        let state = world.status(candidate["candidateId"].as_str().unwrap()).await.unwrap();
+        env.put(candidate.clone()).await;
+        let state = env.status(candidate["candidateId"].as_str().unwrap()).await.unwrap();
         assert_eq!((state.status.as_str(), state.interview_score), ("on_hold", score));
     }
 }

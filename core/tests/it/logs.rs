@@ -1,4 +1,4 @@
-//! What the client logs, and what never.
+//! What the client logs, and what it never logs.
 
 use std::fmt::Write;
 use std::sync::{Arc, Mutex};
@@ -10,11 +10,11 @@ use tracing::instrument::WithSubscriber;
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 
-use crate::world::World;
+use crate::test_env::TestEnv;
 
-/// Keeps every event of every crate, down to the most talkative, as text.
+/// Records every event of every crate and level as text.
 #[derive(Clone, Default)]
-struct Everything(Arc<Mutex<String>>);
+struct RecordingSubscriber(Arc<Mutex<String>>);
 
 struct Fields<'a>(&'a mut String);
 
@@ -24,7 +24,7 @@ impl Visit for Fields<'_> {
     }
 }
 
-impl Subscriber for Everything {
+impl Subscriber for RecordingSubscriber {
     fn enabled(&self, _: &Metadata<'_>) -> bool {
         true
     }
@@ -46,19 +46,19 @@ impl Subscriber for Everything {
 }
 
 #[tokio::test]
-async fn attempts_and_waits_are_logged_and_no_secret_is() {
-    let world = World::with(Options { tls: true, ..Options::default() }, |builder| builder).await;
-    let id = world.faulty("new", json!({"kind": "status", "status": 503, "json": {"requestId": "req-1"}})).await;
-    // With a single subscriber, tracing asks that of the thread on which a callsite is met first, and the other tests'
-    // threads have none; with two it asks both.
-    let _second = tracing::Dispatch::new(Everything::default());
-    let log = Everything::default();
-    let call = world.invite(&id).email_subject("hush-subject").email_body("hush-body").into_future();
+async fn attempts_and_waits_are_logged_without_secrets() {
+    let env = TestEnv::with(Options { tls: true, ..Options::default() }, |builder| builder).await;
+    let id = env.faulty("new", json!({"kind": "status", "status": 503, "json": {"requestId": "req-1"}})).await;
+    // With a single subscriber, tracing caches a callsite's interest from the thread that hits it first, and the other tests'
+    // threads have no subscriber; with two it asks both.
+    let _second = tracing::Dispatch::new(RecordingSubscriber::default());
+    let log = RecordingSubscriber::default();
+    let call = env.invite(&id).email_subject("hush-subject").email_body("hush-body").into_future();
     call.with_subscriber(log.clone()).await.unwrap();
-    // A server that echoes what it was sent must not get it into the log.
-    let echo = json!({"kind": "status", "status": 403, "headers": {"X-Request-Id": world.sandbox.api_key()}});
-    let id = world.faulty("new", echo).await;
-    let error = world.invite(&id).into_future().with_subscriber(log.clone()).await.unwrap_err();
+    // A secret that the server echoes must not reach the log.
+    let echo = json!({"kind": "status", "status": 403, "headers": {"X-Request-Id": env.sandbox.api_key()}});
+    let id = env.faulty("new", echo).await;
+    let error = env.invite(&id).into_future().with_subscriber(log.clone()).await.unwrap_err();
     assert!(error.request_id().is_some());
     let log = log.0.lock().unwrap().clone();
     for fact in [
@@ -69,9 +69,9 @@ async fn attempts_and_waits_are_logged_and_no_secret_is() {
         "wait_ms=",
         "reason=\"server\"",
     ] {
-        assert!(log.contains(fact), "no {fact} in {log}");
+        assert!(log.contains(fact), "{fact} is not in {log}");
     }
-    for secret in [world.sandbox.api_key(), "hush-subject", "hush-body"] {
-        assert!(!log.contains(secret), "{secret} in {log}");
+    for secret in [env.sandbox.api_key(), "hush-subject", "hush-body"] {
+        assert!(!log.contains(secret), "{secret} is in {log}");
     }
 }

@@ -1,5 +1,5 @@
-//! The client against a real server on real sockets. What depends on time alone is tested on a paused clock, inside the
-//! crate.
+//! The client against a real server on real sockets. Behaviour that depends on time alone is tested on a paused clock inside
+//! the crate.
 #![forbid(unsafe_code)]
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
@@ -7,9 +7,10 @@ mod cancellation;
 mod dead_sockets;
 mod faults;
 mod hostile_input;
+mod http_settings;
 mod logs;
 mod operations;
 mod pacing;
 mod proxy;
+mod test_env;
 mod tls;
-mod world;

@@ -1,4 +1,4 @@
-//! The four operations as a user calls them.
+//! The four operations, as a user calls them.
 
 use std::time::{Duration, SystemTime};
 
@@ -6,42 +6,42 @@ use celper::{CandidateStatus, Client, ErrorKind, Operation, OperationInput, Oper
 use celper_sandbox::Options;
 use serde_json::json;
 
-use crate::world::{POSITION, World};
+use crate::test_env::{POSITION, TestEnv};
 
 #[tokio::test]
-async fn a_candidate_goes_through_the_whole_process() {
-    let world = World::new().await;
-    let id = world.candidate("new").await;
-    assert_eq!(world.status(&id).await.unwrap().status, CandidateStatus::New);
+async fn a_candidate_passes_through_the_whole_process() {
+    let env = TestEnv::new().await;
+    let id = env.candidate("new").await;
+    assert_eq!(env.status(&id).await.unwrap().status, CandidateStatus::New);
 
-    let invitation = world.invite(&id).email_subject("Welcome").email_body("Come: {interviewLink}").await.unwrap();
+    let invitation = env.invite(&id).email_subject("Welcome").email_body("Come: {interviewLink}").await.unwrap();
     assert!(invitation.invited && !invitation.session_id.is_empty() && invitation.request_id.is_some());
     assert_eq!(invitation.email_delivery, "pending");
     let days = invitation.expires_at.duration_since(SystemTime::now()).unwrap().as_secs_f64() / 86_400.0;
     assert!((6.9..=7.0).contains(&days), "{days}");
-    let outbox = world.control("GET", "outbox", json!(null)).await;
+    let outbox = env.control("GET", "outbox", json!(null)).await;
     assert_eq!(outbox[0]["subject"], "Welcome");
 
-    let error = world.reject(&id).await.unwrap_err();
+    let error = env.reject(&id).await.unwrap_err();
     assert_eq!((error.kind(), error.status()), (ErrorKind::InvalidStatus, Some(409)));
     let interviewed =
         json!({"candidateId": id, "jobPositionId": POSITION, "status": "interviewed", "interviewScore": 91.5});
-    world.control("PATCH", "candidates", interviewed).await;
-    let state = world.status(&id).await.unwrap();
+    env.control("PATCH", "candidates", interviewed).await;
+    let state = env.status(&id).await.unwrap();
     assert_eq!((state.status, state.interview_score), (CandidateStatus::Interviewed, Some(91.5)));
-    assert_eq!(world.reject(&id).await.unwrap().status, CandidateStatus::Rejected);
+    assert_eq!(env.reject(&id).await.unwrap().status, CandidateStatus::Rejected);
 }
 
 #[tokio::test]
 async fn requests_are_as_documented() {
-    let world = World::with(Options::default(), |builder| builder.app_info("acme/1.0")).await;
-    let id = world.candidate("new").await;
-    let state = world.status(&id).await.unwrap();
+    let env = TestEnv::with(Options::default(), |builder| builder.app_info("acme/1.0")).await;
+    let id = env.candidate("new").await;
+    let state = env.status(&id).await.unwrap();
     let limit = state.rate_limit.unwrap();
     assert_eq!((limit.limit, limit.remaining), (Some(40), Some(39)));
     assert!(limit.reset_at.is_some());
-    world.invite(&id).idempotency_key("once").await.unwrap();
-    let requests = world.requests(&id).await;
+    env.invite(&id).idempotency_key("once").await.unwrap();
+    let requests = env.requests(&id).await;
     let [status, invite] = &requests[..] else { panic!("{requests:?}") };
 
     assert_eq!(status["method"], "GET");
@@ -53,7 +53,7 @@ async fn requests_are_as_documented() {
     assert_eq!(invite["header"]["idempotency-key"], "once");
     assert_eq!(invite["header"]["content-type"], "application/json");
     for request in [status, invite] {
-        assert_eq!(request["header"]["x-api-key"], world.sandbox.api_key());
+        assert_eq!(request["header"]["x-api-key"], env.sandbox.api_key());
         let agent = request["header"]["user-agent"].as_str().unwrap();
         assert!(agent.starts_with("celper-rust/") && agent.ends_with(" acme/1.0"), "{agent}");
         assert_eq!(request["connection"], status["connection"], "the connection is kept alive");
@@ -62,67 +62,67 @@ async fn requests_are_as_documented() {
 
 #[tokio::test]
 async fn every_documented_error_has_its_kind() {
-    let world = World::new().await;
+    let env = TestEnv::new().await;
     let kind = |error: celper::Error| (error.kind(), error.code().map(str::to_owned), error.status());
     let of = |kind, code: &str, status| (kind, Some(code.to_owned()), Some(status));
 
-    let error = world.status("nobody").await.unwrap_err();
+    let error = env.status("nobody").await.unwrap_err();
     assert!(error.request_id().is_some() && error.to_string().contains("swapped"), "{error}");
     assert_eq!(kind(error), of(ErrorKind::NotFound, "NOT_FOUND", 404));
-    let invited = world.candidate("invited").await;
-    let error = kind(world.invite(&invited).await.unwrap_err());
+    let invited = env.candidate("invited").await;
+    let error = kind(env.invite(&invited).await.unwrap_err());
     assert_eq!(error, of(ErrorKind::InvalidStatus, "INVALID_STATUS", 409));
-    let error = kind(world.reject(&invited).await.unwrap_err());
+    let error = kind(env.reject(&invited).await.unwrap_err());
     assert_eq!(error, of(ErrorKind::InvalidStatus, "INVALID_STATUS_TRANSITION", 409));
-    world.put(json!({"candidateId": "unseen", "status": "interviewed"})).await;
-    let error = kind(world.reject("unseen").await.unwrap_err());
+    env.put(json!({"candidateId": "unseen", "status": "interviewed"})).await;
+    let error = kind(env.reject("unseen").await.unwrap_err());
     assert_eq!(error, of(ErrorKind::AnalysisNotViewed, "ANALYSIS_NOT_VIEWED", 409));
-    let new = world.candidate("new").await;
-    world.invite(&new).idempotency_key("same").await.unwrap();
-    let error = world.invite(&new).idempotency_key("same").email_subject("other").await.unwrap_err();
+    let new = env.candidate("new").await;
+    env.invite(&new).idempotency_key("same").await.unwrap();
+    let error = env.invite(&new).idempotency_key("same").email_subject("other").await.unwrap_err();
     assert_eq!(kind(error), of(ErrorKind::IdempotencyConflict, "IDEMPOTENCY_CONFLICT", 409));
 
-    world.control("POST", "keys", json!({"key": "narrow", "scopes": ["read:candidates"]})).await;
-    let client = |key: &str| Client::builder().api_key(key).base_url(world.sandbox.base_url()).build().unwrap();
+    env.control("POST", "keys", json!({"key": "narrow", "scopes": ["read:candidates"]})).await;
+    let client = |key: &str| Client::builder().api_key(key).base_url(env.sandbox.base_url()).build().unwrap();
     let call = async |key: &str| {
         let input = OperationInput::new(Operation::Reject, &*new, POSITION);
         kind(client(key).send(&input).await.unwrap_err())
     };
     assert_eq!(call("narrow").await, of(ErrorKind::PermissionDenied, "SCOPE_INSUFFICIENT", 403));
     assert_eq!(call("unheard-of").await, of(ErrorKind::Authentication, "UNAUTHORIZED", 401));
-    world.control("POST", "company", json!({"state": "account_suspended"})).await;
+    env.control("POST", "company", json!({"state": "account_suspended"})).await;
     assert_eq!(call("narrow").await, of(ErrorKind::PermissionDenied, "ACCOUNT_SUSPENDED", 403));
 }
 
 #[tokio::test]
 async fn the_same_key_twice_acts_once() {
-    let world = World::new().await;
-    let id = world.candidate("new").await;
-    let first = world.invite(&id).idempotency_key("k").await.unwrap();
-    let second = world.invite(&id).idempotency_key("k").await.unwrap();
+    let env = TestEnv::new().await;
+    let id = env.candidate("new").await;
+    let first = env.invite(&id).idempotency_key("k").await.unwrap();
+    let second = env.invite(&id).idempotency_key("k").await.unwrap();
     assert_eq!(first.session_id, second.session_id);
-    assert_eq!(world.control("GET", "outbox", json!(null)).await.as_array().unwrap().len(), 1);
+    assert_eq!(env.control("GET", "outbox", json!(null)).await.as_array().unwrap().len(), 1);
 }
 
 #[tokio::test]
 async fn a_path_in_the_base_url_is_kept() {
-    let world = World::new().await;
-    let url = format!("{}/gateway/celper/", world.sandbox.base_url());
-    let client = Client::builder().api_key(world.sandbox.api_key()).base_url(url).build().unwrap();
+    let env = TestEnv::new().await;
+    let url = format!("{}/gateway/celper/", env.sandbox.base_url());
+    let client = Client::builder().api_key(env.sandbox.api_key()).base_url(url).build().unwrap();
     let error = client.get_candidate_status("c", celper::JobPositionId("p")).max_retries(0).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
-    let all = world.control("GET", "requests", json!(null)).await;
+    let all = env.control("GET", "requests", json!(null)).await;
     assert_eq!(all[0]["target"], "/gateway/celper/v1/candidates/c/status?jobPositionId=p");
 }
 
 #[tokio::test]
 async fn calls_can_be_given_as_data() {
-    let world = World::new().await;
-    let id = world.candidate("interviewed").await;
+    let env = TestEnv::new().await;
+    let id = env.candidate("interviewed").await;
     for (operation, expected) in [(Operation::Status, "interviewed"), (Operation::Select, "selected")] {
         let mut input = OperationInput::new(operation, &*id, POSITION);
         input.timeout = Some(Duration::from_secs(20));
-        let status = match world.client.send(&input).await.unwrap() {
+        let status = match env.client.send(&input).await.unwrap() {
             OperationOutput::CandidateState(state) => state.status,
             OperationOutput::Decision(decision) => decision.status,
             other => panic!("{other:?}"),
@@ -132,13 +132,13 @@ async fn calls_can_be_given_as_data() {
 }
 
 #[tokio::test]
-async fn a_closed_client_says_so() {
-    let world = World::new().await;
-    let id = world.candidate("new").await;
-    world.status(&id).await.unwrap();
-    world.client.clone().close();
-    world.client.close();
-    let error = world.status(&id).await.unwrap_err();
+async fn a_closed_client_fails_with_invalid_argument() {
+    let env = TestEnv::new().await;
+    let id = env.candidate("new").await;
+    env.status(&id).await.unwrap();
+    env.client.clone().close();
+    env.client.close();
+    let error = env.status(&id).await.unwrap_err();
     assert_eq!((error.kind(), error.operation(), error.attempts()), (ErrorKind::InvalidArgument, "status", 0));
     assert!(error.message().contains("closed"));
 }
@@ -146,26 +146,26 @@ async fn a_closed_client_says_so() {
 #[test]
 fn one_client_serves_several_runtimes_one_after_another() {
     let server = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    let world = server.block_on(World::new());
-    let id = server.block_on(world.candidate("new"));
+    let env = server.block_on(TestEnv::new());
+    let id = server.block_on(env.candidate("new"));
     for _ in 0..3 {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async { world.status(&id).await.unwrap() });
+        runtime.block_on(async { env.status(&id).await.unwrap() });
     }
 }
 
 #[test]
 fn one_client_serves_several_runtimes_in_turn() {
     let server = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    let world = server.block_on(World::new());
-    let id = server.block_on(world.candidate("new"));
+    let env = server.block_on(TestEnv::new());
+    let id = server.block_on(env.candidate("new"));
     let runtimes: Vec<_> =
         (0..3).map(|_| tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()).collect();
-    // Between its turns a runtime stands still, and so do the connections it made: nobody else may be given them.
+    // A current-thread runtime stands still between two `block_on`, and so do its connections: no other runtime may use them.
     for runtime in runtimes.iter().cycle().take(9) {
-        runtime.block_on(async { world.status(&id).max_retries(0).await.unwrap() });
+        runtime.block_on(async { env.status(&id).max_retries(0).await.unwrap() });
     }
-    let requests = server.block_on(world.requests(&id));
+    let requests = server.block_on(env.requests(&id));
     let mut connections: Vec<_> = requests.iter().map(|request| request["connection"].as_u64()).collect();
     connections.sort();
     connections.dedup();

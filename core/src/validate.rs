@@ -1,13 +1,14 @@
-//! What is refused before anything is sent, with a sentence that says what to do.
+//! Arguments that are refused before anything is sent, with a message that says what to do.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::error::Error;
 
-/// The API's limit for `emailSubject`, in Unicode scalar values: no way of counting finds more of them in a text, so what
-/// is too long by this count is too long by every other.
+/// The API's limit for `emailSubject`, counted in Unicode scalar values. UTF-16 units and bytes are never fewer, so a server
+/// that counts those refuses what is too long here as well.
 const MAX_SUBJECT: usize = 200;
 /// The API's limit for `emailBody`, counted like [`MAX_SUBJECT`].
 const MAX_BODY: usize = 5_000;
@@ -20,7 +21,7 @@ const MAX_ID: usize = 1_024;
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// An id, checked and percent-encoded for a path segment or a query value.
-pub(crate) fn encoded_id<'a>(name: &str, id: &'a str) -> Result<Cow<'a, str>, Error> {
+pub(crate) fn encode_id<'a>(name: &str, id: &'a str) -> Result<Cow<'a, str>, Error> {
     let problem = if id.is_empty() {
         "is empty"
     } else if id.chars().any(char::is_control) {
@@ -28,24 +29,24 @@ pub(crate) fn encoded_id<'a>(name: &str, id: &'a str) -> Result<Cow<'a, str>, Er
     } else if id.len() > MAX_ID && id.chars().nth(MAX_ID).is_some() {
         "is longer than 1,024 characters"
     } else if id == "." || id == ".." {
-        // Every URL parser and most proxies resolve these, percent-encoded or not, so they would reach another address.
-        "is a relative path, which no URL can carry as an id"
+        // Every URL parser and most proxies resolve these, percent-encoded or not: the request would go to another path.
+        "is a relative path segment (. or ..), which a URL cannot contain"
     } else {
         return Ok(utf8_percent_encode(id, SEGMENT).into());
     };
     Err(Error::invalid_argument(format!("{name} {problem}; pass the id as the Celper API gave it")))
 }
 
-pub(crate) fn check_subject(subject: &str) -> Result<(), Error> {
-    check_length("email_subject", subject, MAX_SUBJECT)
+pub(crate) fn check_subject(name: &str, subject: &str) -> Result<(), Error> {
+    check_length(name, subject, MAX_SUBJECT)
 }
 
-pub(crate) fn check_body(body: &str) -> Result<(), Error> {
-    check_length("email_body", body, MAX_BODY)
+pub(crate) fn check_body(name: &str, body: &str) -> Result<(), Error> {
+    check_length(name, body, MAX_BODY)
 }
 
 fn check_length(name: &str, text: &str, max: usize) -> Result<(), Error> {
-    // A text is never longer in scalar values than in bytes, which are counted already.
+    // A string never has more scalar values than bytes.
     if text.len() <= max {
         return Ok(());
     }
@@ -56,23 +57,29 @@ fn check_length(name: &str, text: &str, max: usize) -> Result<(), Error> {
     Err(Error::invalid_argument(format!("{name} has {length} characters; the API takes at most {max}")))
 }
 
-pub(crate) fn check_idempotency_key(key: &str) -> Result<(), Error> {
+pub(crate) fn check_idempotency_key(name: &str, key: &str) -> Result<(), Error> {
     let problem = if key.is_empty() {
-        "is empty; leave it out to have one made"
+        "is empty; omit it to have one generated"
     } else if key.len() > MAX_IDEMPOTENCY_KEY {
         "is longer than 255 characters"
     } else if !is_header_safe(key) {
-        "may have only printable ASCII characters, and no space at either end, to travel in a header"
+        "may contain only printable ASCII characters, without spaces at either end: it is sent as a header"
     } else {
         return Ok(());
     };
-    Err(Error::invalid_argument(format!("idempotency_key {problem}")))
+    Err(Error::invalid_argument(format!("{name} {problem}")))
 }
 
-/// Whether a header carries the value to the server as it is: HTTP trims white space and has no agreed meaning for bytes
-/// beyond ASCII.
+/// Whether a header transmits the value unchanged: HTTP trims white space, and bytes beyond ASCII have no defined encoding.
 pub(crate) fn is_header_safe(value: &str) -> bool {
     value.bytes().all(|byte| (b' '..=b'~').contains(&byte)) && value.trim() == value
+}
+
+pub(crate) fn not_zero(name: &str, time: Duration) -> Result<(), Error> {
+    if time.is_zero() {
+        return Err(Error::invalid_argument(format!("{name} must be longer than 0")));
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -80,34 +87,34 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_is_one_path_segment_whatever_it_holds() {
-        let encoded = |id| encoded_id("candidate_id", id).unwrap();
+    fn an_id_is_encoded_as_one_path_segment() {
+        let encoded = |id| encode_id("candidate_id", id).unwrap();
         assert_eq!(encoded("cand_xyz-789.~"), "cand_xyz-789.~");
         assert_eq!(encoded("../a?b#c%2F d+e&f=g"), "..%2Fa%3Fb%23c%252F%20d%2Be%26f%3Dg");
         assert_eq!(encoded("ключ🔑"), "%D0%BA%D0%BB%D1%8E%D1%87%F0%9F%94%91");
         assert_eq!(encoded("..."), "...");
         for id in ["", ".", "..", "a\0b", "a\nb", "\u{7f}", "\u{85}", &"x".repeat(1_025)] {
-            let error = encoded_id("candidate_id", id).unwrap_err();
+            let error = encode_id("candidate_id", id).unwrap_err();
             assert!(error.message().starts_with("candidate_id "), "{error}");
         }
-        assert!(encoded_id("candidate_id", &"é".repeat(1_024)).is_ok());
+        assert!(encode_id("candidate_id", &"é".repeat(1_024)).is_ok());
     }
 
     #[test]
     fn lengths_are_counted_in_unicode_scalar_values() {
-        assert!(check_subject(&"é".repeat(200)).is_ok());
-        assert!(check_body(&"🔑".repeat(5_000)).is_ok());
-        let error = check_subject(&"é".repeat(201)).unwrap_err();
+        assert!(check_subject("email_subject", &"é".repeat(200)).is_ok());
+        assert!(check_body("email_body", &"🔑".repeat(5_000)).is_ok());
+        let error = check_subject("email_subject", &"é".repeat(201)).unwrap_err();
         assert_eq!(error.message(), "email_subject has 201 characters; the API takes at most 200");
-        assert!(check_body(&"a".repeat(5_001)).is_err());
+        assert!(check_body("email_body", &"a".repeat(5_001)).is_err());
     }
 
     #[test]
-    fn idempotency_keys_must_survive_a_header() {
-        assert!(check_idempotency_key(&"k".repeat(255)).is_ok());
-        assert!(check_idempotency_key("order 17 / invite").is_ok());
+    fn idempotency_keys_must_be_valid_header_values() {
+        assert!(check_idempotency_key("idempotency_key", &"k".repeat(255)).is_ok());
+        assert!(check_idempotency_key("idempotency_key", "order 17 / invite").is_ok());
         for key in ["", " a", "a ", "a\r\nX-Evil: 1", "schlüssel", "\u{7f}", &"k".repeat(256)] {
-            assert!(check_idempotency_key(key).is_err(), "{key:?}");
+            assert!(check_idempotency_key("idempotency_key", key).is_err(), "{key:?}");
         }
     }
 }

@@ -1,7 +1,7 @@
-//! The documented answers, the odd ones, and any bytes at all.
+//! The documented responses, unusual ones, and arbitrary bytes.
 
-use http::header::{HeaderName, HeaderValue};
 use proptest::prelude::*;
+use reqwest::header::{HeaderName, HeaderValue};
 
 use super::*;
 use crate::model::CandidateStatus;
@@ -10,8 +10,8 @@ fn key() -> ApiKey {
     ApiKey::new("celp_secret").unwrap()
 }
 
-fn read<T: FromAnswer>(body: &str) -> Result<T, Error> {
-    read_success(body.as_bytes(), &HeaderFacts::default(), &key())
+fn read<T: FromResponse>(body: &str) -> Result<T, Error> {
+    parse_success(body.as_bytes(), &ResponseMeta::default(), &key())
 }
 
 fn state(data: &str) -> Result<CandidateState, String> {
@@ -19,7 +19,7 @@ fn state(data: &str) -> Result<CandidateState, String> {
 }
 
 #[test]
-fn the_documented_answers_are_read() {
+fn documented_responses_are_parsed() {
     const ID: &str = "a1b2c3d4-e5f6-7890-abcd-ef1234567890";
     let body = |data: &str| format!(r#"{{"success":true,"requestId":"{ID}","data":{data}}}"#);
     let state: CandidateState =
@@ -38,15 +38,15 @@ fn the_documented_answers_are_read() {
 }
 
 #[test]
-fn what_is_new_or_absent_does_no_harm() {
+fn unknown_fields_and_missing_optional_fields_are_accepted() {
     let read = |data| state(data).unwrap();
     let unknown = read(r#"{"status":"on_hold","analysisViewed":false,"interviewScore":null,"mood":{"a":[1]}}"#);
     assert_eq!((unknown.status.as_str(), unknown.interview_score), ("on_hold", None));
     assert_eq!(read(r#"{"status":"new","analysisViewed":false}"#).interview_score, None);
     assert_eq!(read(r#"{"status":"new","analysisViewed":false,"interviewScore":85.5}"#).interview_score, Some(85.5));
-    let odd_id: Decision = read_success(
+    let odd_id: Decision = parse_success(
         br#"{"success":true,"requestId":17,"data":{"status":"selected"},"more":null}"#,
-        &HeaderFacts { request_id: Some("from the header".to_owned()), ..HeaderFacts::default() },
+        &ResponseMeta { request_id: Some("from the header".to_owned()), ..ResponseMeta::default() },
         &key(),
     )
     .unwrap();
@@ -54,7 +54,7 @@ fn what_is_new_or_absent_does_no_harm() {
 }
 
 #[test]
-fn the_wrong_shape_is_named() {
+fn an_undocumented_shape_is_named_in_the_error() {
     for (data, word) in [
         (r#"{"analysisViewed":true}"#, "status"),
         (r#"{"status":1,"analysisViewed":true}"#, "string"),
@@ -74,40 +74,52 @@ fn the_wrong_shape_is_named() {
 }
 
 #[test]
-fn what_is_no_envelope_is_refused() {
+fn a_body_that_is_not_the_documented_envelope_is_an_error() {
     for body in
         ["", "<html>", "{", "null", "[]", "{}", r#"{"success":true}"#, r#"{"success":"yes","data":{}}"#, "\u{feff}{}"]
     {
         assert!(read::<Decision>(body).is_err(), "{body}");
     }
-    let refused = read::<Decision>(r#"{"success":false,"error":"CODE","message":"why","requestId":"r"}"#).unwrap_err();
-    assert_eq!((refused.code(), refused.request_id()), (Some("CODE"), Some("r")));
-    assert!(refused.message().contains("why"));
+    let error = read::<Decision>(r#"{"success":false,"error":"CODE","message":"why","requestId":"r"}"#).unwrap_err();
+    assert_eq!((error.code(), error.request_id()), (Some("CODE"), Some("r")));
+    assert!(error.message().contains("why"));
     let deep = format!(r#"{{"success":true,"data":{}"#, "[".repeat(200_000));
     assert!(read::<Decision>(&deep).is_err());
 }
 
 #[test]
-fn an_error_says_what_it_can() {
-    let said = read_error(br#"{"success":false,"error":"NEW_CODE","message":"m","requestId":"r"}"#, &key());
-    assert_eq!((said.code.as_deref(), said.message.as_deref()), (Some("NEW_CODE"), Some("m")));
-    assert_eq!(read_error(br#"{"error":"","message":""}"#, &key()).message, None, "nothing is no reason");
-    let said = read_error(br#"{"error":{"code":1},"message":["a"],"requestId":null}"#, &key());
-    assert!(said.code.is_none() && said.message.is_none() && said.request_id.is_none());
+fn an_error_body_is_parsed_as_far_as_possible() {
+    let error = parse_error_body(br#"{"success":false,"error":"NEW_CODE","message":"m","requestId":"r"}"#, &key());
+    assert_eq!((error.code.as_deref(), error.message.as_deref()), (Some("NEW_CODE"), Some("m")));
+    assert_eq!(
+        parse_error_body(br#"{"error":"","message":""}"#, &key()).message,
+        None,
+        "an empty string is no message"
+    );
+    let error = parse_error_body(br#"{"error":{"code":1},"message":["a"],"requestId":null}"#, &key());
+    assert!(error.code.is_none() && error.message.is_none() && error.request_id.is_none());
+    for body in [
+        &b"\xef\xbb\xbf{\"error\":\"E\",\"message\":\"m\"}"[..],
+        b"{\"error\":\"E\",\"message\":\"caf\xe9\"}",
+        b"{\"error\":\"E\",\r\n\"message\":\"two\nlines\"}",
+    ] {
+        let error = parse_error_body(body, &key());
+        assert!(error.code.as_deref() == Some("E") && error.message.is_some(), "{body:?}");
+    }
     let long = format!(r#"{{"message":"{}"}}"#, "é".repeat(5_000));
-    assert_eq!(read_error(long.as_bytes(), &key()).message.unwrap().chars().count(), 1_001);
+    assert_eq!(parse_error_body(long.as_bytes(), &key()).message.unwrap().chars().count(), 1_001);
 }
 
 #[test]
-fn what_the_server_says_is_cleaned_before_it_is_shown() {
-    // Cut in the middle of the key it would no longer be found.
+fn server_text_is_sanitized_before_it_is_shown() {
+    // Redaction comes before truncation: a truncated key would not be found.
     let echo = format!(r#"{{"message":"{}celp_secret","error":"E\r\n\u001b[31m"}}"#, "a".repeat(995));
-    let said = read_error(echo.as_bytes(), &key());
-    assert!(said.message.unwrap().ends_with("a[reda…"));
-    assert_eq!(said.code.as_deref(), Some("E   [31m"));
+    let error = parse_error_body(echo.as_bytes(), &key());
+    assert!(error.message.unwrap().ends_with("a[reda…"));
+    assert_eq!(error.code.as_deref(), Some("E   [31m"));
     let headers =
         HeaderMap::from_iter([(HeaderName::from_static("x-request-id"), HeaderValue::from_static("celp_secret"))]);
-    assert_eq!(HeaderFacts::read(&headers, UNIX_EPOCH, &key()).request_id.as_deref(), Some("[redacted]"));
+    assert_eq!(ResponseMeta::parse(&headers, UNIX_EPOCH, &key()).request_id.as_deref(), Some("[redacted]"));
     let long =
         state(&format!(r#"{{"status":"new","analysisViewed":"{}celp_secret"}}"#, "z".repeat(900_000))).unwrap_err();
     assert!(long.len() < 300, "{}", long.len());
@@ -116,7 +128,7 @@ fn what_the_server_says_is_cleaned_before_it_is_shown() {
 }
 
 #[test]
-fn any_time_of_any_calendar_is_read() {
+fn times_of_the_years_1_to_9999_are_parsed() {
     let at = |text: &str| {
         let body = format!(
             r#"{{"success":true,"data":{{"invited":true,"sessionId":"s","emailDelivery":"p","expiresAt":"{text}"}}}}"#
@@ -131,10 +143,10 @@ fn any_time_of_any_calendar_is_read() {
 }
 
 #[test]
-fn a_rate_limit_is_as_much_of_it_as_was_sent() {
+fn a_rate_limit_holds_the_headers_that_were_sent() {
     let read = |name: &'static str, value: &'static str| {
         let headers = HeaderMap::from_iter([(HeaderName::from_static(name), HeaderValue::from_static(value))]);
-        HeaderFacts::read(&headers, UNIX_EPOCH + Duration::from_secs(1_000), &key())
+        ResponseMeta::parse(&headers, UNIX_EPOCH + Duration::from_secs(1_000), &key())
     };
     let limit = read("x-ratelimit-limit", "40").rate_limit.unwrap();
     assert_eq!((limit.limit, limit.remaining, limit.reset_at), (Some(40), None, None));
@@ -170,11 +182,11 @@ fn kinds_follow_status_and_code() {
         (302, None, ErrorKind::UnexpectedResponse),
         (700, None, ErrorKind::UnexpectedResponse),
     ] {
-        assert_eq!(ErrorKind::of_answer(status, code), kind, "{status} {code:?}");
+        assert_eq!(ErrorKind::from_response(status, code), kind, "{status} {code:?}");
     }
 }
 
-/// Bytes that look like an answer, and bytes that look like nothing.
+/// Bytes that resemble a response, and random bytes.
 fn any_body() -> impl Strategy<Value = Vec<u8>> {
     let value = prop_oneof![
         Just("null".to_owned()),
@@ -213,7 +225,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_answer_gives_a_result_or_a_kind(
+    fn any_response_gives_a_result_or_a_kind(
         status in any::<u16>(),
         headers in prop::collection::vec((0..6_usize, prop::collection::vec(any::<u8>(), 0..40)), 0..8),
         numbers in prop::collection::vec((0..6_usize, any::<u64>()), 0..4),
@@ -228,16 +240,16 @@ proptest! {
                 map.append(HeaderName::from_static(NAMES[name]), value);
             }
         }
-        let facts = HeaderFacts::read(&map, SystemTime::now(), &key());
-        let said = read_error(&body, &key());
-        let kind = ErrorKind::of_answer(status, said.code.as_deref());
+        let meta = ResponseMeta::parse(&map, SystemTime::now(), &key());
+        let error = parse_error_body(&body, &key());
+        let kind = ErrorKind::from_response(status, error.code.as_deref());
         prop_assert_eq!(kind == ErrorKind::Server, (500..600).contains(&status));
-        for outcome in [
-            read_success::<CandidateState>(&body, &facts, &key()).map(drop),
-            read_success::<Invitation>(&body, &facts, &key()).map(drop),
-            read_success::<Decision>(&body, &facts, &key()).map(drop),
+        for result in [
+            parse_success::<CandidateState>(&body, &meta, &key()).map(drop),
+            parse_success::<Invitation>(&body, &meta, &key()).map(drop),
+            parse_success::<Decision>(&body, &meta, &key()).map(drop),
         ] {
-            if let Err(error) = outcome {
+            if let Err(error) = result {
                 prop_assert_eq!(error.kind(), ErrorKind::UnexpectedResponse);
             }
         }

@@ -1,4 +1,4 @@
-//! A sandbox with one candidate, and the means to set the stage and to read what it received.
+//! A sandbox, a client for it, and helpers to create candidates and to read the requests it received.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -9,35 +9,35 @@ use serde_json::{Value, json};
 
 pub(crate) const POSITION: &str = "pos_abc123";
 
-pub(crate) struct World {
+pub(crate) struct TestEnv {
     pub(crate) sandbox: Sandbox,
-    /// Each world's own: pacing is shared by all clients of a key.
+    /// Its API key is unique: pacing is shared by all clients of a key.
     pub(crate) client: Client,
     control: reqwest::Client,
 }
 
-impl World {
+impl TestEnv {
     pub(crate) async fn new() -> Self {
-        World::with(Options { limits_enabled: false, ..Options::default() }, |builder| builder).await
+        TestEnv::with(Options { limits_enabled: false, ..Options::default() }, |builder| builder).await
     }
 
-    /// A sandbox with these options, and a client with what `set_up` adds.
-    pub(crate) async fn with(options: Options, set_up: impl FnOnce(ClientBuilder) -> ClientBuilder) -> Self {
+    /// A sandbox with these options, and a client that `configure` changes.
+    pub(crate) async fn with(options: Options, configure: impl FnOnce(ClientBuilder) -> ClientBuilder) -> Self {
         let sandbox = Sandbox::start(options).await.unwrap();
         let builder = Client::builder().api_key(sandbox.api_key()).base_url(sandbox.base_url()).rate_limits(None);
         let builder = match sandbox.ca_certificate() {
             Some(pem) => builder.ca_certificates(pem),
             None => builder,
         };
-        let client = set_up(builder).build().unwrap();
-        World { control: control(&sandbox), client, sandbox }
+        let client = configure(builder).build().unwrap();
+        TestEnv { control: control(&sandbox), client, sandbox }
     }
 
     pub(crate) async fn control(&self, method: &str, what: &str, body: Value) -> Value {
         let url = format!("{}/_sandbox/{what}", self.sandbox.base_url());
         let request = self.control.request(method.parse().unwrap(), url).body(body.to_string());
-        let answer = request.send().await.unwrap();
-        let (ok, text) = (answer.status().is_success(), answer.text().await.unwrap());
+        let response = request.send().await.unwrap();
+        let (ok, text) = (response.status().is_success(), response.text().await.unwrap());
         assert!(ok, "{method} {what}: {text}");
         serde_json::from_str(&text).unwrap()
     }
@@ -55,7 +55,7 @@ impl World {
         self.control("POST", "candidates", candidate).await;
     }
 
-    /// A candidate whose next request meets a fault.
+    /// A candidate whose next request gets a fault.
     pub(crate) async fn faulty(&self, status: &str, mut fault: Value) -> String {
         let id = self.candidate(status).await;
         fault["candidateId"] = Value::from(&*id);
@@ -69,11 +69,11 @@ impl World {
         all.into_iter().filter(|request| request["candidateId"] == candidate).collect()
     }
 
-    /// Waits until the sandbox has noted something of a candidate's first request.
-    pub(crate) async fn until_noted(&self, candidate: &str, noted: impl Fn(&Value) -> bool) -> Value {
+    /// Waits until the sandbox's record of a candidate's first request fulfils a condition.
+    pub(crate) async fn wait_for_request(&self, candidate: &str, condition: impl Fn(&Value) -> bool) -> Value {
         loop {
             let requests = self.requests(candidate).await;
-            match requests.into_iter().next().filter(&noted) {
+            match requests.into_iter().next().filter(&condition) {
                 Some(request) => return request,
                 None => tokio::time::sleep(Duration::from_millis(5)).await,
             }
@@ -93,7 +93,7 @@ impl World {
     }
 }
 
-/// A client for the control endpoints: no proxy, and no certificate looked at, so that it works in every world.
+/// A client for the control endpoints that uses no proxy and trusts the sandbox's certificate.
 fn control(sandbox: &Sandbox) -> reqwest::Client {
     let mut roots = rustls::RootCertStore::empty();
     if let Some(pem) = sandbox.ca_certificate() {

@@ -1,0 +1,54 @@
+//! The names of arguments and options, as each language spells them.
+
+/// How a language spells the names of arguments.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NameStyle {
+    /// `job_position_id`: Rust and Python.
+    #[default]
+    Snake,
+    /// `jobPositionId`: Node, Kotlin and Swift.
+    Camel,
+}
+
+macro_rules! arguments {
+    ($($argument:ident $snake:literal $camel:literal;)*) => {
+        /// An argument of a call, or an option of a client.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub enum Argument {
+            $(#[doc = concat!("`", $snake, "`.")] $argument,)*
+        }
+
+        impl Argument {
+            /// The name by which a caller knows the argument.
+            pub const fn name(self, style: NameStyle) -> &'static str {
+                match (self, style) {
+                    $((Argument::$argument, NameStyle::Snake) => $snake,
+                    (Argument::$argument, NameStyle::Camel) => $camel,)*
+                }
+            }
+        }
+    };
+}
+
+arguments! {
+    AllowHttpHosts "allow_http_hosts" "allowHttpHosts";
+    ApiKey "api_key" "apiKey";
+    AppInfo "app_info" "appInfo";
+    AttemptTimeout "attempt_timeout" "attemptTimeout";
+    BaseUrl "base_url" "baseUrl";
+    CaCertificates "ca_certificates" "caCertificates";
+    CandidateId "candidate_id" "candidateId";
+    EmailBody "email_body" "emailBody";
+    EmailSubject "email_subject" "emailSubject";
+    IdempotencyKey "idempotency_key" "idempotencyKey";
+    JobPositionId "job_position_id" "jobPositionId";
+    MaxRetries "max_retries" "maxRetries";
+    Proxy "proxy" "proxy";
+    RateLimits "rate_limits" "rateLimits";
+    RateLimitsActions "rate_limits.actions" "rateLimits.actions";
+    RateLimitsReads "rate_limits.reads" "rateLimits.reads";
+    RateLimitsTotal "rate_limits.total" "rateLimits.total";
+    RateLimitsWindow "rate_limits.window" "rateLimits.window";
+    Timeout "timeout" "timeout";
+}

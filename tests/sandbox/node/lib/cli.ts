@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** `npx celper-sandbox`: runs the program with this command's arguments, output and signals. */
+/** `npx celper-sandbox`: runs the program with the arguments, output and signals of this command. */
 
 import { spawn } from 'node:child_process';
 import { constants } from 'node:os';
@@ -7,12 +7,14 @@ import { findProgram } from './program';
 
 const EXIT_WITH_PARENT = '--exit-with-parent';
 const args = process.argv.slice(2);
-const asked = args.includes(EXIT_WITH_PARENT);
+const requested = args.includes(EXIT_WITH_PARENT);
 
-// The program is to end with this process even when that is killed: its standard input is a pipe from here.
-const child = spawn(program(), asked ? args : [...args, EXIT_WITH_PARENT], { stdio: ['pipe', 'inherit', 'inherit'] });
+// The program exits when its standard input ends, which happens even if this process is killed.
+const child = spawn(program(), requested ? args : [...args, EXIT_WITH_PARENT], {
+  stdio: ['pipe', 'inherit', 'inherit'],
+});
 child.stdin.on('error', () => {});
-if (asked) {
+if (requested) {
   process.stdin.on('end', () => child.stdin.end()).resume();
 }
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => child.kill(signal));

@@ -1,24 +1,24 @@
-/** What a test can say of candidates and of what goes wrong for them. */
+/** Descriptions of candidates and faults. */
 
-/** A candidate to put. */
+/** A candidate to create. */
 export interface CandidateDescription {
-  /** `cand_1`, `cand_2` … if not said. */
+  /** Default: `cand_1`, `cand_2` … */
   candidateId?: string;
-  /** `pos_1` if not said. */
+  /** Default: `pos_1`. */
   jobPositionId?: string;
-  /** Any text, also one that the service may have tomorrow; `new` if not said. */
+  /** Any text, including a status that clients do not know. Default: `new`. */
   status?: string;
   analysisViewed?: boolean;
-  /** Left out of the service's answers if not said. */
+  /** Absent from responses by default. */
   interviewScore?: number | null;
-  /** More fields for the data of status answers. */
+  /** More fields for the data of status responses. */
   extra?: Record<string, unknown>;
 }
 
-/** What changes of a candidate; the rest stays. */
+/** The fields of a candidate to change. */
 export type CandidateChange = Omit<CandidateDescription, 'candidateId' | 'extra'>;
 
-/** The kinds of faults, and the parameters of each; the README says what the client gets. */
+/** The kinds of faults and their parameters; the README describes their effects. */
 export interface Faults {
   status: { status: number; headers?: Record<string, unknown>; body?: string; json?: unknown };
   delay: { seconds: number };
@@ -33,12 +33,12 @@ export interface Faults {
   close_idle: {};
 }
 
-/** Which requests a fault meets, and what becomes of their action. */
+/** Which requests a fault applies to, and whether they act. */
 export interface FaultOptions {
-  /** Only this operation; any if not said. */
+  /** Only for this operation; for any by default. */
   operation?: 'status' | 'invite' | 'select' | 'reject';
-  /** How often: once if not said, for ever if `null`. */
+  /** How often: once by default, `null` for no limit. */
   times?: number | null;
-  /** `before`: the action takes effect, and then the answer is spoiled. `none`: it does not happen. `after`: after a delay. */
+  /** `before`: the action takes effect before the fault. `none`: it does not happen. `after`: it takes effect after a delay. */
   act?: 'before' | 'after' | 'none';
 }

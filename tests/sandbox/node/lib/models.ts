@@ -1,12 +1,12 @@
-/** What the sandbox has and has seen. */
+/** Data types of the sandbox. */
 
-/** A candidate as seen from one job position. */
+/** A candidate in one job position. */
 export interface Candidate {
   readonly id: string;
   readonly jobPositionId: string;
   readonly status: string;
   readonly analysisViewed: boolean;
-  /** `undefined` where the service's answers leave it out. */
+  /** `undefined` if it is absent from responses. */
   readonly interviewScore: number | null | undefined;
 }
 
@@ -16,20 +16,21 @@ export interface RecordedRequest {
   readonly path: string;
   readonly query: string | null;
   readonly candidateId: string | null;
-  /** By name in lower case; repeated ones joined with `, `. */
+  /** Names in lower case; repeated headers are joined with `, `. */
   readonly headers: Readonly<Record<string, string>>;
+  /** At most its first 64 KiB. */
   readonly body: string | null;
   /** On the sandbox's clock. */
   readonly receivedAt: Date;
-  /** The HTTP status sent, `null` while there is none. */
+  /** The HTTP status of the response, `null` if none was sent. */
   readonly answered: number | null;
-  /** The kind of the fault that it met. */
+  /** The kind of the fault that was applied to it. */
   readonly fault: string | null;
   /** Whether it changed a candidate. */
   readonly acted: boolean;
-  /** Whether it was answered with what its idempotency key remembered. */
+  /** Whether it got the stored response of its idempotency key. */
   readonly replayed: boolean;
-  /** Whether the client was gone before it had a complete answer. */
+  /** Whether the client disconnected before the response was complete. */
   readonly clientClosed: boolean;
 }
 
@@ -41,16 +42,16 @@ export interface Mail {
   readonly interviewLink: string;
   readonly subject: string;
   readonly body: string;
-  /** Whether the caller left the subject to the service. */
+  /** Whether the request had no subject, so that this is the default one. */
   readonly defaultSubject: boolean;
-  /** Whether the caller left the text to the service. */
+  /** Whether the request had no text, so that this is the default one. */
   readonly defaultBody: boolean;
   /** On the sandbox's clock. */
   readonly queuedAt: Date;
 }
 
-/** As the sandbox says it. */
-export interface CandidateShown {
+/** As the control endpoint returns it. */
+export interface CandidateJson {
   candidateId: string;
   jobPositionId: string;
   status: string;
@@ -58,25 +59,25 @@ export interface CandidateShown {
   interviewScore?: number | null;
 }
 
-/** As the sandbox says it. */
-export interface RequestShown extends Omit<RecordedRequest, 'headers' | 'receivedAt'> {
+/** As the control endpoint returns it. */
+export interface RequestJson extends Omit<RecordedRequest, 'headers' | 'receivedAt'> {
   header: Record<string, string>;
   receivedAt: number;
 }
 
-/** As the sandbox says it. */
-export interface MailShown extends Omit<Mail, 'queuedAt'> {
+/** As the control endpoint returns it. */
+export interface MailJson extends Omit<Mail, 'queuedAt'> {
   queuedAt: string;
 }
 
-export function candidate(shown: CandidateShown): Candidate {
-  const { candidateId: id, jobPositionId, status, analysisViewed, interviewScore } = shown;
+export function candidate(json: CandidateJson): Candidate {
+  const { candidateId: id, jobPositionId, status, analysisViewed, interviewScore } = json;
   return { id, jobPositionId, status, analysisViewed, interviewScore };
 }
 
-export function request(shown: RequestShown): RecordedRequest {
-  const { method, path, query, candidateId, header: headers, body, receivedAt } = shown;
-  const { answered, fault, acted, replayed, clientClosed } = shown;
+export function request(json: RequestJson): RecordedRequest {
+  const { method, path, query, candidateId, header: headers, body, receivedAt } = json;
+  const { answered, fault, acted, replayed, clientClosed } = json;
   return {
     method,
     path,
@@ -93,6 +94,6 @@ export function request(shown: RequestShown): RecordedRequest {
   };
 }
 
-export function mail(shown: MailShown): Mail {
-  return { ...shown, queuedAt: new Date(shown.queuedAt) };
+export function mail(json: MailJson): Mail {
+  return { ...json, queuedAt: new Date(json.queuedAt) };
 }

@@ -1,10 +1,10 @@
-/** Finds the program: in this platform's package, which npm installs beside this one. */
+/** Finds the program in this platform's package, which npm installs with this one. */
 
 import { dirname, join } from 'node:path';
 
 const { version = '' } = require('../package.json') as { version?: string };
 
-/** The platforms that have a package: system, processor, C library. */
+/** The platforms with a package: system, processor, C library. */
 const PLATFORMS = [
   'darwin-arm64',
   'darwin-x64',
@@ -17,9 +17,9 @@ const PLATFORMS = [
 ];
 
 /**
- * The path of the program `celper-sandbox`: what the environment's `CELPER_SANDBOX` says, or the one that came with this package.
+ * The path of the program `celper-sandbox`: `CELPER_SANDBOX` if set, else the program of this platform's package.
  *
- * @throws Error when there is neither.
+ * @throws Error if the package is missing.
  */
 export function findProgram(): string {
   const named = process.env.CELPER_SANDBOX;
@@ -28,8 +28,8 @@ export function findProgram(): string {
   const platform = PLATFORMS.find((name) => name === here || name === `${here}-msvc`);
   if (!platform) {
     throw new Error(
-      `celper-sandbox has no program for this platform (${here}). There are packages for ${PLATFORMS.join(', ')}. ` +
-        'CELPER_SANDBOX names a program of your own.',
+      `celper-sandbox has no package for this platform (${here}), only for ${PLATFORMS.join(', ')}. ` +
+        'Build the program and set CELPER_SANDBOX to its path.',
     );
   }
   const wanted = `celper-sandbox-${platform}`;
@@ -38,17 +38,17 @@ export function findProgram(): string {
     return join(folder, process.platform === 'win32' ? 'celper-sandbox.exe' : 'celper-sandbox');
   } catch (cause) {
     const message =
-      `celper-sandbox cannot find its program: the package ${wanted} is missing. It is an optional dependency, which is left out ` +
-      `by --omit=optional and by a package-lock.json made on another platform. Install it beside celper-sandbox ` +
-      `(npm install --save-dev ${wanted}@${version}), or name a program in CELPER_SANDBOX.`;
+      `celper-sandbox cannot find its program: the package ${wanted} is missing. It is an optional dependency, which npm does not ` +
+      `install with --omit=optional or with a package-lock.json from another platform. Install it ` +
+      `(npm install --save-dev ${wanted}@${version}), or set CELPER_SANDBOX to the path of the program.`;
     throw Object.assign(new Error(message, { cause }), { code: 'CELPER_SANDBOX_MISSING' });
   }
 }
 
-/** An npm that knows nothing of C libraries installs the packages for both. */
+/** Old versions of npm install the packages for both C libraries. */
 function cLibrary(): 'gnu' | 'musl' {
   const { report } = process;
-  // Otherwise a report looks up the names of the hosts that it is connected to.
+  // Otherwise the report resolves the host names of open connections.
   (report as { excludeNetwork?: boolean }).excludeNetwork = true;
   const { header } = report.getReport() as unknown as { header: { glibcVersionRuntime?: string } };
   return header.glibcVersionRuntime ? 'gnu' : 'musl';

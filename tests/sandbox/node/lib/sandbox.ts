@@ -1,4 +1,4 @@
-/** The sandbox as a process of its own, and what a test asks of it. */
+/** Runs the sandbox as a process and calls its control endpoints. */
 
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
@@ -11,45 +11,52 @@ import { text } from 'node:stream/consumers';
 import type { CandidateChange, CandidateDescription, FaultOptions, Faults } from './faults';
 import {
   type Candidate,
-  type CandidateShown,
+  type CandidateJson,
   candidate,
   type Mail,
-  type MailShown,
+  type MailJson,
   mail,
   type RecordedRequest,
-  type RequestShown,
+  type RequestJson,
   request,
 } from './models';
 import { findProgram } from './program';
 
-/** The sandbox did not start, or turned a request of the test down; the message says why. */
+/** The sandbox did not start or refused a control request; the message says why. */
 export class SandboxError extends Error {
   override readonly name = 'SandboxError';
 }
 
-/** Rate windows; what is not said is as the service has it. */
+/** Rate limits; the defaults are the service's. */
 export interface Limits {
-  /** 40 if not said. */
+  /** Default: 40. */
   reads?: number;
-  /** 30 if not said. */
+  /** Default: 30. */
   actions?: number;
-  /** Of both sorts together; 60 if not said. */
+  /** Reads and actions together. Default: 60. */
   total?: number;
-  /** Milliseconds; 60,000 if not said. */
+  /** Milliseconds. Default: 60,000. */
   window?: number;
 }
 
-/** How the sandbox is to be run. */
+/** Options of {@link startSandbox}. */
 export interface SandboxOptions {
-  /** The rate windows to keep; without them nothing is refused for coming too fast. */
+  /** The rate limits; by default rate limiting is off. */
   limits?: Limits | false;
-  /** Serve HTTPS; `caCertificate` is what a client has to trust. */
+  /** Serve HTTPS; clients must trust `caCertificate`. */
   tls?: boolean;
-  /** Where to listen on 127.0.0.1; any free port if not said. */
+  /** The IP address to listen on: 127.0.0.1 by default, `0.0.0.0` for all, so that a container can reach it. */
+  host?: string;
+  /** The port to listen on; any free port by default. */
   port?: number;
+  /**
+   * More names under which clients reach it, such as `host.docker.internal`: the certificate has them, and the control endpoints
+   * accept them as `Host`.
+   */
+  serverNames?: readonly string[];
 }
 
-/** What `new Celper(…)` takes to call a sandbox. */
+/** The options for `new Celper(…)` to call a sandbox. */
 export interface ClientOptions {
   baseUrl: string;
   apiKey: string;
@@ -57,9 +64,9 @@ export interface ClientOptions {
   caCertificates?: string;
 }
 
-/** An API key; all scopes and any caller unless said. */
+/** An API key; by default with all scopes and for any address. */
 export interface ApiKeyOptions {
-  /** A new one if not said. */
+  /** A random one by default. */
   key?: string;
   scopes?: (
     | 'read:jobs'
@@ -70,7 +77,7 @@ export interface ApiKeyOptions {
     | 'manage:webhooks'
   )[];
   state?: 'active' | 'revoked' | 'expired' | 'creator_lost_access';
-  /** The addresses that it may be used from. */
+  /** The addresses that can use it. */
   allowlist?: string[];
 }
 
@@ -80,23 +87,26 @@ interface Announced {
   ca_certificate: string | null;
 }
 
-/** A fault's parameters: may be left out where none is required. */
+/** A fault's parameters; optional if none is required. */
 type Parameters<Kind extends keyof Faults> = {} extends Faults[Kind]
   ? [parameters?: Faults[Kind] & FaultOptions]
   : [parameters: Faults[Kind] & FaultOptions];
 
 /**
- * Starts a sandbox. It runs until it is stopped or disposed of, or this process ends, however it ends; it keeps no program alive.
+ * Starts a sandbox. It runs until it is stopped or disposed of, or until this process ends, even if it is killed. It does not keep
+ * this process alive.
  *
- * @throws SandboxError when it does not start.
- * @throws TypeError for an option that there is not.
+ * @throws SandboxError if it does not start.
+ * @throws TypeError for an unknown option.
  */
 export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbox> {
-  onlyKnown('startSandbox', options, ['limits', 'tls', 'port']);
-  const { limits = false, tls = false, port = 0 } = options;
+  onlyKnown('startSandbox', options, ['limits', 'tls', 'host', 'port', 'serverNames']);
+  const { limits = false, tls = false, host = '127.0.0.1', port = 0, serverNames = [] } = options;
   if (typeof tls !== 'boolean') throw new TypeError('tls must be true or false');
+  if (!Array.isArray(serverNames)) throw new TypeError('serverNames must be an array of names');
   if (limits !== false) onlyKnown('limits', limits, ['reads', 'actions', 'total', 'window']);
-  const args = ['--port', `${port}`, '--exit-with-parent'];
+  const args = [`--host=${host}`, `--port=${port}`, '--exit-with-parent'];
+  args.push(...serverNames.map((name) => `--server-name=${name}`));
   if (limits === false) args.push('--no-limits');
   else {
     for (const name of ['reads', 'actions', 'total'] as const) {
@@ -105,12 +115,12 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
     if (limits.window !== undefined) args.push(`--window=${limits.window / 1000}`);
   }
   if (tls) args.push('--tls');
-  // The end of its standard input tells it that this process is gone.
+  // The program exits when its standard input ends, which happens when this process ends.
   const child = spawn(findProgram(), args, { stdio: 'pipe', windowsHide: true });
   return new Sandbox(child, await announcement(child));
 }
 
-/** What TypeScript finds, for those who write JavaScript: a misspelt option would change nothing, without a word. */
+/** Refuses misspelt options in JavaScript, where the compiler does not. */
 function onlyKnown(what: string, given: unknown, names: readonly string[]): void {
   if (typeof given !== 'object' || given === null)
     throw new TypeError(`${what} takes an object with ${names.join(', ')}`);
@@ -119,14 +129,14 @@ function onlyKnown(what: string, given: unknown, names: readonly string[]): void
 }
 
 async function announcement(child: ChildProcessWithoutNullStreams): Promise<Announced> {
-  const said = text(child.stderr);
+  const stderr = text(child.stderr);
   const failed = new Promise<never>((_, reject) => {
     child.once('error', ({ message }) => reject(new SandboxError(`celper-sandbox did not start: ${message}`)));
     child.once('close', async (code) => {
-      reject(new SandboxError(`celper-sandbox did not start: ${(await said).trim() || `exit code ${code}`}`));
+      reject(new SandboxError(`celper-sandbox did not start: ${(await stderr).trim() || `exit code ${code}`}`));
     });
   });
-  // Once it runs, its end is no failure of its start.
+  // Once it has started, its exit is not a failure to start.
   failed.catch(() => {});
   const lines = createInterface({ input: child.stdout });
   const [line] = await Promise.race([once(lines, 'line'), failed]);
@@ -135,21 +145,21 @@ async function announcement(child: ChildProcessWithoutNullStreams): Promise<Anno
     return JSON.parse(line);
   } catch {
     child.kill();
-    throw new SandboxError(`${child.spawnfile} is not celper-sandbox: it says ${JSON.stringify(line)}`);
+    throw new SandboxError(`${child.spawnfile} is not celper-sandbox: it printed ${JSON.stringify(line)}`);
   }
 }
 
-/** The whole of the answer. */
+/** Waits for the complete response. */
 async function received(message: http.ClientRequest) {
-  const [answer] = (await once(message, 'response')) as [http.IncomingMessage];
-  return { status: answer.statusCode ?? 0, said: JSON.parse(await text(answer)) };
+  const [response] = (await once(message, 'response')) as [http.IncomingMessage];
+  return { status: response.statusCode ?? 0, json: JSON.parse(await text(response)) };
 }
 
-/** A running sandbox: where it is, the stage for a test, and what happened on it. */
+/** A running sandbox, with methods to set it up and to read what happened. */
 export class Sandbox implements AsyncDisposable, Disposable {
-  /** For a client's `baseUrl`. */
+  /** The `baseUrl` for a client. */
   readonly baseUrl: string;
-  /** A key with all scopes. */
+  /** An API key with all scopes. */
   readonly apiKey: string;
   /** With `tls`, the certificate to trust, as PEM. */
   readonly caCertificate: string | undefined;
@@ -164,7 +174,7 @@ export class Sandbox implements AsyncDisposable, Disposable {
     this.caCertificate = announced.ca_certificate ?? undefined;
   }
 
-  /** Ends it, and waits until it has ended. More than once does no harm. */
+  /** Stops it and waits until its process has exited. Can be called more than once. */
   async stop(): Promise<void> {
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
     const ended = once(this.#child, 'exit');
@@ -178,21 +188,21 @@ export class Sandbox implements AsyncDisposable, Disposable {
     return this.stop();
   }
 
-  /** `using sandbox = …`: tells it to end, and does not wait. */
+  /** `using sandbox = …`: stops it without waiting. */
   [Symbol.dispose](): void {
     this.#child.kill();
   }
 
   /**
-   * What `new Celper(…)` takes to call this sandbox. The client's own pacing is off: it would hold tests up for the service's real
-   * rate windows.
+   * The options for `new Celper(…)` to call this sandbox. They turn the client's pacing off, because it would wait for the service's
+   * real rate windows.
    */
   get clientOptions(): ClientOptions {
     const { baseUrl, apiKey, caCertificate } = this;
     return { baseUrl, apiKey, rateLimits: false, ...(caCertificate && { caCertificates: caCertificate }) };
   }
 
-  /** The variables with which a client that is told nothing calls this sandbox. */
+  /** The environment variables for a client without options to call this sandbox. */
   get environment(): Record<string, string> {
     const loopback = '127.0.0.1,localhost,::1';
     const withLoopback = (name: string) => (process.env[name] ? `${process.env[name]},${loopback}` : loopback);
@@ -204,36 +214,36 @@ export class Sandbox implements AsyncDisposable, Disposable {
     };
   }
 
-  /** Puts a candidate, in place of an earlier one of the same ids. */
+  /** Creates a candidate, or replaces the one with the same ids. */
   async createCandidate(description: CandidateDescription = {}): Promise<Candidate> {
     const named = { candidateId: `cand_${this.#count + 1}`, jobPositionId: 'pos_1', ...description };
     if (description.candidateId === undefined) this.#count += 1;
-    return candidate(await this.#ask<CandidateShown>('candidates', named));
+    return candidate(await this.#ask<CandidateJson>('candidates', named));
   }
 
-  /** Puts a candidate who can be selected or rejected. */
+  /** Creates a candidate who can be selected or rejected. */
   createInterviewedCandidate(description: CandidateDescription = {}): Promise<Candidate> {
     return this.createCandidate({ status: 'interviewed', analysisViewed: true, interviewScore: 85, ...description });
   }
 
-  /** Changes what is said of a candidate, and leaves the rest as it is. */
+  /** Changes fields of a candidate; the others stay. */
   async changeCandidate(candidateId: string, change: CandidateChange): Promise<Candidate> {
     const body = { candidateId, jobPositionId: 'pos_1', ...change };
-    return candidate(await this.#ask<CandidateShown>('candidates', body, 'PATCH'));
+    return candidate(await this.#ask<CandidateJson>('candidates', body, 'PATCH'));
   }
 
-  /** All candidates as they are now. */
+  /** All candidates in their current state. */
   async candidates(): Promise<Candidate[]> {
-    return (await this.#ask<CandidateShown[]>('candidates')).map(candidate);
+    return (await this.#ask<CandidateJson[]>('candidates')).map(candidate);
   }
 
-  /** One candidate as it is now, or `undefined`. */
+  /** One candidate in its current state, or `undefined`. */
   async candidate(candidateId: string, jobPositionId = 'pos_1'): Promise<Candidate | undefined> {
     const all = await this.candidates();
     return all.find((found) => found.id === candidateId && found.jobPositionId === jobPositionId);
   }
 
-  /** Has the next request for a candidate go wrong. */
+  /** Queues a fault for the next request for a candidate. */
   async queueFault<Kind extends keyof Faults>(
     candidateId: string,
     kind: Kind,
@@ -242,23 +252,23 @@ export class Sandbox implements AsyncDisposable, Disposable {
     await this.#ask('faults', { candidateId, kind, ...parameters });
   }
 
-  /** Drops the faults that have not struck. */
+  /** Removes all pending faults. */
   async clearFaults(): Promise<void> {
     await this.#ask('faults', undefined, 'DELETE');
   }
 
-  /** Adds an API key, or replaces it. Gives the key. */
+  /** Adds or replaces an API key and returns it. */
   async addKey(options: ApiKeyOptions = {}): Promise<string> {
     const body = { key: `celp_${randomBytes(16).toString('hex')}`, ...options };
     return (await this.#ask<{ key: string }>('keys', body)).key;
   }
 
-  /** Turns the company's access to the API off, or on again. */
+  /** Disables or suspends the company's access to the API, or restores it. */
   async setCompany(state: 'active' | 'api_disabled' | 'account_suspended'): Promise<void> {
     await this.#ask('company', { state });
   }
 
-  /** Changes the rate windows; `false` turns them off. What is not said stays. */
+  /** Changes the given rate limits; `false` turns rate limiting off. */
   async setLimits(limits: Limits | false): Promise<void> {
     if (limits === false) await this.#ask('limits', { enabled: false });
     else {
@@ -273,59 +283,62 @@ export class Sandbox implements AsyncDisposable, Disposable {
   }
 
   /**
-   * Moves the sandbox's clock ahead; gives its new time. Its windows, idempotency keys and sessions follow. A client's own waits do
-   * not.
+   * Advances the sandbox's clock and returns its new time. Rate windows, idempotency keys and sessions follow it; a client's own waits
+   * do not.
    */
   async advanceClock(milliseconds: number): Promise<Date> {
     return new Date((await this.#ask<{ now: string }>('clock', { advanceSeconds: milliseconds / 1000 })).now);
   }
 
-  /** Every request received, in order; or those for one candidate. */
+  /**
+   * The logged requests in order: all, or those for one candidate. The sandbox keeps the latest 20,000, at most 40 MB of them, and the
+   * first 64 KiB of each body.
+   */
   async requests(candidateId?: string): Promise<RecordedRequest[]> {
     const query = candidateId === undefined ? '' : `?candidateId=${encodeURIComponent(candidateId)}`;
-    return (await this.#ask<RequestShown[]>(`requests${query}`)).map(request);
+    return (await this.#ask<RequestJson[]>(`requests${query}`)).map(request);
   }
 
-  /** Forgets the requests received so far. */
+  /** Clears the request log. */
   async clearRequests(): Promise<void> {
     await this.#ask('requests', undefined, 'DELETE');
   }
 
-  /** The e-mails that the service would have sent, in order. */
+  /** The e-mails that the service would have sent, in order: the latest 10,000, at most 16 MiB. */
   async outbox(): Promise<Mail[]> {
-    return (await this.#ask<MailShown[]>('outbox')).map(mail);
+    return (await this.#ask<MailJson[]>('outbox')).map(mail);
   }
 
-  /** Forgets the e-mails so far. */
+  /** Clears the outbox. */
   async clearOutbox(): Promise<void> {
     await this.#ask('outbox', undefined, 'DELETE');
   }
 
-  /** Forgets everything. Keys, limits and the clock go back to what they were at the start. */
+  /** Clears everything, and resets keys, limits and the clock to their initial state. */
   async reset(): Promise<void> {
     await this.#ask('reset', undefined, 'POST');
     this.#count = 0;
   }
 
-  /** Calls a control endpoint that has no method here. */
+  /** Calls any control endpoint; the sandbox's README lists them. */
   control(path: string, body?: unknown, method?: string): Promise<unknown> {
     return this.#ask(path, body, method);
   }
 
-  async #ask<Answer>(path: string, body?: unknown, method = body === undefined ? 'GET' : 'POST'): Promise<Answer> {
+  async #ask<Result>(path: string, body?: unknown, method = body === undefined ? 'GET' : 'POST'): Promise<Result> {
     const { baseUrl, caCertificate } = this;
     const url = `${baseUrl}/_sandbox/${path}`;
-    // Before there is a request that a body which is no JSON would leave open.
+    // Before the request is created: a body that cannot be serialised would leave it open.
     const payload = body === undefined ? undefined : JSON.stringify(body);
-    // No agent: it would keep connections, and no proxy of the environment belongs between a test and its own machine.
+    // No agent: it would keep connections open, and could use a proxy of the environment.
     const message = caCertificate
       ? https.request(url, { method, agent: false, ca: caCertificate })
       : http.request(url, { method, agent: false });
     message.end(payload);
-    const { status, said } = await received(message).catch((cause: Error) => {
-      throw new SandboxError(`the sandbox at ${baseUrl} does not answer: ${cause.message}`, { cause });
+    const { status, json } = await received(message).catch((cause: Error) => {
+      throw new SandboxError(`the sandbox at ${baseUrl} does not respond: ${cause.message}`, { cause });
     });
-    if (status >= 400) throw new SandboxError(said.error);
-    return said;
+    if (status >= 400) throw new SandboxError(json.error);
+    return json;
   }
 }

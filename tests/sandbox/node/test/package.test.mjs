@@ -1,4 +1,4 @@
-// What is published: packed, and installed by npm into an empty project with no Rust to be found. The README's examples run there.
+// The published packages, installed by npm into an empty project without Rust, and the README's examples.
 
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
@@ -106,7 +106,7 @@ test('CommonJS', async () => {
   assert.deepEqual(await node(folder, 'cjs.cjs'), { code: 0, out: 'cand_1', err: '' });
 });
 
-test('types say what each kind of fault takes, and `await using` stops', async () => {
+test('each kind of fault has typed parameters, and `await using` stops the sandbox', async () => {
   const folder = await whole;
   const program = `import { startSandbox, type Sandbox } from 'celper-sandbox';
     let escaped: Sandbox;
@@ -115,7 +115,7 @@ test('types say what each kind of fault takes, and `await using` stops', async (
       escaped = sandbox;
       await sandbox.queueFault('ada', 'close');
       await sandbox.queueFault('ada', 'answer', { envelope: null, times: null });
-      // @ts-expect-error it needs to be told how long
+      // @ts-expect-error a delay needs seconds
       await sandbox.queueFault('ada', 'delay').catch(() => {});
       // @ts-expect-error there is no such kind
       await sandbox.queueFault('ada', 'earthquake').catch(() => {});
@@ -142,7 +142,7 @@ test('npx runs the program, and it ends with npx', async () => {
   await assert.rejects(fetch(`${base_url}/_sandbox/health`));
 });
 
-test("without the platform's package, one error says what is missing and what to do", async () => {
+test("without the platform's package, the error names it and how to install it", async () => {
   const folder = await project('--omit=optional');
   const [wanted] = [...registry.manifests.keys()].filter((name) => name.startsWith('celper-sandbox-'));
   const { version } = registry.manifests.get(wanted);

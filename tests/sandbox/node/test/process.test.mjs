@@ -1,4 +1,4 @@
-// The sandbox's process: it ends when it should, and not before.
+// The lifetime of the sandbox's process.
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
@@ -11,7 +11,7 @@ import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { SandboxError, startSandbox } from '../dist/index.mjs';
 
-const unix = process.platform === 'win32' ? { skip: 'it is about signals' } : {};
+const unix = process.platform === 'win32' ? { skip: 'uses signals' } : {};
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 
 function runs(id) {
@@ -20,7 +20,7 @@ function runs(id) {
   } catch {
     return false;
   }
-  // A process that ended stays in the list until its parent has asked for it; here init may be slow to.
+  // A process that has exited stays in the list until its parent has waited for it; here init may be slow.
   if (!existsSync('/proc/self/stat')) return true;
   try {
     return readFileSync(`/proc/${id}/stat`, 'utf8').split(')').at(-1).trim()[0] !== 'Z';
@@ -36,15 +36,15 @@ async function untilEnded(id) {
   }
 }
 
-/** The sandbox's process, as the system's list has it: the newest child of a process. */
+/** The newest child of a process, which is the sandbox. */
 function childOf(parent) {
   const [id] = readFileSync(`/proc/${parent}/task/${parent}/children`, 'utf8').trim().split(' ').slice(-1);
   return Number(id);
 }
 
-const linux = process.platform === 'linux' ? {} : { skip: 'it reads /proc' };
+const linux = process.platform === 'linux' ? {} : { skip: 'reads /proc' };
 
-/** A program that starts a sandbox and says where. */
+/** A program that starts a sandbox and prints its base URL. */
 function program(body) {
   const head = `import { startSandbox } from ${JSON.stringify(new URL('../dist/index.mjs', import.meta.url))};
     const sandbox = await startSandbox(); console.log(sandbox.baseUrl);`;
@@ -55,40 +55,40 @@ function program(body) {
   return child;
 }
 
-const answers = (baseUrl) =>
+const responds = (baseUrl) =>
   new Promise((resolve) => {
     http
-      .get(`${baseUrl}/_sandbox/health`, { agent: false }, (answer) => resolve(answer.resume() && true))
+      .get(`${baseUrl}/_sandbox/health`, { agent: false }, (response) => resolve(response.resume() && true))
       .on('error', () => resolve(false));
   });
 
-test('it ends when it is stopped', async () => {
+test('it exits when it is stopped', async () => {
   const sandbox = await startSandbox();
-  assert.ok(await answers(sandbox.baseUrl));
+  assert.ok(await responds(sandbox.baseUrl));
   await sandbox.stop();
-  assert.ok(!(await answers(sandbox.baseUrl)));
+  assert.ok(!(await responds(sandbox.baseUrl)));
   await sandbox.stop();
   await assert.rejects(
     sandbox.candidates(),
-    (error) => error instanceof SandboxError && /does not answer/.test(error.message),
+    (error) => error instanceof SandboxError && /does not respond/.test(error.message),
   );
 });
 
-test('a body that is no JSON is refused, and nothing of it is left', async () => {
+test('a body that cannot be serialised is a TypeError, and leaves no request open', async () => {
   const sandbox = await startSandbox();
   for (const json of [1n, { n: 1n }]) {
     await assert.rejects(sandbox.queueFault('cand_1', 'status', { status: 500, json }), TypeError);
   }
   await sandbox.stop();
-  // What was left open would end this process now.
+  // An open request would fail this process now.
   await new Promise((resolve) => setImmediate(resolve));
 });
 
-test('another program is not taken for it', linux, async () => {
+test('another program is an error', linux, async () => {
   const { CELPER_SANDBOX } = process.env;
   process.env.CELPER_SANDBOX = '/bin/echo';
   try {
-    await assert.rejects(startSandbox(), /echo is not celper-sandbox: it says "--port/);
+    await assert.rejects(startSandbox(), /echo is not celper-sandbox: it printed "--host/);
   } finally {
     process.env.CELPER_SANDBOX = CELPER_SANDBOX;
   }
@@ -111,10 +111,10 @@ test('it keeps no program alive, and ends with it', async () => {
   const [said, [code]] = await Promise.all([text(child.stdout), once(child, 'exit')]);
   assert.equal(code, 0);
   const baseUrl = said.trim();
-  for (const end = Date.now() + 60_000; await answers(baseUrl); ) assert.ok(Date.now() < end, 'it still answers');
+  for (const end = Date.now() + 60_000; await responds(baseUrl); ) assert.ok(Date.now() < end, 'it still responds');
 });
 
-test('it ends with a program that is killed', { ...unix, ...linux }, async () => {
+test('it exits with a program that is killed', { ...unix, ...linux }, async () => {
   const child = program('setInterval(() => {}, 1000);');
   await once(createInterface({ input: child.stdout }), 'line');
   const id = childOf(child.pid);
@@ -130,14 +130,26 @@ test('a port that is taken', async () => {
   server.close();
 });
 
-test('an option that there is not', async () => {
-  for (const wrong of [null, 'limits', { prot: 8787 }, { limits: null }, { limits: { read: 3 } }, { tls: 'yes' }]) {
-    await assert.rejects(startSandbox(wrong), { name: 'TypeError', message: /limits|tls/ }, JSON.stringify(wrong));
+test('an unknown option is a TypeError', async () => {
+  for (const wrong of [
+    null,
+    'limits',
+    { prot: 8787 },
+    { limits: null },
+    { limits: { read: 3 } },
+    { tls: 'yes' },
+    { serverNames: 'limits.internal' },
+  ]) {
+    await assert.rejects(
+      startSandbox(wrong),
+      { name: 'TypeError', message: /limits|tls|serverNames/ },
+      JSON.stringify(wrong),
+    );
   }
   await assert.rejects(startSandbox({ port: 'x' }), SandboxError);
 });
 
-test('a program that is not there', async () => {
+test('a missing program is an error', async () => {
   const { CELPER_SANDBOX } = process.env;
   process.env.CELPER_SANDBOX = here('./nothing');
   try {
@@ -147,33 +159,33 @@ test('a program that is not there', async () => {
   }
 });
 
-/** The command, as npm would have it linked. */
+/** The command, as npm links it. */
 const cli = (...args) =>
   spawn(process.execPath, [here('../dist/cli.js'), ...args], { stdio: ['pipe', 'pipe', 'pipe'] });
 
-test('the command says what the program says', async () => {
+test('the command prints what the program prints', async () => {
   const help = cli('--help');
-  const [said, [code]] = await Promise.all([text(help.stdout), once(help, 'close')]);
+  const [stdout, [code]] = await Promise.all([text(help.stdout), once(help, 'close')]);
   assert.equal(code, 0);
-  assert.match(said, /--exit-with-parent/);
+  assert.match(stdout, /--exit-with-parent/);
   const refused = cli('--frob');
-  const [why, [refusal]] = await Promise.all([text(refused.stderr), once(refused, 'close')]);
-  assert.equal(refusal, 2);
-  assert.match(why, /--frob/);
+  const [stderr, [refusedCode]] = await Promise.all([text(refused.stderr), once(refused, 'close')]);
+  assert.equal(refusedCode, 2);
+  assert.match(stderr, /--frob/);
 });
 
 for (const [how, options, end] of [
   ['is interrupted', [], (child) => child.kill('SIGINT')],
   ['is terminated', [], (child) => child.kill('SIGTERM')],
   ['is killed', [], (child) => child.kill('SIGKILL')],
-  ['was told to, and its input ends', ['--exit-with-parent'], (child) => child.stdin.end()],
+  ['has --exit-with-parent, and its input ends', ['--exit-with-parent'], (child) => child.stdin.end()],
 ]) {
-  test(`the program ends when the command ${how}`, linux, async () => {
+  test(`the program exits when the command ${how}`, linux, async () => {
     const child = cli('--port', '0', ...options);
     const [line] = await once(createInterface({ input: child.stdout }), 'line');
     const id = childOf(child.pid);
     const { base_url } = JSON.parse(line);
-    assert.ok((await answers(base_url)) && runs(id));
+    assert.ok((await responds(base_url)) && runs(id));
     const exit = once(child, 'exit');
     end(child);
     await exit;
@@ -181,12 +193,12 @@ for (const [how, options, end] of [
   });
 }
 
-test('the command goes on when nobody told it to end with its input', async () => {
+test('without --exit-with-parent the command survives the end of its input', async () => {
   const child = cli('--port', '0');
   const [line] = await once(createInterface({ input: child.stdout }), 'line');
   child.stdin.end();
   const { base_url } = JSON.parse(line);
-  for (let count = 0; count < 20; count += 1) assert.ok(await answers(base_url));
+  for (let count = 0; count < 20; count += 1) assert.ok(await responds(base_url));
   child.kill();
   await once(child, 'exit');
 });

@@ -1,4 +1,4 @@
-// What a test asks of the sandbox, and what a client then meets.
+// The control methods, and their effect on API requests.
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
@@ -13,7 +13,7 @@ const sandbox = await startSandbox();
 after(() => sandbox.stop());
 beforeEach(() => sandbox.reset());
 
-/** Status and body of an API request, as any client would make it. */
+/** Sends an API request and returns its status and body. */
 async function call(path, { body, to = sandbox, headers = {} } = {}) {
   const { request } = to.caCertificate ? https : http;
   const message = request(`${to.baseUrl}/v1/candidates/${path}`, {
@@ -23,9 +23,9 @@ async function call(path, { body, to = sandbox, headers = {} } = {}) {
     headers: { 'X-API-Key': to.apiKey, ...headers },
   });
   message.end(body && JSON.stringify(body));
-  const [answer] = await once(message, 'response');
-  const said = await text(answer);
-  return [answer.statusCode, said && JSON.parse(said)];
+  const [response] = await once(message, 'response');
+  const received = await text(response);
+  return [response.statusCode, received && JSON.parse(received)];
 }
 const status = (id, options) => call(`${id}/status?jobPositionId=pos_1`, options);
 const act = (id, operation, more) => call(`${id}/${operation}`, { body: { jobPositionId: 'pos_1', ...more } });
@@ -174,7 +174,35 @@ test('HTTPS', async () => {
   assert.equal(secure.clientOptions.caCertificates, secure.caCertificate);
 });
 
-test('it points clients at itself', () => {
+test('server names', async () => {
+  // Elsewhere there is only 127.0.0.1.
+  const host = process.platform === 'linux' ? '127.0.0.2' : '127.0.0.1';
+  const named = await startSandbox({ host, tls: true, serverNames: ['sandbox.internal'] });
+  after(() => named.stop());
+  assert.equal(new URL(named.baseUrl).hostname, host);
+  assert.deepEqual(await named.candidates(), []);
+  const message = https.get(`${named.baseUrl}/_sandbox/health`, {
+    agent: false,
+    ca: named.caCertificate,
+    servername: 'sandbox.internal',
+    headers: { Host: 'sandbox.internal' },
+  });
+  const [response] = await once(message, 'response');
+  response.resume();
+  assert.equal(response.statusCode, 200);
+  await assert.rejects(startSandbox({ serverNames: ['https://sandbox.internal'] }), /not a host name/);
+});
+
+test('web pages are refused', async () => {
+  for (const headers of [{ Origin: 'null' }, { Host: 'evil.example' }]) {
+    const message = http.get(`${sandbox.baseUrl}/_sandbox/requests`, { agent: false, headers });
+    const [response] = await once(message, 'response');
+    response.resume();
+    assert.equal(response.statusCode, 403);
+  }
+});
+
+test('it gives options and environment for clients', () => {
   const { baseUrl, apiKey } = sandbox;
   assert.deepEqual(sandbox.clientOptions, { baseUrl, apiKey, rateLimits: false });
   process.env.NO_PROXY = 'intranet';
@@ -187,11 +215,11 @@ test('it points clients at itself', () => {
   });
 });
 
-test('an unknown control endpoint says which there are', async () => {
+test('an unknown control endpoint is an error', async () => {
   await assert.rejects(sandbox.control('nothing'), /there are health, reset/);
 });
 
-test('the types name the words that the program knows', async () => {
+test('the types list the values that the program accepts', async () => {
   const declared = ['faults', 'sandbox']
     .map((name) => readFileSync(new URL(`../dist/${name}.d.ts`, import.meta.url), 'utf8'))
     .join();

@@ -1,4 +1,5 @@
 //! The names of arguments and options, as each language spells them.
+#![cfg_attr(not(feature = "bindings"), allow(dead_code, unreachable_pub, reason = "some are used by bindings only"))]
 
 /// How a language spells the names of arguments.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

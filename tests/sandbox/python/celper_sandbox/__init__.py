@@ -8,7 +8,7 @@
         client.invite_candidate(candidate.id, job_position_id=candidate.job_position_id)
         assert [mail.candidate_id for mail in sandbox.outbox()] == [candidate.id]
 
-With pytest, take the fixture ``celper_sandbox`` instead.
+With pytest, use the fixture ``celper_sandbox`` instead.
 """
 
 from importlib.metadata import version as _version

@@ -1,4 +1,4 @@
-"""``python -m celper_sandbox``: the program, for who has no folder of programs on the search path."""
+"""``python -m celper_sandbox`` runs the program, also if pip's folder of programs is not on the search path."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""What the sandbox has and has seen, and the words it knows."""
+"""Data types of the sandbox."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Scope = Literal["read:jobs", "read:candidates", "write:candidates", "action:invi
 
 
 class Unset(enum.Enum):
-    """Stands for an argument that was not given, where ``None`` means null."""
+    """The default of arguments for which ``None`` means null."""
 
     UNSET = "UNSET"
 
@@ -29,7 +29,7 @@ class Unset(enum.Enum):
 
 @dataclass(frozen=True)
 class Candidate:
-    """A candidate as seen from one job position."""
+    """A candidate in one job position."""
 
     id: str
     job_position_id: str
@@ -47,22 +47,23 @@ class Request:
     query: str | None
     candidate_id: str | None
     headers: Mapping[str, str]
-    """By name in lower case; repeated ones joined with ``, ``."""
+    """Names in lower case; repeated headers are joined with ``, ``."""
     body: str | None
+    """At most its first 64 KiB."""
     received_at: datetime
     """On the sandbox's clock."""
     answered: int | None
-    """The HTTP status sent, ``None`` while there is none."""
+    """The HTTP status of the response, ``None`` if none was sent."""
     fault: str | None
-    """The kind of the fault that it met."""
+    """The kind of the fault that was applied to it."""
     acted: bool
     """Whether it changed a candidate."""
     replayed: bool
-    """Whether it was answered with what its idempotency key remembered."""
+    """Whether it got the stored response of its idempotency key."""
     client_closed: bool
-    """Whether the client was gone before it had a complete answer."""
+    """Whether the client disconnected before the response was complete."""
     raw: Mapping[str, Any] = field(repr=False, compare=False)
-    """All that the sandbox says of it."""
+    """The request as the control endpoint returns it."""
 
 
 @dataclass(frozen=True)
@@ -76,8 +77,8 @@ class Mail:
     subject: str
     body: str
     default_subject: bool
-    """Whether the caller left the subject to the service."""
+    """Whether the request had no subject, so that this is the default one."""
     default_body: bool
-    """Whether the caller left the text to the service."""
+    """Whether the request had no text, so that this is the default one."""
     queued_at: datetime
     """On the sandbox's clock."""

@@ -1,4 +1,4 @@
-"""Where the program is that pip installed beside this package."""
+"""Finds the program that pip installed with this package."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _NAME = "celper-sandbox.exe" if sys.platform == "win32" else "celper-sandbox"
 
 
 def find_program() -> str:
-    """The path of ``celper-sandbox``: what ``CELPER_SANDBOX`` says, or the program that came with this package.
+    """The path of ``celper-sandbox``: ``CELPER_SANDBOX`` if set, else the program of this package.
 
     Raises:
-        FileNotFoundError: if there is neither.
+        FileNotFoundError: if the program of this package is missing.
     """
     if named := os.environ.get("CELPER_SANDBOX"):
         return named
@@ -24,15 +24,15 @@ def find_program() -> str:
     for place in tried:
         if place.is_file():
             return str(place)
-    looked = "".join(f"\n  {place}" for place in tried)
+    paths = "".join(f"\n  {place}" for place in tried)
     raise FileNotFoundError(
-        f"the program {_NAME} is not where pip puts it:{looked}\n"
-        "Install celper-sandbox again, or set CELPER_SANDBOX to the program's path."
+        f"the program {_NAME} is missing. Looked for it at:{paths}\n"
+        "Reinstall celper-sandbox, or set CELPER_SANDBOX to the path of the program."
     )
 
 
 def _places() -> Iterator[Path]:
-    # What pip wrote down: right for `--user`, `--prefix` and `--target` as well.
+    # The path that pip recorded, which is right with `--user`, `--prefix` and `--target` too.
     distribution = importlib.metadata.distribution("celper-sandbox")
     for file in distribution.files or ():
         if file.name == _NAME:

@@ -1,4 +1,4 @@
-"""The sandbox as a process of its own, and what a test asks of it."""
+"""Runs the sandbox as a process and calls its control endpoints."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from ._program import find_program
 
 
 class SandboxError(Exception):
-    """The sandbox did not start, or turned a request of the test down; the message says why."""
+    """The sandbox did not start or refused a control request; the message says why."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Rate windows: the service's own unless said otherwise."""
+    """Rate limits; the defaults are the service's."""
 
     reads: int = 40
     actions: int = 30
@@ -39,27 +39,41 @@ class Limits:
 
 
 class Sandbox:
-    """Runs until it is closed, is collected, or this process ends, however it ends.
+    """Runs until it is closed or garbage-collected, or until this process ends, even if it is killed.
 
     Args:
-        limits: The rate windows to keep; without them nothing is refused for coming too fast.
-        tls: Serve HTTPS; :attr:`ca_certificate` is what a client has to trust.
-        port: Where to listen on 127.0.0.1; 0 takes any free port.
+        limits: The rate limits; ``None`` turns rate limiting off.
+        tls: Serve HTTPS; clients must trust :attr:`ca_certificate`.
+        host: The IP address to listen on; ``"0.0.0.0"`` for all, so that a container can reach it.
+        port: The port to listen on; 0 takes any free port.
+        server_names: More names under which clients reach it, such as ``"host.docker.internal"``: the certificate has
+            them, and the control endpoints accept them as ``Host``.
 
     Raises:
         SandboxError: if it does not start.
-        FileNotFoundError: if the program is not there.
+        FileNotFoundError: if the program is missing.
     """
 
     base_url: str
-    """For a client's ``base_url``."""
+    """The ``base_url`` for a client."""
     api_key: str
-    """A key with all scopes."""
+    """An API key with all scopes."""
     ca_certificate: str | None
     """With ``tls``, the certificate to trust, as PEM."""
 
-    def __init__(self, *, limits: Limits | None = None, tls: bool = False, port: int = 0) -> None:
-        command = [find_program(), "--port", str(port), "--exit-with-parent"]
+    def __init__(
+        self,
+        *,
+        limits: Limits | None = None,
+        tls: bool = False,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        server_names: Iterable[str] = (),
+    ) -> None:
+        if isinstance(server_names, str):
+            raise TypeError("server_names must be a list of names, not a str")
+        command = [find_program(), f"--host={host}", f"--port={port}", "--exit-with-parent"]
+        command += [f"--server-name={name}" for name in server_names]
         if limits is None:
             command.append("--no-limits")
         else:
@@ -68,7 +82,7 @@ class Sandbox:
             command.append(f"--window={_seconds(limits.window)}")
         if tls:
             command.append("--tls")
-        # The end of its standard input tells it that this process is gone.
+        # The program exits when its standard input ends, which happens when this process ends.
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
@@ -77,19 +91,19 @@ class Sandbox:
         line = self._process.stdout.readline()
         if not line:
             assert self._process.stderr is not None
-            said = self._process.stderr.read().strip()
+            stderr = self._process.stderr.read().strip()
             self.close()
-            raise SandboxError(f"celper-sandbox did not start: {said or f'exit code {self._process.returncode}'}")
+            raise SandboxError(f"celper-sandbox did not start: {stderr or f'exit code {self._process.returncode}'}")
         try:
             announced = json.loads(line)
         except ValueError:
             self.close()
-            raise SandboxError(f"{command[0]} is not celper-sandbox: it says {line.strip()!r}") from None
+            raise SandboxError(f"{command[0]} is not celper-sandbox: it printed {line.strip()!r}") from None
         self.base_url = announced["base_url"]
         self.api_key = self._first_key = announced["api_key"]
         self.ca_certificate = announced["ca_certificate"]
         context = ssl.create_default_context(cadata=self.ca_certificate) if self.ca_certificate else None
-        # No proxy of the environment belongs between a test and its own machine.
+        # A proxy of the environment must not be used for the local machine.
         self._opener = urllib.request.build_opener(
             urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
         )
@@ -107,14 +121,14 @@ class Sandbox:
         self.close()
 
     def close(self) -> None:
-        """End it, and wait until it has ended. More than once does no harm."""
+        """Stop the sandbox and wait until its process has exited. Can be called more than once."""
         self._finalizer()
 
     @property
     def client_options(self) -> dict[str, Any]:
-        """What ``celper.Celper`` and ``celper.AsyncCelper`` take to call this sandbox.
+        """The arguments for ``celper.Celper`` and ``celper.AsyncCelper`` to call this sandbox.
 
-        The client's own pacing is off: it would hold tests up for the service's real rate windows.
+        They turn the client's pacing off, because it would wait for the service's real rate windows.
         """
         options: dict[str, Any] = {"base_url": self.base_url, "api_key": self.api_key, "rate_limits": None}
         if self.ca_certificate:
@@ -123,15 +137,15 @@ class Sandbox:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The variables with which a client that is told nothing calls this sandbox."""
+        """The environment variables for a client without arguments to call this sandbox."""
         loopback = "127.0.0.1,localhost,::1"
         variables = {"CELPER_BASE_URL": self.base_url, "CELPER_API_KEY": self.api_key}
         for name in ("NO_PROXY", "no_proxy"):
-            already = os.environ.get(name)
-            variables[name] = f"{already},{loopback}" if already else loopback
+            current = os.environ.get(name)
+            variables[name] = f"{current},{loopback}" if current else loopback
         return variables
 
-    # ── The stage ──
+    # ── Setup ──
 
     def create_candidate(
         self,
@@ -143,15 +157,15 @@ class Sandbox:
         interview_score: float | Unset | None = Unset.UNSET,
         extra: Mapping[str, Any] | None = None,
     ) -> Candidate:
-        """Put a candidate, in place of an earlier one of the same ids.
+        """Create a candidate, or replace the one with the same ids.
 
         Args:
-            candidate_id: The id; ``cand_1``, ``cand_2`` … if not said.
+            candidate_id: The id; ``cand_1``, ``cand_2`` … by default.
             job_position_id: The job position.
-            status: Any text, also one that the service may have tomorrow.
-            analysis_viewed: Whether somebody viewed the analysis.
-            interview_score: Left out of the service's answers if not said, null if ``None``.
-            extra: More fields for the data of ``status`` answers.
+            status: Any text, including a status that clients do not know.
+            analysis_viewed: Whether the analysis was viewed.
+            interview_score: Absent from responses by default, null if ``None``.
+            extra: More fields for the data of ``status`` responses.
         """
         body: dict[str, Any] = {
             "candidateId": f"cand_{next(self._ids)}" if candidate_id is None else candidate_id,
@@ -165,7 +179,7 @@ class Sandbox:
     def create_interviewed_candidate(
         self, candidate_id: str | None = None, *, job_position_id: str = "pos_1", interview_score: float | None = 85
     ) -> Candidate:
-        """Put a candidate who can be selected or rejected."""
+        """Create a candidate who can be selected or rejected."""
         return self.create_candidate(
             candidate_id,
             job_position_id=job_position_id,
@@ -183,17 +197,17 @@ class Sandbox:
         analysis_viewed: bool | Unset = Unset.UNSET,
         interview_score: float | Unset | None = Unset.UNSET,
     ) -> Candidate:
-        """Change what is said of a candidate, and leave the rest as it is."""
+        """Change fields of a candidate; the others stay."""
         changes = _given(status=status, analysisViewed=analysis_viewed, interviewScore=interview_score)
         body = {"candidateId": candidate_id, "jobPositionId": job_position_id, **changes}
         return _candidate(self.control("candidates", body, method="PATCH"))
 
     def candidates(self) -> list[Candidate]:
-        """All candidates as they are now."""
+        """All candidates in their current state."""
         return [_candidate(shown) for shown in self.control("candidates")]
 
     def candidate(self, candidate_id: str, *, job_position_id: str = "pos_1") -> Candidate:
-        """One candidate as it is now.
+        """One candidate in its current state.
 
         Raises:
             LookupError: if there is no such candidate.
@@ -219,21 +233,21 @@ class Sandbox:
         reset: bool | Unset = Unset.UNSET,
         after_bytes: int | Unset = Unset.UNSET,
         bytes_per_second: float | Unset = Unset.UNSET,
-        bytes: int | Unset = Unset.UNSET,  # noqa: A002 - the sandbox's own word
+        bytes: int | Unset = Unset.UNSET,  # noqa: A002 - the parameter's name in the control endpoint
         location: str | Unset = Unset.UNSET,
         data: Any = Unset.UNSET,
         envelope: Any = Unset.UNSET,
     ) -> None:
-        """Have the next request for a candidate go wrong.
+        """Queue a fault for the next request for a candidate.
 
         Args:
-            candidate_id: Whose request.
-            kind: What goes wrong; the sandbox's README has a table of the kinds and their parameters.
-            operation: Only this operation; any if not said.
-            times: How often; ``None`` for ever.
-            act: ``"before"``: the action takes effect, and then the answer is spoiled. ``"none"``: it does not happen.
+            candidate_id: The candidate.
+            kind: The kind of fault; the sandbox's README has a table of the kinds and their parameters.
+            operation: Only for this operation; for any by default.
+            times: How often; ``None`` for no limit.
+            act: ``"before"``: the action takes effect before the fault. ``"none"``: it does not happen.
             status: For ``status``, ``endless``, ``not_json`` and ``redirect``.
-            headers: For ``status``; a value of ``None`` leaves a header out.
+            headers: For ``status``; ``None`` removes a header.
             body: For ``status`` and ``not_json``.
             json: For ``status``.
             seconds: For ``delay``.
@@ -267,7 +281,7 @@ class Sandbox:
         self.control("faults", target | parameters)
 
     def clear_faults(self) -> None:
-        """Drop the faults that have not struck."""
+        """Remove all pending faults."""
         self.control("faults", method="DELETE")
 
     def add_key(
@@ -278,7 +292,7 @@ class Sandbox:
         state: KeyState = "active",
         allowlist: Iterable[str] | None = None,
     ) -> str:
-        """Add an API key, or replace it; all scopes and any caller unless said. Gives the key."""
+        """Add or replace an API key and return it; by default with all scopes and for any address."""
         body: dict[str, Any] = {"key": f"celp_{secrets.token_hex(16)}" if key is None else key, "state": state}
         if scopes is not None:
             body["scopes"] = list(scopes)
@@ -288,11 +302,11 @@ class Sandbox:
         return added
 
     def set_company(self, state: CompanyState) -> None:
-        """Turn the company's access to the API off, or on again."""
+        """Disable or suspend the company's access to the API, or restore it."""
         self.control("company", {"state": state})
 
     def set_limits(self, limits: Limits | None) -> None:
-        """Change the rate windows; ``None`` turns them off."""
+        """Change the rate limits; ``None`` turns rate limiting off."""
         if limits is None:
             self.control("limits", {"enabled": False})
             return
@@ -306,35 +320,38 @@ class Sandbox:
         return _time(self.control("clock")["now"])
 
     def advance_clock(self, by: timedelta | float) -> datetime:
-        """Move the sandbox's clock ahead, by a ``timedelta`` or seconds; gives its new time.
+        """Advance the sandbox's clock by a ``timedelta`` or seconds and return its new time.
 
-        Its windows, idempotency keys and sessions follow. A client's own waits do not.
+        Rate windows, idempotency keys and sessions follow it; a client's own waits do not.
         """
         return _time(self.control("clock", {"advanceSeconds": _seconds(by)})["now"])
 
-    # ── What happened ──
+    # ── Results ──
 
     def requests(self, candidate_id: str | None = None) -> list[Request]:
-        """Every request received, in order; or those for one candidate."""
+        """The logged requests in order: all, or those for one candidate.
+
+        The sandbox keeps the latest 20,000, at most 40 MB of them, and the first 64 KiB of each body.
+        """
         query = "" if candidate_id is None else f"?candidateId={urllib.parse.quote(candidate_id, safe='')}"
         return [_request(shown) for shown in self.control(f"requests{query}")]
 
     def clear_requests(self) -> None:
-        """Forget the requests received so far."""
+        """Clear the request log."""
         self.control("requests", method="DELETE")
 
     def outbox(self) -> list[Mail]:
-        """The e-mails that the service would have sent, in order."""
+        """The e-mails that the service would have sent, in order: the latest 10,000, at most 16 MiB."""
         return [_mail(shown) for shown in self.control("outbox")]
 
     def clear_outbox(self) -> None:
-        """Forget the e-mails so far."""
+        """Clear the outbox."""
         self.control("outbox", method="DELETE")
 
     def reset(self) -> None:
-        """Forget everything. Keys, limits and the clock go back to what they were at the start.
+        """Clear everything, and reset keys, limits and the clock to their initial state.
 
-        :attr:`api_key` stays a key with all scopes, also one of a test's own.
+        :attr:`api_key` stays valid, also if a test has set it to another key.
         """
         self.control("reset", method="POST")
         self._ids = itertools.count(1)
@@ -342,24 +359,24 @@ class Sandbox:
             self.add_key(self.api_key)
 
     def control(self, path: str, body: object = None, *, method: str | None = None) -> Any:
-        """Call a control endpoint that has no method here; its README lists them.
+        """Call any control endpoint; the sandbox's README lists them.
 
         Raises:
-            SandboxError: if the sandbox turns it down, or has ended.
+            SandboxError: if the sandbox refuses the request or has exited.
         """
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(f"{self.base_url}/_sandbox/{path}", data=data, method=method)
         try:
-            with self._opener.open(request, timeout=60) as answer:
-                return json.load(answer)
+            with self._opener.open(request, timeout=60) as response:
+                return json.load(response)
         except urllib.error.HTTPError as error:
             with error:
-                refusal = json.load(error)
-            raise SandboxError(refusal["error"]) from None
-        # A URLError, or what a connection that ends in the middle of an answer gives.
+                refused = json.load(error)
+            raise SandboxError(refused["error"]) from None
+        # A URLError, or the error of a connection that ends during a response.
         except (OSError, http.client.HTTPException) as error:
             reason = getattr(error, "reason", error)
-            raise SandboxError(f"the sandbox at {self.base_url} does not answer: {reason}") from error
+            raise SandboxError(f"the sandbox at {self.base_url} does not respond: {reason}") from error
 
 
 def _end(process: subprocess.Popen[str], owner: int) -> None:
@@ -367,7 +384,7 @@ def _end(process: subprocess.Popen[str], owner: int) -> None:
         process.terminate()
         process.wait()
     else:
-        # A forked child has copies of the pipes, and the process is not its own to end or to wait for.
+        # A forked child closes its copies of the pipes. The process belongs to its parent.
         process.returncode = 0
     for pipe in (process.stdin, process.stdout, process.stderr):
         assert pipe is not None

@@ -1,4 +1,4 @@
-"""The pytest fixture ``celper_sandbox``: a clean sandbox for each test, and the environment pointing at it."""
+"""The pytest fixture ``celper_sandbox``: an empty sandbox for each test, and environment variables for it."""
 
 from __future__ import annotations
 
@@ -13,22 +13,21 @@ from . import Sandbox
 
 @pytest.fixture(scope="session")
 def celper_sandbox_process() -> Iterator[Sandbox]:
-    """The sandbox that the tests of this process share, one after another. Override it to give it options."""
+    """The sandbox that the tests of this process share. Override the fixture to set options."""
     with Sandbox() as sandbox:
         yield sandbox
 
 
 @pytest.fixture
 def celper_sandbox(celper_sandbox_process: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Sandbox:
-    """A sandbox that knows nothing yet; ``CELPER_BASE_URL`` and ``CELPER_API_KEY`` name it while the test runs.
+    """An empty sandbox; ``CELPER_BASE_URL`` and ``CELPER_API_KEY`` point at it while the test runs.
 
-    Each test has a key of its own: clients pace themselves by base URL and key, so one test's calls would otherwise
-    hold up the next one's.
+    Each test has its own key: clients pace calls by base URL and key, so the calls of one test would delay the next.
     """
     if os.environ.get("CELPER_API_KEY"):
         warnings.warn(
-            "the environment had a CELPER_API_KEY when the tests were imported: a client that was made at import calls "
-            "the service that it names, not the sandbox. Run the tests without it, or make clients in functions.",
+            "CELPER_API_KEY was set before the fixture celper_sandbox: a client that was created at import time calls "
+            "the real service instead of the sandbox. Unset it, or create clients in functions.",
             stacklevel=1,
         )
     celper_sandbox_process.reset()

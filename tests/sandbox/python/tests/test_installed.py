@@ -1,4 +1,4 @@
-"""The wheel in an empty environment, with no Rust to be found: the README's examples as its readers run them."""
+"""The wheel in an empty environment without Rust, and the README's examples."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The fixture in a pytest run of its own, as the package's entry point brings it."""
+"""The fixture in a separate pytest run, loaded through the package's entry point."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_another(celper_sandbox):
     assert celper_sandbox.create_candidate().id == "cand_1"
     url, key = seen[0]
     assert celper_sandbox.base_url == url, "one process"
-    assert celper_sandbox.api_key != key, "a key of its own"
+    assert celper_sandbox.api_key != key, "its own key"
 
 def test_without():
     assert os.environ.get("CELPER_API_KEY") is None
@@ -42,15 +42,17 @@ def test_each_test_has_a_clean_sandbox(pytester: pytest.Pytester) -> None:
     pytester.runpytest_subprocess("-W", "error").assert_outcomes(passed=3)
 
 
-def test_a_real_key_in_the_environment_is_warned_of(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_real_key_in_the_environment_gives_a_warning(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("CELPER_API_KEY", "celp_00000000000000000000000000000000")
     pytester.makepyfile("def test_it(celper_sandbox): pass")
     result = pytester.runpytest_subprocess()
     result.assert_outcomes(passed=1, warnings=1)
-    result.stdout.fnmatch_lines(["*UserWarning: the environment had a CELPER_API_KEY*"])
+    result.stdout.fnmatch_lines(["*UserWarning: CELPER_API_KEY was set before the fixture*"])
 
 
-def test_a_reset_leaves_the_key_of_the_test(pytester: pytest.Pytester) -> None:
+def test_a_reset_keeps_the_key_of_the_test(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         """
         import urllib.request
@@ -65,7 +67,7 @@ def test_a_reset_leaves_the_key_of_the_test(pytester: pytest.Pytester) -> None:
     pytester.runpytest_subprocess("-W", "error").assert_outcomes(passed=1)
 
 
-def test_it_can_be_given_options(pytester: pytest.Pytester) -> None:
+def test_options_can_be_set(pytester: pytest.Pytester) -> None:
     pytester.makeconftest(
         """
         import celper_sandbox, pytest
@@ -87,6 +89,4 @@ def test_it_can_be_given_options(pytester: pytest.Pytester) -> None:
 
 def test_it_is_documented(pytester: pytest.Pytester) -> None:
     run = pytester.runpytest_subprocess("--fixtures")
-    run.stdout.fnmatch_lines(
-        ["celper_sandbox -- *pytest_plugin.py:*", "*A sandbox that knows nothing yet*"], consecutive=False
-    )
+    run.stdout.fnmatch_lines(["celper_sandbox -- *pytest_plugin.py:*", "*An empty sandbox*"], consecutive=False)

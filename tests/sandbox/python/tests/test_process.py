@@ -1,4 +1,4 @@
-"""The sandbox's process: it ends when it should, and not before."""
+"""The lifetime of the sandbox's process."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ unix_only = pytest.mark.skipif(sys.platform == "win32", reason="it is about sign
 def until(check: Callable[[], bool], within: float = 60.0) -> None:
     end = time.monotonic() + within
     while not check():
-        assert time.monotonic() < end, "it did not happen"
+        assert time.monotonic() < end, "timed out"
         time.sleep(0.02)
 
 
@@ -33,7 +33,7 @@ def runs(process_id: int) -> bool:
         os.kill(process_id, 0)
     except ProcessLookupError:
         return False
-    # A process that ended stays in the list until its parent has asked for it; here init may be slow to.
+    # A process that has exited stays in the list until its parent has waited for it; here init may be slow.
     stat = Path(f"/proc/{process_id}/stat")
     try:
         return not stat.parent.parent.is_dir() or stat.read_text().rsplit(")", 1)[1].split()[0] != "Z"
@@ -45,37 +45,37 @@ def process_id(sandbox: Sandbox) -> int:
     return sandbox._process.pid
 
 
-def test_it_ends_when_it_is_closed() -> None:
+def test_it_exits_when_it_is_closed() -> None:
     sandbox = Sandbox()
     found = process_id(sandbox)
     assert runs(found)
     sandbox.close()
     assert not runs(found)
     sandbox.close()
-    with pytest.raises(SandboxError, match="does not answer"):
+    with pytest.raises(SandboxError, match="does not respond"):
         sandbox.candidates()
 
 
 @unix_only
-def test_one_that_dies_in_the_middle_of_an_answer_does_not_answer() -> None:
+def test_a_process_that_dies_during_a_response_is_an_error() -> None:
     with Sandbox() as sandbox:
         os.kill(process_id(sandbox), signal.SIGSTOP)
         with ThreadPoolExecutor() as pool:
-            asked = pool.submit(sandbox.candidates)
-            # The request waits in a socket of a process that does not run.
+            pending = pool.submit(sandbox.candidates)
+            # The request waits in the socket of a stopped process.
             time.sleep(0.2)
             os.kill(process_id(sandbox), signal.SIGKILL)
-            with pytest.raises(SandboxError, match="does not answer"):
-                asked.result()
+            with pytest.raises(SandboxError, match="does not respond"):
+                pending.result()
 
 
-def test_another_program_is_not_taken_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_program_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CELPER_SANDBOX", "/bin/echo")
-    with pytest.raises(SandboxError, match=r"/bin/echo is not celper-sandbox: it says '--port"):
+    with pytest.raises(SandboxError, match=r"/bin/echo is not celper-sandbox: it printed '--host="):
         Sandbox()
 
 
-def test_it_ends_when_it_is_collected() -> None:
+def test_it_exits_when_it_is_garbage_collected() -> None:
     sandbox = Sandbox()
     found = process_id(sandbox)
     del sandbox
@@ -95,7 +95,7 @@ def program(body: str) -> subprocess.Popen[str]:
     )
 
 
-def test_it_ends_with_a_program_that_forgot_it() -> None:
+def test_it_exits_with_a_program_that_does_not_close_it() -> None:
     child = program("")
     out, err = child.communicate(timeout=120)
     assert (child.returncode, err) == (0, "")
@@ -103,7 +103,7 @@ def test_it_ends_with_a_program_that_forgot_it() -> None:
 
 
 @unix_only
-def test_it_ends_with_a_program_that_is_killed() -> None:
+def test_it_exits_with_a_program_that_is_killed() -> None:
     with program("time.sleep(600)") as child:
         assert child.stdout is not None
         found = int(child.stdout.readline())
@@ -114,8 +114,8 @@ def test_it_ends_with_a_program_that_is_killed() -> None:
 
 
 @unix_only
-def test_it_ends_with_a_killed_program_whose_fork_lives_on() -> None:
-    """The forked process has the sandbox's standard input open, and is not asked to give it up."""
+def test_it_exits_with_a_killed_program_whose_fork_lives_on() -> None:
+    """The forked process holds the sandbox's standard input open."""
     with program("if forked := os.fork():\n    print(forked, flush=True)\ntime.sleep(600)") as child:
         assert child.stdout is not None
         found, forked = int(child.stdout.readline()), int(child.stdout.readline())
@@ -130,7 +130,7 @@ def test_it_ends_with_a_killed_program_whose_fork_lives_on() -> None:
 
 
 @unix_only
-def test_a_fork_that_ends_does_not_end_it() -> None:
+def test_it_survives_a_fork_that_exits() -> None:
     body = """
 if forked := os.fork():
     os.waitpid(forked, 0)
@@ -166,7 +166,7 @@ def test_the_program_is_the_one_that_came_with_the_package(monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize("command", [[find_program()], [sys.executable, "-m", "celper_sandbox"]], ids=["own", "-m"])
-def test_the_program_by_itself(command: list[str]) -> None:
+def test_the_program_can_be_run_directly(command: list[str]) -> None:
     done = subprocess.run([*command, "--help"], capture_output=True, text=True, timeout=120, check=True)
     assert "--exit-with-parent" in done.stdout
     refused = subprocess.run([*command, "--frob"], capture_output=True, text=True, timeout=120, check=False)

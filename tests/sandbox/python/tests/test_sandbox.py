@@ -1,11 +1,14 @@
-"""What a test asks of the sandbox, and what a client then meets."""
+"""The control methods, and their effect on API requests."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
+import socket
 import ssl
+import sys
 import urllib.error
+import urllib.parse
 import urllib.request
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -16,7 +19,7 @@ from celper_sandbox import Limits, Sandbox, SandboxError
 
 
 def call(sandbox: Sandbox, path: str, body: object = None, **headers: str) -> tuple[int, Any]:
-    """Status and body of an API request, as any client would make it."""
+    """Sends an API request and returns its status and body."""
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(f"{sandbox.base_url}/v1/candidates/{path}", data=data)
     for name, value in {"X-API-Key": sandbox.api_key, **headers}.items():
@@ -24,8 +27,8 @@ def call(sandbox: Sandbox, path: str, body: object = None, **headers: str) -> tu
     context = ssl.create_default_context(cadata=sandbox.ca_certificate) if sandbox.ca_certificate else None
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context))
     try:
-        with opener.open(request, timeout=60) as answer:
-            return answer.status, json.load(answer)
+        with opener.open(request, timeout=60) as response:
+            return response.status, json.load(response)
     except urllib.error.HTTPError as error:
         with error:
             text = error.read()
@@ -116,7 +119,7 @@ def test_faults(sandbox: Sandbox) -> None:
     sandbox.queue_fault(candidate.id, "status", status=503, times=2, act="before", operation="invite")
     assert status(sandbox, candidate.id)[0] == 200
     assert [act(sandbox, candidate.id, "invite")[0] for _ in range(2)] == [503, 503]
-    assert act(sandbox, candidate.id, "invite")[0] == 409, "it has acted"
+    assert act(sandbox, candidate.id, "invite")[0] == 409, "the action took effect"
     sandbox.queue_fault(candidate.id, "answer", data={"status": "odd"}, times=None)
     assert status(sandbox, candidate.id)[1]["data"] == {"status": "odd"}
     sandbox.clear_faults()
@@ -144,7 +147,7 @@ def test_faults(sandbox: Sandbox) -> None:
         ("close_idle", {}),
     ],
 )
-def test_every_kind_of_fault_can_be_said(sandbox: Sandbox, kind: Any, parameters: dict[str, Any]) -> None:
+def test_every_kind_of_fault_can_be_queued(sandbox: Sandbox, kind: Any, parameters: dict[str, Any]) -> None:
     sandbox.queue_fault("ada", kind, **parameters)
     (queued,) = sandbox.control("faults")
     assert queued["kind"] == kind
@@ -200,7 +203,36 @@ def test_tls() -> None:
         assert sandbox.client_options["ca_certificates"] == sandbox.ca_certificate
 
 
-def test_it_points_clients_at_itself(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_server_names() -> None:
+    # Elsewhere there is only 127.0.0.1.
+    host = "127.0.0.2" if sys.platform == "linux" else "127.0.0.1"
+    with Sandbox(host=host, tls=True, server_names=["sandbox.internal", "192.0.2.7"]) as sandbox:
+        port = urllib.parse.urlsplit(sandbox.base_url).port
+        assert sandbox.base_url == f"https://{host}:{port}"
+        assert sandbox.candidates() == []
+        context = ssl.create_default_context(cadata=sandbox.ca_certificate)
+        for name in ("sandbox.internal", "192.0.2.7"):
+            with (
+                socket.create_connection((host, port)) as tcp,
+                context.wrap_socket(tcp, server_hostname=name) as tls,
+            ):
+                tls.sendall(f"GET /_sandbox/health HTTP/1.0\r\nHost: {name}:{port}\r\n\r\n".encode())
+                assert tls.recv(100).startswith(b"HTTP/1.0 200 ")
+    with pytest.raises(SandboxError, match="not a host name"):
+        Sandbox(server_names=["https://sandbox.internal"])
+    with pytest.raises(TypeError, match="list of names"):
+        Sandbox(server_names="sandbox.internal")
+
+
+def test_web_pages_are_refused(sandbox: Sandbox) -> None:
+    for name, value in (("Origin", "null"), ("Host", "evil.example")):
+        request = urllib.request.Request(f"{sandbox.base_url}/_sandbox/requests", headers={name: value})
+        with pytest.raises(urllib.error.HTTPError, match="403") as refused:
+            urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request)
+        refused.value.close()
+
+
+def test_it_gives_options_and_environment_for_clients(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     assert sandbox.client_options == {
         "base_url": sandbox.base_url,
         "api_key": sandbox.api_key,
@@ -216,13 +248,13 @@ def test_it_points_clients_at_itself(sandbox: Sandbox, monkeypatch: pytest.Monke
     }
 
 
-def test_a_proxy_of_the_environment_is_none_of_its_concern(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_ignores_a_proxy_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     with Sandbox() as sandbox:
         assert sandbox.candidates() == []
 
 
-def test_an_unknown_control_endpoint_says_which_there_are(sandbox: Sandbox) -> None:
+def test_an_unknown_control_endpoint_is_an_error(sandbox: Sandbox) -> None:
     with pytest.raises(SandboxError, match="there are health, reset"):
         sandbox.control("nothing")

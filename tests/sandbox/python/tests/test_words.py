@@ -1,4 +1,4 @@
-"""The types name the words that the program knows: it says them when it is given another."""
+"""The types list the values that the program accepts: it lists them in its error for another one."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from celper_sandbox import Sandbox, SandboxError, _models
         (_models.CompanyState, "company", {"state": "?"}),
     ],
 )
-def test_the_types_name_what_the_program_knows(sandbox: Sandbox, words: Any, path: str, body: dict[str, Any]) -> None:
+def test_the_types_list_what_the_program_accepts(sandbox: Sandbox, words: Any, path: str, body: dict[str, Any]) -> None:
     with pytest.raises(SandboxError) as refused:
         sandbox.control(path, body)
     _, *known = re.findall("`([^`]+)`", str(refused.value))

@@ -44,14 +44,14 @@ pub(crate) async fn serve_api(listener: TcpListener, tls: Option<TlsAcceptor>, s
         let local = tcp.local_addr().map_or(shared.options.host, |local| local.ip());
         let connection =
             Arc::new(Connection { number, caller, local, control: Arc::clone(&control), shared: Arc::clone(&shared) });
-        let wire = TrackedStream::new(tcp, control);
+        let stream = TrackedStream::new(tcp, control);
         let tls = tls.clone();
         async move {
             match tls {
-                None => serve_connection(wire, connection).await,
+                None => serve_connection(stream, connection).await,
                 Some(tls) => {
                     // The handshake fails if the client does not trust the certificate.
-                    if let Ok(Ok(encrypted)) = timeout(HEAD_TIMEOUT, tls.accept(wire)).await {
+                    if let Ok(Ok(encrypted)) = timeout(HEAD_TIMEOUT, tls.accept(stream)).await {
                         serve_connection(encrypted, connection).await;
                     }
                 }

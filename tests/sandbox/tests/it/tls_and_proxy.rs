@@ -59,6 +59,26 @@ async fn https_works_under_every_loopback_name() {
 }
 
 #[tokio::test]
+async fn server_names_are_in_the_certificate_and_accepted_as_host() {
+    let server_names = ["sandbox.internal", "192.0.2.7", "2001:db8::7"].map(str::to_owned).to_vec();
+    let env = TestEnv::with(Options { tls: true, server_names, ..Options::default() }).await;
+    for (name, host) in [
+        ("sandbox.internal", "sandbox.internal:8787"),
+        ("192.0.2.7", "192.0.2.7"),
+        ("2001:db8::7", "[2001:db8::7]:8787"),
+        ("localhost", "localhost"),
+    ] {
+        let health = Request::bare("GET", "/_sandbox/health").host(host);
+        assert_eq!(open(&env, name).await.call(&health).await.status, 200, "{name}");
+    }
+    for invalid in ["", " ", "a b", "sandbox:8787", "https://sandbox", "[::1]", "*.internal", "a..b"] {
+        let options = Options { server_names: vec![invalid.to_owned()], ..Options::default() };
+        let error = celper_sandbox::Sandbox::start(options).await.unwrap_err();
+        assert!(error.to_string().contains("not a host name"), "{invalid:?}: {error}");
+    }
+}
+
+#[tokio::test]
 async fn the_certificate_is_trusted_only_with_its_ca_and_for_its_names() {
     let env = tls_env().await;
     let other = tls_env().await;

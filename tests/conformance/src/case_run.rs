@@ -360,10 +360,12 @@ fn set_default(expected: &mut Value, name: &str, pattern: Value) {
     }
 }
 
-/// A runner's response for a message: the string forms of an error would fill the screen.
+/// A runner's response for a message, without its long string forms.
 fn without_strings(mut response: Value) -> Value {
-    if let Some(error) = response.get_mut("error").and_then(Value::as_object_mut) {
-        error.remove("strings");
+    for content in response.as_object_mut().into_iter().flat_map(|fields| fields.values_mut()) {
+        if let Some(content) = content.as_object_mut() {
+            content.remove("strings");
+        }
     }
     response
 }

@@ -39,11 +39,7 @@ impl BaseUrl {
         }
         let path = url.path().trim_end_matches('/').to_owned();
         url.set_path(&path);
-        let base = BaseUrl(url);
-        if base.join("/").is_err() {
-            return refused("has a host or a path that cannot be used in a request");
-        }
-        Ok(base)
+        Ok(BaseUrl(url))
     }
 
     /// As it is shown and compared: without a trailing slash.
@@ -67,8 +63,7 @@ impl BaseUrl {
     /// The URL of a path, which begins with a slash and is percent-encoded.
     pub(crate) fn join(&self, path: &str) -> Result<Url, Error> {
         let url = Url::parse(&[self.as_str(), path].concat());
-        let url = url.ok().filter(|url| reqwest::header::HeaderValue::from_str(url.as_str()).is_ok());
-        url.ok_or_else(|| Error::invalid_argument("the request's URL is not valid"))
+        url.map_err(|error| Error::invalid_argument(format!("the request's URL is not valid: {error}")))
     }
 }
 

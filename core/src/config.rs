@@ -19,7 +19,7 @@ use crate::key::{ApiKey, KeyProvider};
 use crate::pacing::{self, Pacer, RateLimits};
 use crate::proxy::{self, ProxyServer};
 use crate::tls;
-use crate::transport::{ConnectStage, HttpTransport};
+use crate::transport::HttpTransport;
 use crate::validate::{is_header_safe, not_zero};
 
 const DEFAULT_BASE_URL: &str = "https://api.celper.ai";
@@ -311,7 +311,6 @@ impl ClientConfig {
                 .tls_backend_preconfigured(tls.clone())
                 .user_agent(user_agent.clone())
                 .dns_resolver(Arc::new(Resolver))
-                .connector_layer(ConnectStage)
                 .connect_timeout(connect_timeout)
                 .pool_idle_timeout(POOL_IDLE_TIMEOUT)
                 .no_proxy();

@@ -73,24 +73,29 @@ impl ApiKey {
     /// A text with the key redacted, in case the server echoed it. A string too short to be a key is left alone: it would
     /// match any text.
     pub(crate) fn redact<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        let key = self.expose().to_ascii_lowercase();
+        let key = self.expose();
         // A server may quote the key without its prefix, or in other case.
-        let secret = key.split_once('_').map(|(_, secret)| secret).filter(|secret| secret.len() >= 16).unwrap_or(&key);
-        let lower = text.to_ascii_lowercase();
-        if secret.len() < 8 || !lower.contains(secret) {
+        let secret = key.split_once('_').map(|(_, secret)| secret).filter(|secret| secret.len() >= 16).unwrap_or(key);
+        let prefix = key.strip_suffix(secret).unwrap_or_default();
+        if secret.len() < 8 {
             return text.into();
         }
-        let prefix = key.strip_suffix(secret).unwrap_or_default();
-        let (mut redacted, mut copied) = (String::with_capacity(text.len()), 0);
-        for (start, found) in lower.match_indices(secret) {
-            // ASCII lower case keeps every byte's position.
-            let before = text.get(copied..start).unwrap_or_default();
-            let kept = lower.get(copied..start).map_or(0, |lower| lower.strip_suffix(prefix).unwrap_or(lower).len());
-            redacted.push_str(before.get(..kept).unwrap_or_default());
+        let (mut redacted, mut rest) = (String::new(), text);
+        while let Some(start) =
+            rest.as_bytes().windows(secret.len()).position(|bytes| bytes.eq_ignore_ascii_case(secret.as_bytes()))
+        {
+            // A key is ASCII, so no character is cut in two.
+            let (before, found) = rest.split_at_checked(start).unwrap_or_default();
+            let kept = before.len().saturating_sub(prefix.len());
+            let (kept, prefix_found) = before.split_at_checked(kept).unwrap_or((before, ""));
+            redacted.push_str(if prefix_found.eq_ignore_ascii_case(prefix) { kept } else { before });
             redacted.push_str("[redacted]");
-            copied = start + found.len();
+            rest = found.get(secret.len()..).unwrap_or_default();
         }
-        redacted.push_str(text.get(copied..).unwrap_or_default());
+        if redacted.is_empty() {
+            return text.into();
+        }
+        redacted.push_str(rest);
         redacted.into()
     }
 

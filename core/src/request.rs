@@ -98,23 +98,23 @@ impl OperationInput {
         if self.operation != Operation::Invite && (self.email_subject.is_some() || self.email_body.is_some()) {
             return Err(Error::invalid_argument(format!("only invitations take {subject} and {body}")));
         }
-        let mut path = format!("/v1/candidates/{candidate}/{}", self.operation.name());
-        let action = if self.operation.is_action() {
-            Some((self.idempotency_header(key)?, self.body()?))
-        } else if self.idempotency_key.is_some() {
+        let operation = self.operation;
+        if !operation.is_action() && self.idempotency_key.is_some() {
             return Err(Error::invalid_argument(format!("{key} is for actions only; a status call changes nothing")));
+        }
+        let (query, action) = if operation.is_action() {
+            (["", ""], Some((self.idempotency_header(key)?, self.body()?)))
         } else {
-            path.push_str("?jobPositionId=");
-            path.push_str(&job_position);
-            None
+            (["?jobPositionId=", &*job_position], None)
         };
-        Ok(PreparedRequest { operation: self.operation, url: base_url.join(&path)?, action })
+        let path = [&["/v1/candidates/", &*candidate, "/", operation.name()][..], &query[..]].concat().concat();
+        Ok(PreparedRequest { operation, url: base_url.join(&path)?, action })
     }
 
     fn idempotency_header(&self, name: &str) -> Result<HeaderValue, Error> {
         let value = match &self.idempotency_key {
             Some(key) => HeaderValue::from_str(key),
-            None => HeaderValue::from_str(&new_idempotency_key()?),
+            None => HeaderValue::try_from(new_idempotency_key()?),
         };
         value.map_err(|_| Error::invalid_argument(format!("{name} is not a valid header value")))
     }

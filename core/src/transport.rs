@@ -13,8 +13,6 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, Url};
 use tokio::runtime::{self, Handle};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tower_layer::Layer;
-use tower_service::Service;
 
 use crate::error::Cause;
 use crate::key::ApiKey;
@@ -38,7 +36,7 @@ impl PreparedRequest {
     }
 }
 
-/// How far an attempt has got, shared by the call and the layers below reqwest.
+/// How far an attempt has got, shared by the call, the request body and the resolver.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct SendState(Arc<Progress>);
 
@@ -57,18 +55,18 @@ const ABANDONED: u8 = 2;
 /// What an attempt waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
-    /// The response, on a connection of the pool or a new one.
-    Response = 0,
     /// One of the client's connections to be free.
-    Connection = 1,
+    Connection = 0,
+    /// The TCP and TLS handshakes, unless a pooled connection is used.
+    Connecting = 1,
     /// The host's addresses.
     Resolving = 2,
-    /// The TCP and TLS handshakes.
-    Connecting = 3,
+    /// The response.
+    Response = 3,
 }
 
 tokio::task_local! {
-    /// The attempt that is being polled: reqwest passes nothing of a request to its resolver and connector.
+    /// The attempt that is being polled: reqwest passes nothing of a request to its resolver.
     static CURRENT: SendState;
 }
 
@@ -90,7 +88,7 @@ impl SendState {
 
     pub(crate) fn stage(&self) -> Stage {
         let stage = self.0.stage.load(Ordering::Relaxed);
-        let stages = [Stage::Connection, Stage::Resolving, Stage::Connecting];
+        let stages = [Stage::Connection, Stage::Connecting, Stage::Resolving];
         stages.into_iter().find(|known| *known as u8 == stage).unwrap_or(Stage::Response)
     }
 
@@ -227,19 +225,18 @@ impl Transport for HttpTransport {
         key: &ApiKey,
         state: &SendState,
     ) -> Result<ResponseHead<HttpBody>, SendError> {
-        state.enter(Stage::Connection);
         let connection = Arc::clone(&self.connections).acquire_owned().await;
         let connection = connection.map_err(|error| SendError::not_connected(error.into()))?;
-        state.enter(Stage::Response);
+        state.enter(Stage::Connecting);
         let method = if request.action.is_some() { Method::POST } else { Method::GET };
         let mut message = reqwest::Request::new(method, request.url.clone());
         message.headers_mut().insert(API_KEY, key.header());
-        if let Some((idempotency_key, body)) = &request.action {
+        if let Some((idempotency_key, _)) = &request.action {
             message.headers_mut().insert(IDEMPOTENCY_KEY, idempotency_key.clone());
             message.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            let body = TrackedBody { bytes: Some(body.clone()), state: state.clone() };
-            *message.body_mut() = Some(reqwest::Body::wrap(body));
         }
+        let bytes = request.action.as_ref().map(|(_, body)| body.clone());
+        *message.body_mut() = Some(reqwest::Body::wrap(TrackedBody { bytes, state: state.clone() }));
         let response = CURRENT.scope(state.clone(), self.client()?.execute(message)).await;
         let mut response = response.map_err(|error| SendError {
             connected: !error.is_connect() && !error.is_builder(),
@@ -292,54 +289,19 @@ impl Transport for HttpTransport {
     }
 }
 
-/// Notes in the attempt's state when its connection is being made.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct ConnectStage;
-
-#[derive(Clone, Debug)]
-pub(crate) struct ConnectStageService<S>(S);
-
-impl<S> Layer<S> for ConnectStage {
-    type Service = ConnectStageService<S>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        ConnectStageService(inner)
-    }
-}
-
-impl<S, R> Service<R> for ConnectStageService<S>
-where
-    S: Service<R>,
-    S::Future: Send + 'static,
-{
-    type Response = S::Response;
-    type Error = S::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<S::Response, S::Error>> + Send>>;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.0.poll_ready(context)
-    }
-
-    fn call(&mut self, request: R) -> Self::Future {
-        let state = SendState::current();
-        state.iter().for_each(|state| state.enter(Stage::Connecting));
-        let connecting = self.0.call(request);
-        Box::pin(async move {
-            let connected = connecting.await;
-            if connected.is_ok() {
-                state.iter().for_each(|state| state.enter(Stage::Response));
-            }
-            connected
-        })
-    }
-}
-
-/// A request body that notes when it is read. That is after a connection was made and before the last byte of the request
-/// is written, and the server cannot act on a request without its body: so while it has not been read, the action has
-/// certainly not taken place.
+/// A request body, empty for reads, that notes when it is read. That is after a connection was made and before the last byte
+/// of the request is written, and the server cannot act on a request without its body: so while it has not been read, the
+/// action has certainly not taken place.
 struct TrackedBody {
     bytes: Option<Bytes>,
     state: SendState,
+}
+
+/// hyper drops the body when it has written the request; an empty one it does not read.
+impl Drop for TrackedBody {
+    fn drop(&mut self) {
+        self.state.enter(Stage::Response);
+    }
 }
 
 impl http_body::Body for TrackedBody {

@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod tests;
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -168,20 +169,25 @@ impl<T: Transport> Call<'_, T> {
         let started = Instant::now();
         let deadline = after(started, self.limits.attempt_timeout).min(self.deadline);
         let state = SendState::default();
-        let sending = timeout_at(deadline, self.engine.transport.send(self.request, &key, &state)).await;
-        let head = match sending {
+        let (sent, stage) = {
+            let mut sending = pin!(self.engine.transport.send(self.request, &key, &state));
+            let sent = timeout_at(deadline, sending.as_mut()).await;
+            // Read before the request is dropped, which changes it.
+            (sent, state.stage())
+        };
+        let head = match sent {
             Ok(Ok(head)) => head,
             failed => {
                 let is_action = self.operation().is_action();
-                let sent = state.abandon();
-                self.outcome_unknown |= is_action && sent;
+                let may_be_sent = state.abandon();
+                self.outcome_unknown |= is_action && may_be_sent;
                 let not_connected = matches!(&failed, Ok(Err(error)) if !error.connected);
-                if not_connected || (is_action && !sent) {
+                if not_connected || (is_action && !may_be_sent) {
                     permit.iter_mut().for_each(Permit::mark_not_sent);
                 }
                 let error = match failed {
                     Ok(Err(error)) => self.send_error(error),
-                    _ => self.timeout_error(deadline, state.stage()),
+                    _ => self.timeout_error(deadline, stage),
                 };
                 self.engine.transport.discard_connections();
                 self.log_failed_attempt(started, &error);

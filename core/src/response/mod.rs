@@ -246,7 +246,10 @@ pub(crate) fn parse_error_body(body: &[u8], key: &ApiKey) -> ErrorBody {
     // A proxy may rewrite the body in Latin-1, with a BOM or with raw line breaks in its strings; JSON allows none of them,
     // and white space outside of strings does not matter.
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
-    let body = String::from_utf8_lossy(body).replace(|c: char| c.is_ascii_control(), " ");
+    let mut body = String::from_utf8_lossy(body);
+    if body.bytes().any(|byte| byte.is_ascii_control()) {
+        body = body.replace(|c: char| c.is_ascii_control(), " ").into();
+    }
     let text = |field: Option<LenientString<'_>>, most| field.and_then(|text| text.text(most, key));
     match serde_json::from_str::<Envelope<'_>>(&body) {
         Ok(envelope) => ErrorBody {

@@ -41,10 +41,12 @@ pub(crate) fn describe(error: &SendError, host: &str, proxy: Option<&str>, names
     Failure { message, permanent: false }
 }
 
-/// rustls' error comes inside of an `io::Error`, which does not name it as its source.
+/// rustls' error comes inside of one `io::Error` or two, which do not name it as their source.
 fn tls_error<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a rustls::Error> {
-    let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-    error.downcast_ref().or_else(|| inner.and_then(|inner| inner.downcast_ref()))
+    let inner = |error: &&'a (dyn StdError + 'static)| {
+        error.downcast_ref::<io::Error>().and_then(io::Error::get_ref).map(|inner| inner as &(dyn StdError + 'static))
+    };
+    iter::successors(Some(error), inner).find_map(|error| error.downcast_ref())
 }
 
 /// A proxy that answers CONNECT with another status than 200. hyper-util's error type is private and does not keep the

@@ -12,6 +12,7 @@ type Options = Readonly<Record<string, unknown>>;
 const CLIENT_OPTIONS = [
   'apiKey',
   'baseUrl',
+  'allowHttpHosts',
   'timeout',
   'attemptTimeout',
   'maxRetries',
@@ -23,12 +24,12 @@ const CLIENT_OPTIONS = [
 const RATE_LIMITS = ['reads', 'actions', 'total', 'window'];
 const CALL_OPTIONS = [
   'jobPositionId',
+  'emailSubject',
+  'emailBody',
   'idempotencyKey',
   'timeout',
   'maxRetries',
   'signal',
-  'emailSubject',
-  'emailBody',
 ];
 const MAX_U32 = 0xffff_ffff;
 
@@ -50,11 +51,11 @@ export function callArguments(operation: OperationName, candidateId: unknown, ca
     native: [
       candidate,
       check.required('jobPositionId', check.string('jobPositionId', position)),
+      check.string('emailSubject', check.read(options, 'emailSubject')),
+      check.string('emailBody', check.read(options, 'emailBody')),
       check.idempotencyKey,
       check.milliseconds('timeout', check.read(options, 'timeout')),
       check.integer('maxRetries', check.read(options, 'maxRetries')),
-      check.string('emailSubject', check.read(options, 'emailSubject')),
-      check.string('emailBody', check.read(options, 'emailBody')),
     ],
     signal: check.signal('signal', check.read(options, 'signal')),
   };
@@ -67,10 +68,12 @@ export function clientOptions(value: unknown): NativeOptions {
   const string = (name: string) => check.string(name, check.read(options, name));
   const milliseconds = (name: string) => check.milliseconds(name, check.read(options, name));
   // Read here and not in the core, which does not see the `process.env` of a worker thread.
-  const { CELPER_API_KEY = '', CELPER_BASE_URL } = process.env;
+  // Trimmed like the core does: files and secret stores often end a value with a line break.
+  const { CELPER_API_KEY = '', CELPER_BASE_URL = '' } = process.env;
   return omitUndefined({
-    apiKey: string('apiKey') ?? CELPER_API_KEY,
-    baseUrl: string('baseUrl') ?? (CELPER_BASE_URL || undefined),
+    apiKey: string('apiKey') ?? CELPER_API_KEY.trim(),
+    baseUrl: string('baseUrl') ?? (CELPER_BASE_URL.trim() || undefined),
+    allowHttpHosts: check.strings('allowHttpHosts', check.read(options, 'allowHttpHosts')),
     timeout: milliseconds('timeout'),
     attemptTimeout: milliseconds('attemptTimeout'),
     maxRetries: check.integer('maxRetries', check.read(options, 'maxRetries')),
@@ -144,6 +147,22 @@ class Checker {
     if (typeof value !== 'string') throw this.wrongType(name, 'a string', value);
     if (!value.isWellFormed()) throw this.error(`${name} contains a lone surrogate`);
     return value;
+  }
+
+  strings(name: string, value: unknown): string[] | undefined {
+    if (value === undefined) return undefined;
+    if (!isArray(value)) throw this.wrongType(name, 'an array of strings', value);
+    let items: unknown[];
+    try {
+      items = [...(value as unknown[])];
+    } catch (cause) {
+      throw this.error(`${name} cannot be read`, cause);
+    }
+    return items.map((item, index) => {
+      const text = this.string(`${name}[${index}]`, item);
+      if (text === undefined) throw this.wrongType(`${name}[${index}]`, 'a string', item);
+      return text;
+    });
   }
 
   milliseconds(name: string, value: unknown): number | undefined {

@@ -6,7 +6,7 @@ export declare class Bridge {
   /** Calls `wake`, without arguments, when there are outcomes to `drain`. */
   constructor(wake: () => void)
   /** Starts a call. Its outcome is queued with `id`, unless the call is cancelled first. */
-  start(id: number, client: NativeClient, operation: number, candidateId: string, jobPositionId: string, idempotencyKey?: string | undefined | null, timeout?: number | undefined | null, maxRetries?: number | undefined | null, emailSubject?: string | undefined | null, emailBody?: string | undefined | null): void
+  start(id: number, client: NativeClient, operation: 'status' | 'invite' | 'select' | 'reject', candidateId: string, jobPositionId: string, emailSubject?: string | undefined | null, emailBody?: string | undefined | null, idempotencyKey?: string | undefined | null, timeout?: number | undefined | null, maxRetries?: number | undefined | null): void
   /** Aborts a call: its connection closes and nothing more is sent. Its outcome may already be in the queue. */
   cancel(id: number): void
   /** Takes all queued outcomes, as a JSON array. */
@@ -19,8 +19,8 @@ export declare class Bridge {
 
 /** The core's client. */
 export declare class NativeClient {
-  /** Closes the client: calls in progress complete, new calls fail. */
-  close(): void
+  /** Closes the client: calls in progress complete, new calls fail. Returns an error as JSON. */
+  close(): string | null
   /** The API's base URL. */
   get baseUrl(): string
 }
@@ -48,6 +48,7 @@ export declare function knownStatuses(): Array<string>
 export interface NativeOptions {
   apiKey?: string
   baseUrl?: string
+  allowHttpHosts?: Array<string>
   timeout?: number
   attemptTimeout?: number
   maxRetries?: number

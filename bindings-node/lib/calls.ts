@@ -5,12 +5,12 @@
 
 import type { CallArguments } from './arguments';
 import type { Bridge, NativeClient } from './binding';
-import { type CallerStack, type ErrorFields, errorOf } from './errors';
+import { type CallerStack, type ErrorFields, errorOf, type OperationName } from './errors';
 import { native } from './native';
 import { onAbort } from './signals';
 
-/** The operations, by their index in the native half's table. */
-export const OPERATIONS = ['status', 'invite', 'select', 'reject'] as const;
+/** The operations' names in the core. */
+export type Operation = Exclude<OperationName, 'client'>;
 
 interface Call {
   resolve(result: unknown): void;
@@ -40,7 +40,7 @@ let lastId = 0;
 /** Starts a call. The promise rejects with the call's error, or with the signal's reason when that aborts. */
 export function send<T>(
   client: NativeClient,
-  operation: (typeof OPERATIONS)[number],
+  operation: Operation,
   { native: args, signal }: CallArguments,
   caller: CallerStack,
 ): Promise<T> {
@@ -50,7 +50,7 @@ export function send<T>(
     lastId = (lastId + 1) >>> 0;
     const id = lastId;
     const removeAbortListener = signal && onAbort(signal, () => abort(id, signal));
-    bridge.start(id, client, OPERATIONS.indexOf(operation), ...args);
+    bridge.start(id, client, operation, ...args);
     // No outcome arrives before this turn of the event loop ends, so the rest overlaps with the request.
     if (calls.size === 0) bridge.refEventLoop();
     calls.set(id, { resolve: resolve as Call['resolve'], reject, caller, removeAbortListener });

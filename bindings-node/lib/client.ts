@@ -2,7 +2,7 @@
 
 import { type CallArguments, callArguments, clientOptions } from './arguments';
 import type { NativeClient } from './binding';
-import { type OPERATIONS, send, toError } from './calls';
+import { type Operation, send, toError } from './calls';
 import { type CallerStack, CelperError, withCallerStack } from './errors';
 import type { CandidateState, Decision, Invitation } from './models';
 import { native } from './native';
@@ -31,10 +31,21 @@ export interface CelperOptions {
   apiKey?: string | undefined;
   /**
    * The API's base URL; by default the environment variable `CELPER_BASE_URL`, else `https://api.celper.ai`. May have a path,
-   * which is put before the API's own. `http` is accepted for loopback hosts only.
+   * which is put before the API's own. `http` is accepted for loopback hosts, and for hosts in `allowHttpHosts`.
    */
   baseUrl?: string | undefined;
-  /** The timeout of a whole call in milliseconds, waits and retries included; 120 000 by default. */
+  /**
+   * Private hosts that `baseUrl` may name with plain `http`, for example `['sandbox']` in a container network: names without a
+   * dot, names under `internal`, `local`, `test`, `lan` or `home.arpa`, and private addresses. None by default.
+   *
+   * Over `http` everyone on the network between can read the API key and the e-mails. Never list a host that you reach with a
+   * production key.
+   */
+  allowHttpHosts?: readonly string[] | undefined;
+  /**
+   * The timeout of the whole call in milliseconds, all waits included. Default: none; the call then waits for the rate limit as
+   * long as it takes, and has 120 000 ms after that.
+   */
   timeout?: number | undefined;
   /** The timeout of one HTTP attempt in milliseconds, connecting included; 30 000 by default. */
   attemptTimeout?: number | undefined;
@@ -44,7 +55,9 @@ export interface CelperOptions {
   rateLimits?: RateLimits | false | undefined;
   /**
    * The proxy for all requests, for example `http://user:password@proxy.example:3128`; by default the environment's
-   * (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`). `http://` and `https://` proxies are supported.
+   * (`HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY`). `http`, `https`, `socks4`, `socks4a`, `socks5` and `socks5h` URLs are accepted.
+   *
+   * A `baseUrl` with a loopback host or plain `http` never uses the environment's proxy, nor a proxy on another machine.
    */
   proxy?: string | undefined;
   /** Certificates to trust in addition to the system's: the content of a PEM file. */
@@ -193,12 +206,7 @@ export class Celper {
     return this.#call('reject', candidateId, options, Celper.prototype.rejectCandidate);
   }
 
-  #call<T>(
-    operation: (typeof OPERATIONS)[number],
-    candidateId: unknown,
-    options: unknown,
-    method: Function,
-  ): Promise<T> {
+  #call<T>(operation: Operation, candidateId: unknown, options: unknown, method: Function): Promise<T> {
     let args: CallArguments;
     try {
       args = callArguments(operation, candidateId, options);
@@ -219,7 +227,8 @@ export class Celper {
 
   /** Closes the client: calls in progress complete, new calls reject with {@link InvalidArgumentError}. */
   close(): void {
-    this.#client.close();
+    const failure = this.#client.close();
+    if (failure) throw withStackBelow(Celper.prototype.close, toError(JSON.parse(failure).error, {}));
   }
 
   /** `using client = new Celper()` closes the client at the end of the block. */

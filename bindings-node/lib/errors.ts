@@ -18,7 +18,8 @@
  * ├── TransportError                no usable response
  * │   ├── ConnectionFailedError     DNS, refused, reset, TLS
  * │   └── RequestTimeoutError       an attempt or the whole call timed out
- * └── UnexpectedResponseError       a response that the API does not document
+ * ├── UnexpectedResponseError       a response that the API does not document
+ * └── InternalError                 a fault of this package
  * ```
  *
  * When its `signal` aborts, a call rejects with the signal's reason, which is not one of these classes.
@@ -39,7 +40,8 @@ export type ErrorKind =
   | 'server'
   | 'connection'
   | 'timeout'
-  | 'unexpected_response';
+  | 'unexpected_response'
+  | 'internal';
 
 /** The operation that failed; `client` when creating a client failed. */
 export type OperationName = 'status' | 'invite' | 'select' | 'reject' | 'client';
@@ -238,6 +240,12 @@ export class UnexpectedResponseError extends CelperError {
   static override readonly [CLASS]: string = 'UnexpectedResponseError';
 }
 
+/** A fault of this package: please report it, with the message. An action may have taken place; see `outcomeUnknown`. */
+export class InternalError extends CelperError {
+  /** @internal */
+  static override readonly [CLASS]: string = 'InternalError';
+}
+
 const CLASSES: Record<ErrorKind, new (fields: ErrorFields) => CelperError> = {
   invalid_argument: InvalidArgumentError,
   invalid_request: InvalidRequestError,
@@ -253,6 +261,7 @@ const CLASSES: Record<ErrorKind, new (fields: ErrorFields) => CelperError> = {
   connection: ConnectionFailedError,
   timeout: RequestTimeoutError,
   unexpected_response: UnexpectedResponseError,
+  internal: InternalError,
 };
 
 for (const type of [CelperError, ApiError, TransportError, ...Object.values(CLASSES)] as (typeof CelperError)[]) {

@@ -30,6 +30,7 @@ export {
   ConflictError,
   ConnectionFailedError,
   IdempotencyConflictError,
+  InternalError,
   InvalidArgumentError,
   InvalidRequestError,
   InvalidStatusError,

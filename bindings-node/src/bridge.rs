@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use celper::{Error, Operation, OperationInput, bindings};
+use celper::{Client, Error, Operation, OperationInput, bindings};
 use napi::bindgen_prelude::{Env, Function};
 use napi::sys;
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
@@ -20,7 +20,7 @@ use napi_derive::napi;
 use tokio::task::AbortHandle;
 
 use crate::client::{NativeClient, milliseconds};
-use crate::outcome;
+use crate::outcome::{self, catch_panic};
 
 /// The JavaScript callback that drains the queue. It is weak, so that it does not keep the event loop alive.
 type Wake = ThreadsafeFunction<(), (), (), napi::Status, false, true>;
@@ -100,41 +100,42 @@ impl Bridge {
         &self,
         id: u32,
         client: &NativeClient,
-        operation: u32,
+        #[napi(ts_arg_type = "'status' | 'invite' | 'select' | 'reject'")] operation: String,
         candidate_id: String,
         job_position_id: String,
+        email_subject: Option<String>,
+        email_body: Option<String>,
         idempotency_key: Option<String>,
         timeout: Option<f64>,
         max_retries: Option<u32>,
-        email_subject: Option<String>,
-        email_body: Option<String>,
     ) {
-        let prepare = || -> Result<_, Error> {
-            let operation = usize::try_from(operation).ok().and_then(|index| Operation::ALL.get(index)).copied();
-            let operation = operation.ok_or_else(|| Error::invalid_argument("unknown operation"))?;
-            let mut input = OperationInput::new(operation, candidate_id, job_position_id);
-            input.idempotency_key = idempotency_key;
-            input.timeout = timeout.map(milliseconds);
-            input.max_retries = max_retries;
-            input.email_subject = email_subject;
-            input.email_body = email_body;
-            Ok((bindings::runtime()?, input))
+        let Some(operation) = Operation::from_name(&operation) else {
+            let error = Error::invalid_argument("unknown operation");
+            return self.shared.deliver(id, &outcome::error_json(id, &error));
         };
-        let (runtime, input) = match prepare() {
-            Ok(prepared) => prepared,
-            Err(error) => return self.shared.deliver(id, &outcome::error_json(id, &error)),
-        };
-        let client = client.0.clone();
+        let mut input = OperationInput::new(operation, candidate_id, job_position_id);
+        input.email_subject = email_subject;
+        input.email_body = email_body;
+        input.idempotency_key = idempotency_key;
+        input.timeout = timeout.map(milliseconds);
+        input.max_retries = max_retries;
+        // A panic here is before anything is sent, like the arguments that the core rejects.
+        if let Err(error) = catch_panic(|| self.spawn(id, client.0.clone(), input.clone())) {
+            let error = bindings::rejected_call(&input, error);
+            self.shared.deliver(id, &outcome::error_json(id, &error));
+        }
+    }
+
+    fn spawn(&self, id: u32, client: Client, input: OperationInput) -> Result<(), Error> {
         let shared = Arc::clone(&self.shared);
-        let call = runtime.spawn(async move {
+        let call = bindings::runtime()?.spawn(async move {
             // Boxed, to keep the future that JavaScript's thread creates and moves small.
-            let outcome = match Box::pin(bindings::send(client, input)).await {
-                Ok(output) => outcome::result_json(id, &output),
-                Err(error) => outcome::error_json(id, &error),
-            };
-            shared.deliver(id, &outcome);
+            let result = Box::pin(bindings::send(client, input)).await;
+            let outcome = catch_panic(|| result.map(|output| outcome::result_json(id, &output)));
+            shared.deliver(id, &outcome.unwrap_or_else(|error| outcome::error_json(id, &error)));
         });
         lock(&self.shared.calls).insert(id, call.abort_handle());
+        Ok(())
     }
 
     /// Aborts a call: its connection closes and nothing more is sent. Its outcome may already be in the queue.

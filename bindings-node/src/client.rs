@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use celper::bindings::NameStyle;
 use celper::{Client, Error, RateLimits};
 use napi::bindgen_prelude::{Either, Uint8Array};
 use napi_derive::napi;
 
-use crate::outcome;
+use crate::outcome::{self, catch_panic};
 
 /// The core's client.
 #[napi]
@@ -17,6 +18,7 @@ pub struct NativeClient(pub(crate) Client);
 pub struct NativeOptions {
     pub api_key: Option<String>,
     pub base_url: Option<String>,
+    pub allow_http_hosts: Option<Vec<String>>,
     pub timeout: Option<f64>,
     pub attempt_timeout: Option<f64>,
     pub max_retries: Option<u32>,
@@ -41,7 +43,7 @@ pub struct NativeRateLimits {
 /// Creates a client, or returns the error as JSON.
 #[napi(catch_unwind)]
 pub fn create_client(options: NativeOptions) -> Either<NativeClient, String> {
-    match build(options) {
+    match catch_panic(|| build(options)) {
         Ok(client) => Either::A(NativeClient(client)),
         Err(error) => Either::B(outcome::error_json(0, &error)),
     }
@@ -49,10 +51,14 @@ pub fn create_client(options: NativeOptions) -> Either<NativeClient, String> {
 
 #[napi]
 impl NativeClient {
-    /// Closes the client: calls in progress complete, new calls fail.
+    /// Closes the client: calls in progress complete, new calls fail. Returns an error as JSON.
     #[napi(catch_unwind)]
-    pub fn close(&self) {
-        self.0.close();
+    pub fn close(&self) -> Option<String> {
+        let closed = catch_panic(|| {
+            self.0.close();
+            Ok(())
+        });
+        closed.err().map(|error| outcome::error_json(0, &error))
     }
 
     /// The API's base URL.
@@ -63,12 +69,15 @@ impl NativeClient {
 }
 
 fn build(options: NativeOptions) -> Result<Client, Error> {
-    let mut builder = Client::builder().language("node", options.version);
+    let mut builder = Client::builder().language("node", options.version, NameStyle::Camel);
     if let Some(key) = options.api_key {
         builder = builder.api_key(key);
     }
     if let Some(url) = options.base_url {
         builder = builder.base_url(url);
+    }
+    if let Some(hosts) = options.allow_http_hosts {
+        builder = builder.allow_http_hosts(hosts);
     }
     if let Some(timeout) = options.timeout {
         builder = builder.timeout(milliseconds(timeout));

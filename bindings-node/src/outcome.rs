@@ -2,9 +2,10 @@
 
 use std::error::Error as StdError;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use celper::{Error, ErrorKind, Operation, OperationOutput, RateLimit};
+use celper::{Error, Operation, OperationOutput, RateLimit, bindings};
 use serde::Serialize;
 
 #[derive(Serialize)]
@@ -63,7 +64,7 @@ struct Failure<'a> {
 struct ErrorFields<'a> {
     kind: &'static str,
     message: String,
-    detail: String,
+    detail: &'a str,
     operation: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<u16>,
@@ -88,6 +89,12 @@ struct Cause {
     message: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<&'static str>,
+}
+
+/// Runs `function` and returns a panic as an error.
+pub(crate) fn catch_panic<T>(function: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+    // Nothing that `function` captures is used after a panic, except locks that ignore poisoning.
+    catch_unwind(AssertUnwindSafe(function)).unwrap_or_else(|panic| Err(bindings::panic_error(&*panic)))
 }
 
 /// The JSON of a call's result.
@@ -126,8 +133,8 @@ pub(crate) fn error_json(id: u32, error: &Error) -> String {
         value: Failure {
             error: ErrorFields {
                 kind: error.kind().name(),
-                message: with_javascript_names(error.kind(), error.to_string()),
-                detail: with_javascript_names(error.kind(), error.message().to_owned()),
+                message: error.to_string(),
+                detail: error.message(),
                 operation: error.operation(),
                 status: error.status(),
                 code: error.code(),
@@ -162,31 +169,6 @@ fn unix_milliseconds(time: SystemTime) -> f64 {
         Err(before) => before.duration().as_secs_f64() * -1_000.0,
     };
     milliseconds.round()
-}
-
-/// Replaces the core's names of arguments and options in a message with JavaScript's names.
-fn with_javascript_names(kind: ErrorKind, text: String) -> String {
-    const NAMES: [(&str, &str); 12] = [
-        ("candidate_id", "candidateId"),
-        ("job_position_id", "jobPositionId"),
-        ("email_subject", "emailSubject"),
-        ("email_body", "emailBody"),
-        ("idempotency_key", "idempotencyKey"),
-        ("api_key", "apiKey"),
-        ("base_url", "baseUrl"),
-        ("attempt_timeout", "attemptTimeout"),
-        ("max_retries", "maxRetries"),
-        ("rate_limits", "rateLimits"),
-        ("ca_certificates", "caCertificates"),
-        ("app_info", "appInfo"),
-    ];
-    match kind {
-        // The core writes these messages. Messages of other kinds may quote the server, whose text must not change.
-        ErrorKind::InvalidArgument | ErrorKind::Timeout | ErrorKind::UnexpectedResponse => {
-            NAMES.iter().fold(text, |text, (core, javascript)| text.replace(core, javascript))
-        }
-        _ => text,
-    }
 }
 
 fn cause(error: &Error) -> Option<Cause> {

@@ -19,6 +19,7 @@ const TYPES = {
   seconds: 'number',
   datetime: 'Date',
   pem: 'string | Uint8Array',
+  strings: 'readonly string[]',
   kind: 'ErrorKind',
   operation: 'OperationName',
   nothing: 'void',

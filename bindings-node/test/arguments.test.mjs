@@ -74,6 +74,27 @@ test('wrong arguments of calls are rejected', async () => {
   await rejects('selectCandidate', ['c', { ...good, emailSubject: 's' }], 'emailSubject');
 });
 
+test('allowHttpHosts allows plain http for the listed private hosts', () => {
+  const baseUrl = 'http://sandbox:8787';
+  const accepts = (options) => assert.equal(new Celper({ ...valid, ...options }).baseUrl, options.baseUrl);
+  const throws = (options, name) =>
+    assert.throws(() => new Celper({ ...valid, baseUrl, ...options }), { kind: 'invalid_argument', message: name });
+  accepts({ baseUrl, allowHttpHosts: ['sandbox'] });
+  accepts({ baseUrl: 'http://10.0.0.7', allowHttpHosts: Object.freeze(['a.internal', '10.0.0.7']) });
+  accepts({ baseUrl: 'http://127.0.0.1:1', allowHttpHosts: [] });
+  throws({}, /baseUrl must use https.*allowHttpHosts/);
+  throws({ allowHttpHosts: ['other'] }, /baseUrl must use https.*allowHttpHosts/);
+  for (const bad of ['api.celper.ai', '8.8.8.8', 'a:80', 'http://a', '']) {
+    throws({ allowHttpHosts: ['sandbox', bad] }, /allowHttpHosts takes host names/);
+  }
+  throws({ allowHttpHosts: 'sandbox' }, /allowHttpHosts must be an array of strings, not a string/);
+  for (const bad of [null, 5, true, {}, new Set(['sandbox'])])
+    throws({ allowHttpHosts: bad }, /allowHttpHosts must be/);
+  for (const bad of [undefined, ...NOT_STRINGS]) throws({ allowHttpHosts: ['sandbox', bad] }, /allowHttpHosts\[1\] /);
+  const unreadable = new Proxy([], { get: () => throwing.value });
+  throws({ allowHttpHosts: unreadable }, /allowHttpHosts cannot be read/);
+});
+
 test('options whose getters throw are rejected with the cause', async () => {
   for (const name of ['jobPositionId', 'timeout', 'signal', 'emailBody']) {
     const options = { jobPositionId: 'pos' };
@@ -108,7 +129,7 @@ test('wrong options of clients are rejected', () => {
   for (const bad of NOT_STRINGS) throws({ ...valid, apiKey: bad }, 'apiKey');
   for (const bad of ['', 'x', 'http://example.com', 'https://u:p@h', ...NOT_STRINGS])
     throws({ ...valid, baseUrl: bad }, 'baseUrl');
-  for (const bad of ['x', 'socks5://h', ...NOT_STRINGS]) throws({ ...valid, proxy: bad }, 'proxy');
+  for (const bad of ['x', 'ftp://h', ...NOT_STRINGS]) throws({ ...valid, proxy: bad }, 'proxy');
   for (const bad of ['', 'a\nb', ...NOT_STRINGS]) throws({ ...valid, appInfo: bad }, 'appInfo');
   for (const bad of ['x', new Uint8Array(3), ...NOT_STRINGS])
     throws({ ...valid, caCertificates: bad }, 'caCertificates');

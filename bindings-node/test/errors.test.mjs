@@ -89,7 +89,7 @@ test('responses and connections that fail', async () => {
   await sandbox.queueFault(candidateId, 'not_json');
   assert.match(
     (await caught(client.getCandidateStatus(candidateId, { jobPositionId }))).message,
-    /Check that baseUrl /,
+    /Check that the base URL points at the Celper API/,
   );
   await sandbox.queueFault(candidateId, 'redirect', { location: 'http://127.0.0.1:1/' });
   assert.equal((await invite()).kind, 'unexpected_response');
@@ -106,7 +106,7 @@ test('responses and connections that fail', async () => {
   const proxy = `http://user:hunter2@127.0.0.1:${port}`;
   const proxied = new Celper({ apiKey: 'celp_x', baseUrl: 'https://api.celper.example', proxy, maxRetries: 0 });
   const proxyRefused = await caught(proxied.inviteCandidate('c', { jobPositionId }));
-  assert.match(proxyRefused.message, new RegExp(`by the proxy at 127\\.0\\.0\\.1:${port}: Connection refused`));
+  assert.match(proxyRefused.message, new RegExp(`through the proxy at 127\\.0\\.0\\.1:${port}: Connection refused`));
   assert.equal(proxyRefused.cause.code, 'ECONNREFUSED');
   assert.doesNotMatch(`${proxyRefused.stack} ${proxyRefused.cause.stack}`, /hunter2/);
 });

@@ -197,6 +197,20 @@ test('a proxy with credentials', async () => {
   client.close();
 });
 
+test("a loopback base URL does not use the environment's proxy", async () => {
+  const { id: candidateId } = await tls.createCandidate();
+  const names = ['HTTP_PROXY', 'HTTPS_PROXY', 'ALL_PROXY'];
+  for (const name of names) process.env[name] = 'http://127.0.0.1:1';
+  try {
+    for (const options of [tls.clientOptions, { ...tls.clientOptions, proxy: 'http://192.0.2.1:1' }]) {
+      const client = new Celper({ ...options, maxRetries: 0, timeout: 20_000 });
+      assert.equal((await client.getCandidateStatus(candidateId, { jobPositionId })).status, 'new');
+    }
+  } finally {
+    for (const name of names) delete process.env[name];
+  }
+});
+
 test('options from the environment', async () => {
   const { id: candidateId } = await limited.createCandidate();
   Object.assign(process.env, { CELPER_API_KEY: limited.apiKey, CELPER_BASE_URL: limited.baseUrl });
@@ -205,6 +219,11 @@ test('options from the environment', async () => {
     assert.equal(fromEnvironment.baseUrl, limited.baseUrl);
     assert.equal((await fromEnvironment.getCandidateStatus(candidateId, { jobPositionId })).status, 'new');
     assert.equal(new Celper({ apiKey: undefined, rateLimits: undefined }).baseUrl, limited.baseUrl);
+    // Files and secret stores often end a value with a line break.
+    Object.assign(process.env, { CELPER_API_KEY: ` ${limited.apiKey}\n`, CELPER_BASE_URL: ` ${limited.baseUrl}\r\n` });
+    assert.equal((await new Celper().getCandidateStatus(candidateId, { jobPositionId })).status, 'new');
+    process.env.CELPER_BASE_URL = ' ';
+    assert.equal(new Celper().baseUrl, 'https://api.celper.ai');
   } finally {
     delete process.env.CELPER_API_KEY;
     delete process.env.CELPER_BASE_URL;

@@ -18,6 +18,7 @@ import {
 const options: CelperOptions = {
   apiKey: 'celp_x',
   baseUrl: 'https://api.celper.ai',
+  allowHttpHosts: ['sandbox'] as const,
   timeout: 1_000,
   attemptTimeout: 500,
   maxRetries: 0,
@@ -31,6 +32,8 @@ new Celper();
 new Celper({ rateLimits: false, apiKey: undefined });
 // @ts-expect-error: times are numbers
 new Celper({ timeout: '5s' });
+// @ts-expect-error: hosts are an array
+new Celper({ allowHttpHosts: 'sandbox' });
 // @ts-expect-error: unknown option
 new Celper({ apikey: 'x' });
 // @ts-expect-error: rateLimits is an object or false

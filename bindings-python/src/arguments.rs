@@ -2,15 +2,18 @@
 
 use std::time::Duration;
 
-use celper::bindings::{refused_call, seconds};
+use celper::bindings::{self, Argument, NameStyle, rejected_call};
 use celper::{Error, Operation, OperationInput};
 use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyBytes, PyDelta, PyInt, PyString, PyTuple};
+use pyo3::types::{PyBool, PyBytes, PyDelta, PyInt, PySequence, PyString, PyTuple};
 
 use crate::errors;
 
 type Any<'py> = Bound<'py, PyAny>;
+
+/// How messages spell arguments.
+pub(crate) const NAMES: NameStyle = NameStyle::Snake;
 
 /// Why an argument could not be converted.
 pub(crate) enum ArgumentError {
@@ -35,78 +38,94 @@ impl ArgumentError {
     }
 }
 
-/// Converts the arguments of a method of the Python client: the operation, both ids, `timeout`, `max_retries`,
-/// `idempotency_key`, `email_subject` and `email_body`.
+/// Converts the arguments of [`Client::call`](crate::client::Client), in the order of [`OperationInput`].
 pub(crate) fn operation_input(arguments: &Bound<'_, PyTuple>) -> PyResult<OperationInput> {
-    type All<'py> = (usize, Any<'py>, Any<'py>, Any<'py>, Any<'py>, Any<'py>, Any<'py>, Any<'py>);
-    let (operation, candidate_id, job_position_id, timeout, max_retries, key, subject, body): All<'_> =
+    type All<'py> = (String, Any<'py>, Any<'py>, Any<'py>, Any<'py>, Any<'py>, Any<'py>, Any<'py>);
+    let (operation, candidate_id, job_position_id, subject, body, key, timeout, max_retries): All<'_> =
         arguments.as_any().extract()?;
-    let Some(operation) = Operation::ALL.get(operation).copied() else {
+    let Some(operation) = Operation::from_name(&operation) else {
         return Err(errors::to_py_err(arguments.py(), &Error::invalid_argument("unknown operation")));
     };
     let mut input = OperationInput::new(operation, "", "");
     let mut fill = || -> Result<(), ArgumentError> {
         // First, so that errors about the other arguments carry it.
-        input.idempotency_key = optional(text, "idempotency_key", &key)?;
-        input.candidate_id = text("candidate_id", &candidate_id)?;
-        input.job_position_id = text("job_position_id", &job_position_id)?;
-        input.timeout = optional(duration, "timeout", &timeout)?;
-        input.max_retries = optional(count, "max_retries", &max_retries)?;
-        input.email_subject = optional(text, "email_subject", &subject)?;
-        input.email_body = optional(text, "email_body", &body)?;
+        input.idempotency_key = optional(text, Argument::IdempotencyKey, &key)?;
+        input.candidate_id = text(Argument::CandidateId, &candidate_id)?;
+        input.job_position_id = text(Argument::JobPositionId, &job_position_id)?;
+        input.email_subject = optional(text, Argument::EmailSubject, &subject)?;
+        input.email_body = optional(text, Argument::EmailBody, &body)?;
+        input.timeout = optional(duration, Argument::Timeout, &timeout)?;
+        input.max_retries = optional(count, Argument::MaxRetries, &max_retries)?;
         Ok(())
     };
     match fill() {
         Ok(()) => Ok(input),
-        Err(ArgumentError::Invalid(error)) => Err(errors::to_py_err(arguments.py(), &refused_call(&input, error))),
+        Err(ArgumentError::Invalid(error)) => Err(errors::to_py_err(arguments.py(), &rejected_call(&input, error))),
         Err(ArgumentError::Raised(error)) => Err(error),
     }
 }
 
 /// Converts an argument whose default is `None`.
 pub(crate) fn optional<'py, T>(
-    convert: impl FnOnce(&str, &Any<'py>) -> Result<T, ArgumentError>,
-    name: &str,
+    convert: impl FnOnce(Argument, &Any<'py>) -> Result<T, ArgumentError>,
+    argument: Argument,
     value: &Any<'py>,
 ) -> Result<Option<T>, ArgumentError> {
-    if value.is_none() { Ok(None) } else { convert(name, value).map(Some) }
+    if value.is_none() { Ok(None) } else { convert(argument, value).map(Some) }
 }
 
-pub(crate) fn text(name: &str, value: &Any<'_>) -> Result<String, ArgumentError> {
+pub(crate) fn text(argument: Argument, value: &Any<'_>) -> Result<String, ArgumentError> {
+    named_text(argument.name(NAMES), value)
+}
+
+fn named_text(name: &str, value: &Any<'_>) -> Result<String, ArgumentError> {
     let text = value.cast::<PyString>().map_err(|_| wrong_type(name, "a str", value))?;
     let text = text.to_str().map_err(|_| Error::invalid_argument(format!("{name} contains a lone surrogate")))?;
     Ok(text.to_owned())
 }
 
+/// A list or another sequence of texts, but not a single text, which Python would iterate by character.
+pub(crate) fn texts(argument: Argument, value: &Any<'_>) -> Result<Vec<String>, ArgumentError> {
+    let name = argument.name(NAMES);
+    let is_text = value.is_instance_of::<PyString>() || value.is_instance_of::<PyBytes>();
+    let Some(sequence) = value.cast::<PySequence>().ok().filter(|_| !is_text) else {
+        return Err(wrong_type(name, "a list of str", value));
+    };
+    let items = sequence.try_iter().map_err(ArgumentError::Raised)?;
+    items
+        .enumerate()
+        .map(|(index, item)| named_text(&format!("{name}[{index}]"), &item.map_err(ArgumentError::Raised)?))
+        .collect()
+}
+
 /// The content of a PEM file: text, or bytes as read from the file.
-pub(crate) fn bytes_or_text(name: &str, value: &Any<'_>) -> Result<Vec<u8>, ArgumentError> {
+pub(crate) fn bytes_or_text(argument: Argument, value: &Any<'_>) -> Result<Vec<u8>, ArgumentError> {
     if let Ok(bytes) = value.cast::<PyBytes>() {
         return Ok(bytes.as_bytes().to_vec());
     }
     if !value.is_instance_of::<PyString>() {
-        return Err(wrong_type(name, "the content of a PEM file, bytes or a str", value));
+        return Err(wrong_type(argument.name(NAMES), "the content of a PEM file, bytes or a str", value));
     }
-    text(name, value).map(String::into_bytes)
+    text(argument, value).map(String::into_bytes)
 }
 
 /// Seconds, or a `timedelta`.
-pub(crate) fn duration(name: &str, value: &Any<'_>) -> Result<Duration, ArgumentError> {
+pub(crate) fn duration(argument: Argument, value: &Any<'_>) -> Result<Duration, ArgumentError> {
+    let seconds = |number| Ok(bindings::seconds(argument, NAMES, number)?);
     // Python's bool is an int, but `timeout=True` is a mistake.
     if !value.is_instance_of::<PyBool>() {
         if value.is_instance_of::<PyDelta>() {
             let total = value.call_method0("total_seconds").and_then(|total| total.extract::<f64>());
-            return Ok(seconds(name, total.map_err(ArgumentError::Raised)?)?);
+            return seconds(total.map_err(ArgumentError::Raised)?);
         }
         match value.extract::<f64>() {
-            Ok(number) => return Ok(seconds(name, number)?),
-            Err(error) if error.is_instance_of::<PyOverflowError>(value.py()) => {
-                return Ok(seconds(name, f64::INFINITY)?);
-            }
+            Ok(number) => return seconds(number),
+            Err(error) if error.is_instance_of::<PyOverflowError>(value.py()) => return seconds(f64::INFINITY),
             Err(error) if is_conversion_error(value.py(), &error) => {}
             Err(error) => return Err(ArgumentError::Raised(error)),
         }
     }
-    Err(wrong_type(name, "a number of seconds or a timedelta", value))
+    Err(wrong_type(argument.name(NAMES), "a number of seconds or a timedelta", value))
 }
 
 /// Whether Python raised the error because the value is not a number. Other exceptions come from the value's `__float__` or
@@ -115,7 +134,8 @@ fn is_conversion_error(py: Python<'_>, error: &PyErr) -> bool {
     error.is_instance_of::<PyTypeError>(py) || error.is_instance_of::<PyValueError>(py)
 }
 
-pub(crate) fn count(name: &str, value: &Any<'_>) -> Result<u32, ArgumentError> {
+pub(crate) fn count(argument: Argument, value: &Any<'_>) -> Result<u32, ArgumentError> {
+    let name = argument.name(NAMES);
     if value.is_instance_of::<PyBool>() || !value.is_instance_of::<PyInt>() {
         return Err(wrong_type(name, "an int", value));
     }

@@ -231,10 +231,10 @@ fn complete(future: &Bound<'_, PyAny>, outcome: Result<OperationOutput, Error>) 
     if future.call_method0(intern!(py, "done"))?.is_truthy()? {
         return Ok(());
     }
-    let value = match outcome {
+    let value = errors::catch_panic(py, || match outcome {
         Ok(output) => results::to_python(py, output),
         Err(error) => errors::to_exception(py, &error),
-    };
+    });
     let value = value.unwrap_or_else(|failure| failure.into_value(py).into_bound(py).into_any());
     future.call_method1(intern!(py, "set_result"), (value,)).map(drop)
 }

@@ -1,6 +1,8 @@
 //! Converts the core's errors to Python exceptions. The exception classes are defined in `celper._errors`.
 
-use celper::Error;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use celper::{Error, bindings};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 
@@ -29,4 +31,10 @@ pub(crate) fn to_exception<'py>(py: Python<'py>, error: &Error) -> PyResult<Boun
         error.idempotency_key(),
         error.outcome_unknown(),
     ))
+}
+
+/// Runs `work`, and raises an `InternalError` if it panics.
+pub(crate) fn catch_panic<T>(py: Python<'_>, work: impl FnOnce() -> PyResult<T>) -> PyResult<T> {
+    // What `work` left in an inconsistent state is dropped with it.
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(to_py_err(py, &bindings::panic_error(&*panic))))
 }

@@ -41,9 +41,8 @@ mod _celper {
         module.add("STATUSES", PyTuple::new(py, statuses.iter().map(CandidateStatus::as_str))?)?;
         let operations = Operation::ALL.map(|operation| (operation.name(), operation.method_name()));
         module.add("OPERATIONS", PyTuple::new(py, operations)?)?;
-        let seconds =
-            [ClientBuilder::DEFAULT_TIMEOUT, ClientBuilder::DEFAULT_ATTEMPT_TIMEOUT].map(|time| time.as_secs_f64());
-        module.add("DEFAULTS", (seconds, ClientBuilder::DEFAULT_MAX_RETRIES))?;
+        let attempt_timeout = ClientBuilder::DEFAULT_ATTEMPT_TIMEOUT.as_secs_f64();
+        module.add("DEFAULTS", (attempt_timeout, ClientBuilder::DEFAULT_MAX_RETRIES))?;
         crate::logs::install();
         crate::lifetime::register_hooks(py)
     }

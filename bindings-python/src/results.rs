@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use celper::bindings::Argument;
 use celper::{CandidateStatus, OperationOutput};
 use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::{PyTypeError, PyValueError};
@@ -276,10 +277,10 @@ record! {
         let default = celper::RateLimits::default();
         let convert = || -> Result<_, ArgumentError> {
             let limits = celper::RateLimits {
-                reads: reads.convert_or(default.reads, |value| count("rate_limits.reads", value))?,
-                actions: actions.convert_or(default.actions, |value| count("rate_limits.actions", value))?,
-                total: total.convert_or(default.total, |value| count("rate_limits.total", value))?,
-                window: window.convert_or(default.window, |value| duration("rate_limits.window", value))?,
+                reads: reads.convert_or(default.reads, |value| count(Argument::RateLimitsReads, value))?,
+                actions: actions.convert_or(default.actions, |value| count(Argument::RateLimitsActions, value))?,
+                total: total.convert_or(default.total, |value| count(Argument::RateLimitsTotal, value))?,
+                window: window.convert_or(default.window, |value| duration(Argument::RateLimitsWindow, value))?,
             };
             limits.check()?;
             Ok(limits)

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-use celper::bindings::{self, lost_in_fork};
+use celper::bindings::{self, forked_call};
 use celper::{Client, Error, OperationInput, OperationOutput};
 use pyo3::prelude::*;
 use tokio::runtime::Handle;
@@ -51,7 +51,7 @@ pub(crate) fn wait(
         if is_other_process(started_in) {
             // A signal handler forked, and this is the child: the call's connection and runtime belong to the parent.
             std::mem::forget(call);
-            return Ok(Err(lost_in_fork(operation, idempotency_key)));
+            return Ok(Err(forked_call(operation, idempotency_key)));
         }
     }
 }

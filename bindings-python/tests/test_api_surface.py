@@ -26,6 +26,7 @@ TYPES = {
     "duration": "float | timedelta",
     "seconds": "float",
     "pem": "str | bytes",
+    "strings": "Sequence[str]",
     "kind": "str",
     "operation": "str",
     "nothing": "None",

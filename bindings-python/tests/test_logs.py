@@ -40,7 +40,7 @@ def test_attempts_and_waits_are_logged(kind: str, sandbox: Sandbox, caplog: pyte
     assert (succeeded["attempt"], succeeded["status"]) == (2, 200)
     assert succeeded["request_id"]
     texts = [record.getMessage() for record in records]
-    assert texts[0].startswith("failed operation=invite attempt=1 status=503 ")
+    assert texts[0].startswith("attempt failed operation=invite attempt=1 status=503 ")
     assert {record.levelno for record in records} == {logging.DEBUG}
     assert [record.created for record in records] == sorted(record.created for record in records)
     everything = repr([vars(record) for record in records])
@@ -143,5 +143,5 @@ client.get_candidate_status(sys.argv[1], job_position_id="pos_1")
 """
     command = [sys.executable, "-I", "-c", program, sandbox.create_candidate().id]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
-    assert done.stdout.startswith("celper DEBUG answered operation=status attempt=1 status=200 ")
+    assert done.stdout.startswith("celper DEBUG response received operation=status attempt=1 status=200 ")
     assert done.stdout.count("\n") == 1

@@ -128,6 +128,13 @@ def test_the_environment_is_read(kind: str, sandbox: Sandbox, monkeypatch: pytes
     assert any_client.get_candidate_status(candidate, job_position_id=POSITION).status == "new"
 
 
+@pytest.mark.parametrize("client", [celper.Celper, celper.AsyncCelper])
+@pytest.mark.parametrize("hosts", [["sandbox"], ("other.internal", "sandbox")])
+def test_a_listed_private_host_may_use_http(client: Any, hosts: Any) -> None:
+    url = "http://sandbox:8787"
+    assert client("celp_0", base_url=url, allow_http_hosts=hosts).base_url == url
+
+
 def test_tls_with_a_private_ca(kind: str) -> None:
     with Sandbox(tls=True) as sandbox:
         candidate = sandbox.create_candidate().id
@@ -308,11 +315,10 @@ def test_signatures_are_as_documented() -> None:
     options = inspect.signature(celper.Celper).parameters
     assert options == inspect.signature(celper.AsyncCelper).parameters
     assert list(options) == [
-        "api_key", "base_url", "timeout", "attempt_timeout", "max_retries", "rate_limits", "proxy", "ca_certificates", "app_info"
+        "api_key", "base_url", "allow_http_hosts", "timeout", "attempt_timeout", "max_retries", "rate_limits", "proxy", "ca_certificates", "app_info"
     ]  # fmt: skip
-    ([timeout, attempt_timeout], max_retries) = _celper.DEFAULTS
-    defaults = [options[name].default for name in ("timeout", "attempt_timeout", "max_retries", "rate_limits")]
-    assert defaults == [timeout, attempt_timeout, max_retries, celper.RateLimits()]
+    defaults = [options[name].default for name in ("attempt_timeout", "max_retries", "rate_limits")]
+    assert defaults == [*_celper.DEFAULTS, celper.RateLimits()]
     written = inspect.signature(celper.RateLimits)
     assert celper.RateLimits(**{name: p.default for name, p in written.parameters.items()}) == celper.RateLimits()
 

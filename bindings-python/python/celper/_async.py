@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from celper._base import INVITE, REJECT, SELECT, STATUS, Base
+from celper._base import Base
 from celper._celper import CandidateState, Decision, Invitation
 
 TYPE_CHECKING = False
@@ -47,14 +47,14 @@ class AsyncCelper(Base):
         Args:
             candidate_id: The candidate's id.
             job_position_id: The id of the job position.
-            timeout: The time for the whole call, in seconds or as a ``timedelta``. Overrides the client's.
+            timeout: The timeout of the whole call, in seconds or as a ``timedelta``. Overrides the client's.
             max_retries: The number of retries. Overrides the client's.
 
         Raises:
             NotFoundError: There is no such candidate or job position.
             CelperError: For any other failure; see its subclasses.
         """
-        return await self._native.start(STATUS, candidate_id, job_position_id, timeout, max_retries, None, None, None)
+        return await self._native.start("status", candidate_id, job_position_id, None, None, None, timeout, max_retries)
 
     async def invite_candidate(
         self,
@@ -81,7 +81,7 @@ class AsyncCelper(Base):
                 interview's URL. Defaults to the service's template.
             idempotency_key: The service acts only once on requests with the same key within 24 hours. Defaults to a
                 new UUID v4.
-            timeout: The time for the whole call, in seconds or as a ``timedelta``. Overrides the client's.
+            timeout: The timeout of the whole call, in seconds or as a ``timedelta``. Overrides the client's.
             max_retries: The number of retries. Overrides the client's.
 
         Raises:
@@ -90,7 +90,14 @@ class AsyncCelper(Base):
             CelperError: For any other failure; see its subclasses.
         """
         return await self._native.start(
-            INVITE, candidate_id, job_position_id, timeout, max_retries, idempotency_key, email_subject, email_body
+            "invite",
+            candidate_id,
+            job_position_id,
+            email_subject,
+            email_body,
+            idempotency_key,
+            timeout,
+            max_retries,
         )
 
     async def select_candidate(
@@ -113,7 +120,7 @@ class AsyncCelper(Base):
             job_position_id: The id of the job position.
             idempotency_key: The service acts only once on requests with the same key within 24 hours. Defaults to a
                 new UUID v4.
-            timeout: The time for the whole call, in seconds or as a ``timedelta``. Overrides the client's.
+            timeout: The timeout of the whole call, in seconds or as a ``timedelta``. Overrides the client's.
             max_retries: The number of retries. Overrides the client's.
 
         Raises:
@@ -122,7 +129,7 @@ class AsyncCelper(Base):
             CelperError: For any other failure; see its subclasses.
         """
         return await self._native.start(
-            SELECT, candidate_id, job_position_id, timeout, max_retries, idempotency_key, None, None
+            "select", candidate_id, job_position_id, None, None, idempotency_key, timeout, max_retries
         )
 
     async def reject_candidate(
@@ -145,7 +152,7 @@ class AsyncCelper(Base):
             job_position_id: The id of the job position.
             idempotency_key: The service acts only once on requests with the same key within 24 hours. Defaults to a
                 new UUID v4.
-            timeout: The time for the whole call, in seconds or as a ``timedelta``. Overrides the client's.
+            timeout: The timeout of the whole call, in seconds or as a ``timedelta``. Overrides the client's.
             max_retries: The number of retries. Overrides the client's.
 
         Raises:
@@ -154,7 +161,7 @@ class AsyncCelper(Base):
             CelperError: For any other failure; see its subclasses.
         """
         return await self._native.start(
-            REJECT, candidate_id, job_position_id, timeout, max_retries, idempotency_key, None, None
+            "reject", candidate_id, job_position_id, None, None, idempotency_key, timeout, max_retries
         )
 
     async def aclose(self) -> None:

@@ -9,13 +9,7 @@ from celper._celper import RateLimits
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Final
-
-# The operations' indexes in the native module's table.
-STATUS: Final = 0
-INVITE: Final = 1
-SELECT: Final = 2
-REJECT: Final = 3
+    from collections.abc import Sequence
 
 
 class Base:
@@ -28,7 +22,8 @@ class Base:
         api_key: str | None = None,
         *,
         base_url: str | None = None,
-        timeout: float | timedelta = 120.0,
+        allow_http_hosts: Sequence[str] | None = None,
+        timeout: float | timedelta | None = None,
         attempt_timeout: float | timedelta = 30.0,
         max_retries: int = 2,
         rate_limits: RateLimits | None = RateLimits(),  # noqa: B008 - immutable
@@ -41,13 +36,19 @@ class Base:
         Args:
             api_key: The API key. Defaults to the environment variable ``CELPER_API_KEY``.
             base_url: The URL of the API. Defaults to ``CELPER_BASE_URL``, then ``https://api.celper.ai``. A path is
-                put in front of the API's paths. ``http`` is allowed for loopback hosts only.
-            timeout: The time for a whole call with its waits and retries, in seconds or as a ``timedelta``.
-            attempt_timeout: The time for one HTTP attempt with its connect, in seconds or as a ``timedelta``.
+                put in front of the API's paths. ``http`` is allowed for loopback hosts and ``allow_http_hosts``.
+            allow_http_hosts: Private hosts that ``base_url`` may name with plain ``http``: names without a dot, names
+                under ``internal``, ``local``, ``test``, ``lan`` or ``home.arpa``, and private addresses. Over ``http``
+                everyone on the network between can read the API key and the e-mails: never use a production key.
+            timeout: The timeout of the whole call, all waits included, in seconds or as a ``timedelta``. Default: none;
+                the call then waits for the rate limit as long as it takes, and has 120 s after that.
+            attempt_timeout: The timeout of one HTTP attempt, connecting included, in seconds or as a ``timedelta``.
             max_retries: The number of retries after a failed attempt. With 0, a call sends exactly one request.
             rate_limits: The rate limits to keep to. All clients with the same URL and key in the process share them.
                 ``None`` turns pacing off.
-            proxy: The proxy for all requests, ``http://user:password@host:port``. Defaults to the environment's.
+            proxy: The proxy for all requests: an ``http``, ``https`` or SOCKS URL, ``http://user:password@host:port``.
+                Defaults to the environment's ``HTTPS_PROXY`` or ``ALL_PROXY``. A loopback ``base_url`` is never reached
+                through the environment's proxy, nor through a proxy on another machine.
             ca_certificates: Additional certificates to trust: the content of a PEM file.
             app_info: The name of your program, ``name/version``, appended to the User-Agent.
 
@@ -56,7 +57,16 @@ class Base:
         """
         try:
             self._native = _celper.Client(
-                api_key, base_url, timeout, attempt_timeout, max_retries, rate_limits, proxy, ca_certificates, app_info
+                api_key,
+                base_url,
+                allow_http_hosts,
+                timeout,
+                attempt_timeout,
+                max_retries,
+                rate_limits,
+                proxy,
+                ca_certificates,
+                app_info,
             )
         finally:
             # Tools that show a traceback's local variables must not show these.

@@ -1,7 +1,7 @@
 """The native module. Import the public names from ``celper``."""
 
 from asyncio import AbstractEventLoop
-from collections.abc import Awaitable, Callable, Generator, Iterator
+from collections.abc import Awaitable, Callable, Generator, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Literal, final, overload
 
@@ -11,7 +11,7 @@ VERSION: str
 ERRORS: tuple[tuple[str, str, str], ...]
 STATUSES: tuple[str, ...]
 OPERATIONS: tuple[tuple[str, str], ...]
-DEFAULTS: tuple[list[float], int]
+DEFAULTS: tuple[float, int]
 
 @final
 class RateLimit:
@@ -120,19 +120,98 @@ class RateLimits:
 
 @final
 class Client:
-    def __new__(cls, *options: object) -> Client: ...
+    def __new__(
+        cls,
+        api_key: str | None,
+        base_url: str | None,
+        allow_http_hosts: Sequence[str] | None,
+        timeout: float | timedelta | None,
+        attempt_timeout: float | timedelta,
+        max_retries: int,
+        rate_limits: RateLimits | None,
+        proxy: str | None,
+        ca_certificates: str | bytes | None,
+        app_info: str | None,
+        /,
+    ) -> Client: ...
     @overload
-    def call(self, operation: Literal[0], /, *arguments: object) -> CandidateState: ...
+    def call(
+        self,
+        operation: Literal["status"],
+        candidate_id: str,
+        job_position_id: str,
+        email_subject: None,
+        email_body: None,
+        idempotency_key: None,
+        timeout: float | timedelta | None,
+        max_retries: int | None,
+        /,
+    ) -> CandidateState: ...
     @overload
-    def call(self, operation: Literal[1], /, *arguments: object) -> Invitation: ...
+    def call(
+        self,
+        operation: Literal["invite"],
+        candidate_id: str,
+        job_position_id: str,
+        email_subject: str | None,
+        email_body: str | None,
+        idempotency_key: str | None,
+        timeout: float | timedelta | None,
+        max_retries: int | None,
+        /,
+    ) -> Invitation: ...
     @overload
-    def call(self, operation: Literal[2, 3], /, *arguments: object) -> Decision: ...
+    def call(
+        self,
+        operation: Literal["select", "reject"],
+        candidate_id: str,
+        job_position_id: str,
+        email_subject: None,
+        email_body: None,
+        idempotency_key: str | None,
+        timeout: float | timedelta | None,
+        max_retries: int | None,
+        /,
+    ) -> Decision: ...
     @overload
-    def start(self, operation: Literal[0], /, *arguments: object) -> Awaitable[CandidateState]: ...
+    def start(
+        self,
+        operation: Literal["status"],
+        candidate_id: str,
+        job_position_id: str,
+        email_subject: None,
+        email_body: None,
+        idempotency_key: None,
+        timeout: float | timedelta | None,
+        max_retries: int | None,
+        /,
+    ) -> Awaitable[CandidateState]: ...
     @overload
-    def start(self, operation: Literal[1], /, *arguments: object) -> Awaitable[Invitation]: ...
+    def start(
+        self,
+        operation: Literal["invite"],
+        candidate_id: str,
+        job_position_id: str,
+        email_subject: str | None,
+        email_body: str | None,
+        idempotency_key: str | None,
+        timeout: float | timedelta | None,
+        max_retries: int | None,
+        /,
+    ) -> Awaitable[Invitation]: ...
     @overload
-    def start(self, operation: Literal[2, 3], /, *arguments: object) -> Awaitable[Decision]: ...
+    def start(
+        self,
+        operation: Literal["select", "reject"],
+        candidate_id: str,
+        job_position_id: str,
+        email_subject: None,
+        email_body: None,
+        idempotency_key: str | None,
+        timeout: float | timedelta | None,
+        max_retries: int | None,
+        /,
+    ) -> Awaitable[Decision]: ...
     def close(self) -> None: ...
     @property
     def base_url(self) -> str: ...

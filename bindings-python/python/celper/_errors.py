@@ -16,7 +16,8 @@
     ├── TransportError                  no usable response
     │   ├── ConnectionFailedError       also a ConnectionError: DNS, refused, reset, TLS
     │   └── RequestTimeoutError         also a TimeoutError: an attempt or the whole call timed out
-    └── UnexpectedResponseError         not a response of this API
+    ├── UnexpectedResponseError         not a response of this API
+    └── InternalError                   a bug in this package
 
 A cancelled call raises ``asyncio.CancelledError``.
 """
@@ -189,6 +190,12 @@ class UnexpectedResponseError(CelperError):
     kind = "unexpected_response"
 
 
+class InternalError(CelperError):
+    """A bug in this package, please report it. An action may have taken place: see ``outcome_unknown``."""
+
+    kind = "internal"
+
+
 BY_KIND: dict[str, type[CelperError]] = {
     error.kind: error
     for error in (
@@ -206,6 +213,7 @@ BY_KIND: dict[str, type[CelperError]] = {
         ConnectionFailedError,
         RequestTimeoutError,
         UnexpectedResponseError,
+        InternalError,
     )
 }
 

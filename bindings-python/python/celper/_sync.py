@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from celper._base import INVITE, REJECT, SELECT, STATUS, Base
+from celper._base import Base
 from celper._celper import CandidateState, Decision, Invitation
 
 TYPE_CHECKING = False
@@ -46,14 +46,14 @@ class Celper(Base):
         Args:
             candidate_id: The candidate's id.
             job_position_id: The id of the job position.
-            timeout: The time for the whole call, in seconds or as a ``timedelta``. Overrides the client's.
+            timeout: The timeout of the whole call, in seconds or as a ``timedelta``. Overrides the client's.
             max_retries: The number of retries. Overrides the client's.
 
         Raises:
             NotFoundError: There is no such candidate or job position.
             CelperError: For any other failure; see its subclasses.
         """
-        return self._native.call(STATUS, candidate_id, job_position_id, timeout, max_retries, None, None, None)
+        return self._native.call("status", candidate_id, job_position_id, None, None, None, timeout, max_retries)
 
     def invite_candidate(
         self,
@@ -80,7 +80,7 @@ class Celper(Base):
                 interview's URL. Defaults to the service's template.
             idempotency_key: The service acts only once on requests with the same key within 24 hours. Defaults to a
                 new UUID v4.
-            timeout: The time for the whole call, in seconds or as a ``timedelta``. Overrides the client's.
+            timeout: The timeout of the whole call, in seconds or as a ``timedelta``. Overrides the client's.
             max_retries: The number of retries. Overrides the client's.
 
         Raises:
@@ -89,7 +89,14 @@ class Celper(Base):
             CelperError: For any other failure; see its subclasses.
         """
         return self._native.call(
-            INVITE, candidate_id, job_position_id, timeout, max_retries, idempotency_key, email_subject, email_body
+            "invite",
+            candidate_id,
+            job_position_id,
+            email_subject,
+            email_body,
+            idempotency_key,
+            timeout,
+            max_retries,
         )
 
     def select_candidate(
@@ -112,7 +119,7 @@ class Celper(Base):
             job_position_id: The id of the job position.
             idempotency_key: The service acts only once on requests with the same key within 24 hours. Defaults to a
                 new UUID v4.
-            timeout: The time for the whole call, in seconds or as a ``timedelta``. Overrides the client's.
+            timeout: The timeout of the whole call, in seconds or as a ``timedelta``. Overrides the client's.
             max_retries: The number of retries. Overrides the client's.
 
         Raises:
@@ -121,7 +128,7 @@ class Celper(Base):
             CelperError: For any other failure; see its subclasses.
         """
         return self._native.call(
-            SELECT, candidate_id, job_position_id, timeout, max_retries, idempotency_key, None, None
+            "select", candidate_id, job_position_id, None, None, idempotency_key, timeout, max_retries
         )
 
     def reject_candidate(
@@ -144,7 +151,7 @@ class Celper(Base):
             job_position_id: The id of the job position.
             idempotency_key: The service acts only once on requests with the same key within 24 hours. Defaults to a
                 new UUID v4.
-            timeout: The time for the whole call, in seconds or as a ``timedelta``. Overrides the client's.
+            timeout: The timeout of the whole call, in seconds or as a ``timedelta``. Overrides the client's.
             max_retries: The number of retries. Overrides the client's.
 
         Raises:
@@ -153,7 +160,7 @@ class Celper(Base):
             CelperError: For any other failure; see its subclasses.
         """
         return self._native.call(
-            REJECT, candidate_id, job_position_id, timeout, max_retries, idempotency_key, None, None
+            "reject", candidate_id, job_position_id, None, None, idempotency_key, timeout, max_retries
         )
 
     def close(self) -> None:

@@ -18,6 +18,8 @@ def construct() -> None:
     Celper(
         api_key=None, base_url=None, timeout=3, attempt_timeout=timedelta(seconds=1), max_retries=0, rate_limits=None
     )
+    Celper(timeout=None, base_url="http://sandbox:1", allow_http_hosts=["sandbox"])
+    Celper(allow_http_hosts=5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     AsyncCelper(
         rate_limits=RateLimits(reads=1, window=timedelta(minutes=1)),
         proxy="http://p:1",

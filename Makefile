@@ -103,9 +103,12 @@ python: $(VENV)/.tools ## Build the Python package, and install it in bindings-p
 	cd bindings-python && .venv/bin/maturin build --quiet --release --locked --out ../target/wheels
 	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --force-reinstall target/wheels/*.whl
 
+# A crash in one exit of ten is found in 50 with a probability of 99.5 %.
+EXIT_RUNS ?= 50
+
 .PHONY: test-python
-test-python: python sandbox-python ## The Python package
-	cd bindings-python && .venv/bin/python -m pytest -q -rs
+test-python: python sandbox-python ## The Python package (EXIT_RUNS=300: more runs of each way in which an interpreter can exit)
+	cd bindings-python && CELPER_EXIT_RUNS=$(EXIT_RUNS) .venv/bin/python -m pytest -q -rs
 
 PYTHON_FOLDERS := . ../.ci ../tests/bench/python ../tests/bench/runner ../tests/conformance/runners/python ../tests/packages ../tests/sandbox/python
 

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Builds the native library and generates one language's glue code: `generate.sh kotlin|swift GLUE_DIR LIBRARY_DIR`.
 #
-# With CELPER_PROFILE=dev the library is a debug build, which is faster to build than the small one that is released. With
+# The library is built for speed, as for servers; apps get it built for size (profile `mobile`, in android-libraries.sh and
+# swift/xcframework.sh). With CELPER_PROFILE=dev it is a debug build, which is faster to build. With
 # CELPER_LIBRARY=FILE it is that file, and none is built.
 set -euo pipefail
 
@@ -31,14 +32,8 @@ else
     flags="${RUSTFLAGS:+${RUSTFLAGS// /$'\x1f'}$'\x1f'}"
     for registry in "${CARGO_HOME:-$HOME/.cargo}"/registry/src/*/; do flags+="--remap-path-prefix=$registry="$'\x1f'; done
     flags+="--remap-path-prefix=$(cd "$workspace" && pwd -P)/="
-    CARGO_ENCODED_RUSTFLAGS="$flags" cargo rustc --lib --crate-type cdylib --profile mobile
-    built="$target/mobile/$library"
-    bytes="$(wc -c <"$built")"
-    echo "native library: $bytes bytes (limit: 2500000)"
-    if [[ "$(uname -sm)" == "Linux x86_64" && "$bytes" -ge 2500000 ]]; then
-        echo "the native library is larger than the limit" >&2
-        exit 1
-    fi
+    CARGO_ENCODED_RUSTFLAGS="$flags" cargo rustc --lib --crate-type cdylib --release
+    built="$target/release/$library"
 fi
 # Rename instead of overwriting, because the old file may be loaded.
 cp "$built" "$libraries/$library.new"

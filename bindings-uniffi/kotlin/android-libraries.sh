@@ -11,4 +11,4 @@ export RUSTFLAGS="${RUSTFLAGS:-} -C link-arg=-Wl,-z,max-page-size=16384"
 # JNA contains libraries for all four ABIs. A device uses its first ABI for which an app has any library, so ours must exist for
 # all of them too.
 cargo ndk -t arm64-v8a -t armeabi-v7a -t x86_64 -t x86 --platform 26 -o "$out" rustc -p celper-uniffi --lib \
-    --crate-type cdylib --locked --profile mobile
+    --crate-type cdylib --locked --profile mobile --no-default-features

@@ -11,7 +11,7 @@ target="${CARGO_TARGET_DIR:-$workspace/target}"
 
 build() {
     cargo rustc --quiet --locked --manifest-path "$workspace/Cargo.toml" -p celper-uniffi --lib --crate-type staticlib \
-        --profile mobile --target "$1"
+        --profile mobile --no-default-features --target "$1"
 }
 for triple in aarch64-apple-ios aarch64-apple-ios-sim x86_64-apple-ios aarch64-apple-darwin x86_64-apple-darwin; do
     build "$triple"

@@ -102,7 +102,8 @@ impl ClientBuilder {
 
     /// The base URL of the API. Default: the environment variable `CELPER_BASE_URL`, else `https://api.celper.ai`.
     ///
-    /// A path (a company's gateway) is kept in front of the API's own. `http` is allowed for loopback hosts only.
+    /// A path (a company's gateway) is kept in front of the API's own. `http` is allowed for loopback hosts, and for those in
+    /// [`allow_http_hosts`](ClientBuilder::allow_http_hosts).
     pub fn base_url(mut self, url: impl Into<String>) -> Self {
         self.base_url = Some(url.into());
         self
@@ -144,8 +145,10 @@ impl ClientBuilder {
         self
     }
 
-    /// The proxy for all requests: an `http`, `https`, `socks5` or `socks5h` URL, with `user:password@` where it needs them.
-    /// Default: the environment's (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`).
+    /// The proxy for all requests: an `http`, `https`, `socks4`, `socks4a`, `socks5` or `socks5h` URL, with `user:password@`
+    /// where it needs them. Default: the environment's (`HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY`).
+    ///
+    /// SOCKS takes the feature `socks`, which is on by default.
     ///
     /// A loopback `base_url` is never reached through the environment's proxy, nor through a proxy on another machine.
     pub fn proxy(mut self, url: impl Into<String>) -> Self {

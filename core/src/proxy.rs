@@ -11,7 +11,11 @@ use crate::argument::{Argument, NameStyle};
 use crate::base_url::{BaseUrl, is_loopback};
 use crate::error::Error;
 
-const SCHEMES: [&str; 6] = ["http", "https", "socks4", "socks4a", "socks5", "socks5h"];
+const SCHEMES: &[&str] = if cfg!(feature = "socks") {
+    &["http", "https", "socks4", "socks4a", "socks5", "socks5h"]
+} else {
+    &["http", "https"]
+};
 
 /// A proxy server. It has no `Debug`: its URL may hold a password.
 #[derive(Clone)]
@@ -52,9 +56,10 @@ impl ProxyServer {
 pub(crate) fn from_option(text: &str, server: &BaseUrl, names: NameStyle) -> Result<Option<ProxyServer>, Error> {
     let proxy = ProxyServer::parse(text.trim()).ok_or_else(|| {
         Error::invalid_argument(format!(
-            "{} must be a URL like http://user:password@proxy.example:3128 (http, https, socks5 or socks5h; percent-encode \
-             special characters in the password)",
-            Argument::Proxy.name(names)
+            "{} must be a URL like http://user:password@proxy.example:3128 (with the scheme {}; percent-encode special \
+             characters in the password)",
+            Argument::Proxy.name(names),
+            SCHEMES.join(", ")
         ))
     })?;
     let local_only = server.is_loopback() || server.is_plain();

@@ -38,9 +38,8 @@ def main() -> None:
     step("npm")
     npm(DIST / "npm", program)
     step("Kotlin, Java and Swift")
-    library = native.library("celper-uniffi", "mobile")
-    maven(DIST / "maven", library)
-    swift(DIST / "swift", library)
+    maven(DIST / "maven", native.library("celper-uniffi", "release"))
+    swift(DIST / "swift", native.library("celper-uniffi", "mobile", "--no-default-features"))
     step("checksums and checks")
     (DIST / "sbom").mkdir()
     for bill in sbom.make(anywhere=True).values():
@@ -114,7 +113,7 @@ def npm(out: Path, program: Path) -> None:
     files = WORK / "node"
     shutil.rmtree(files, ignore_errors=True)
     files.mkdir(parents=True)
-    shutil.copy(native.library("celper-node", "npm"), files / f"celper.{platforms.NPM}.node")
+    shutil.copy(native.library("celper-node", "release"), files / f"celper.{platforms.NPM}.node")
     packages: list[tuple[Path, str, list[str | Path]]] = [
         (node, "celper-node", ["--native", files]),
         (ROOT / "tests/sandbox/node", "celper-sandbox", ["--program", program, "--platform", platforms.NPM]),

@@ -15,9 +15,9 @@ import sums
 from tree import DIST, LICENSES, ROOT, version
 
 # The most bytes that the native files may have.
-NODE = 3_000_000
-# The limit in `generate.sh`, for this machine's linker, plus the unwinder, which that linker takes from libgcc_s.
-UNIFFI = 2_525_000
+NODE = 3_600_000
+# For the library in apps: 2.6 MB, plus the unwinder, which apps' linkers take from the system.
+MOBILE = 2_625_000
 
 
 @dataclass(frozen=True)
@@ -44,11 +44,11 @@ PACKAGES = [
     Package("npm/celper-sandbox-{version}.tgz", "sandbox-npm", has_licenses=False),
     Package("npm/celper-sandbox-{npm}-{version}.tgz", "sandbox-npm-platform", "celper-sandbox"),
     Package(
-        "maven/ai/celper/celper/{version}/celper-{version}.jar", "jar", "celper-uniffi", anywhere=True, largest=UNIFFI
+        "maven/ai/celper/celper/{version}/celper-{version}.jar", "jar", "celper-uniffi", anywhere=True
     ),
     Package("maven/ai/celper/celper/{version}/celper-{version}-sources.jar", "sources-jar", has_licenses=False),
     Package("maven/ai/celper/celper/{version}/celper-{version}-javadoc.jar", "javadoc-jar", has_licenses=False),
-    Package("swift/celper-swift-{version}-{npm}.tar.gz", "swift", "celper-uniffi", largest=UNIFFI),
+    Package("swift/celper-swift-{version}-{npm}.tar.gz", "swift", "celper-uniffi", largest=MOBILE),
 ]
 
 

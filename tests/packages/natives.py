@@ -29,7 +29,7 @@ def main() -> None:
     build.step("the library for the jar")
     folder = DIST / "jvm" / platforms.JNA
     folder.mkdir(parents=True)
-    shutil.copy(native.library("celper-uniffi", "mobile"), folder / platforms.LIBRARY)
+    shutil.copy(native.library("celper-uniffi", "release"), folder / platforms.LIBRARY)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ use rustls::{AlertDescription, CertificateError};
 
 use crate::argument::{Argument, NameStyle};
 use crate::dns::ResolveError;
-use crate::transport::SendError;
+use crate::transport::{SendError, Stage};
 
 /// A failure in words.
 pub(crate) struct Failure {
@@ -35,8 +35,11 @@ pub(crate) fn describe(error: &SendError, host: &str, proxy: Option<&str>, names
     }
     let message = match error.connected {
         true => format!("no response from {host}{through}: {root}"),
-        false if error.timed_out => format!("could not connect to {host}{through} in time (TCP or TLS handshake)"),
-        false => format!("could not connect to {host}{through}: {root}"),
+        false => match error.timed_out {
+            Some(Stage::Resolving) => format!("could not resolve {} in time", proxy.unwrap_or(host)),
+            Some(_) => format!("could not connect to {host}{through} in time (TCP or TLS handshake)"),
+            None => format!("could not connect to {host}{through}: {root}"),
+        },
     };
     Failure { message, permanent: false }
 }

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
@@ -45,7 +45,10 @@ struct Progress {
     /// Whether the server may have received an action's request. Decided once: the request is either sent, or abandoned
     /// before and then never sent.
     sent: AtomicU8,
+    /// The stage before the request is written.
     stage: AtomicU8,
+    /// Whether the request was written, or dropped because there is no connection.
+    written: AtomicBool,
 }
 
 const NOT_SENT: u8 = 0;
@@ -87,9 +90,14 @@ impl SendState {
     }
 
     pub(crate) fn stage(&self) -> Stage {
+        if self.0.written.load(Ordering::Relaxed) { Stage::Response } else { self.connect_stage() }
+    }
+
+    /// The last stage before the request was written.
+    pub(crate) fn connect_stage(&self) -> Stage {
         let stage = self.0.stage.load(Ordering::Relaxed);
-        let stages = [Stage::Connection, Stage::Connecting, Stage::Resolving];
-        stages.into_iter().find(|known| *known as u8 == stage).unwrap_or(Stage::Response)
+        let stages = [Stage::Connection, Stage::Resolving];
+        stages.into_iter().find(|known| *known as u8 == stage).unwrap_or(Stage::Connecting)
     }
 
     /// The attempt on whose behalf the caller is polled, if any.
@@ -112,8 +120,8 @@ pub(crate) struct SendError {
     pub(crate) cause: Cause,
     /// Whether there was a connection on which something may have been sent.
     pub(crate) connected: bool,
-    /// Whether the connect timeout expired.
-    pub(crate) timed_out: bool,
+    /// The stage at which the connect timeout expired, if it did.
+    pub(crate) timed_out: Option<Stage>,
 }
 
 /// Why a body was not read to its end.
@@ -154,7 +162,10 @@ pub(crate) trait Transport: Send + Sync + 'static {
 const MAX_POOLS: usize = 16;
 
 /// How many connections a client uses at a time; more calls wait for one. Most processes may open 1,024 files.
-const MAX_CONNECTIONS: usize = 256;
+///
+/// Up to twice as many can be open: an attempt that finds no idle connection starts one, and when another becomes idle
+/// first, it uses that one, and the new one is added to the pool.
+const MAX_CONNECTIONS: usize = 128;
 
 type BuildClient = dyn Fn() -> reqwest::Result<reqwest::Client> + Send + Sync;
 
@@ -212,7 +223,7 @@ impl HttpTransport {
 
 impl SendError {
     fn not_connected(cause: Cause) -> Self {
-        SendError { cause, connected: false, timed_out: false }
+        SendError { cause, connected: false, timed_out: None }
     }
 }
 
@@ -240,7 +251,7 @@ impl Transport for HttpTransport {
         let response = CURRENT.scope(state.clone(), self.client()?.execute(message)).await;
         let mut response = response.map_err(|error| SendError {
             connected: !error.is_connect() && !error.is_builder(),
-            timed_out: error.is_timeout(),
+            timed_out: error.is_timeout().then(|| state.connect_stage()),
             // The URL in reqwest's own errors would put ids into messages and logs.
             cause: error.without_url().into(),
         })?;
@@ -300,7 +311,7 @@ struct TrackedBody {
 /// hyper drops the body when it has written the request; an empty one it does not read.
 impl Drop for TrackedBody {
     fn drop(&mut self) {
-        self.state.enter(Stage::Response);
+        self.state.0.written.store(true, Ordering::Relaxed);
     }
 }
 

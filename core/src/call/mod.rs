@@ -186,8 +186,14 @@ impl<T: Transport> Call<'_, T> {
                     permit.iter_mut().for_each(Permit::mark_not_sent);
                 }
                 let error = match failed {
+                    // The connect timeout can be as long as the attempt's; which of the two is noticed first is chance.
+                    Ok(Err(SendError { timed_out: Some(stage), connected: false, .. }))
+                        if Instant::now() >= deadline =>
+                    {
+                        self.timeout_error(deadline, stage)
+                    }
                     Ok(Err(error)) => self.send_error(error),
-                    _ => self.timeout_error(deadline, stage),
+                    Err(_) | Ok(Ok(_)) => self.timeout_error(deadline, stage),
                 };
                 self.engine.transport.discard_connections();
                 self.log_failed_attempt(started, &error);

@@ -87,9 +87,9 @@ impl Transport for SimulatedServer {
             Behavior::StallsBody(status) => head(status, vec![], SimulatedBody::Endless),
             Behavior::ExceedsLimit(status) => head(status, vec![], SimulatedBody::TooLarge),
             Behavior::Refuses => {
-                Err(SendError { cause: "connection refused".into(), connected: false, timed_out: false })
+                Err(SendError { cause: "connection refused".into(), connected: false, timed_out: None })
             }
-            Behavior::Resets => Err(SendError { cause: "connection reset".into(), connected: true, timed_out: false }),
+            Behavior::Resets => Err(SendError { cause: "connection reset".into(), connected: true, timed_out: None }),
             Behavior::Hangs => std::future::pending().await,
         }
     }

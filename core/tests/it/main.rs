@@ -4,7 +4,9 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 mod cancellation;
+mod connections;
 mod dead_sockets;
+mod failure_messages;
 mod faults;
 mod hostile_input;
 mod http_settings;
@@ -12,5 +14,7 @@ mod logs;
 mod operations;
 mod pacing;
 mod proxy;
+mod random_faults;
+mod raw_server;
 mod test_env;
 mod tls;

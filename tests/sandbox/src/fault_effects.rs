@@ -9,7 +9,7 @@ use tokio::time::sleep;
 
 use crate::api::{Call, HttpResponse, Outcome, ResetMeanwhile};
 use crate::body::Content;
-use crate::faults::{Act, Fault, FaultKind, has_no_body, header_changes, seconds, status_code};
+use crate::faults::{Act, Fault, FaultKind, from_base64, has_no_body, header_changes, seconds, status_code};
 use crate::response::{ApiResponse, to_bytes};
 
 const NOT_JSON: &str = "<!doctype html>\n<html><head><title>Not here</title></head>\n\
@@ -39,9 +39,10 @@ pub(crate) async fn apply_fault(call: &Call<'_>, fault: Fault) -> Result<Outcome
             reply.then_close = true;
             reply
         }
-        FaultKind::Status { status, headers, body, json } => {
-            let mut reply = status_response(call, code(status), body, json);
-            // Checked when the fault was queued.
+        FaultKind::Status { status, headers, body, body_base64, json } => {
+            // Both were checked when the fault was queued.
+            let encoded = body_base64.and_then(|text| from_base64(&text).ok()).map(Bytes::from);
+            let mut reply = status_response(call, code(status), body.map(Bytes::from).or(encoded), json);
             for (name, values) in header_changes(&headers).unwrap_or_default() {
                 reply.headers.remove(&name);
                 for value in values {
@@ -117,7 +118,7 @@ fn code(status: u16) -> StatusCode {
 }
 
 /// The response of a `status` fault: with the fault's own body, or the usual envelope.
-fn status_response(call: &Call<'_>, status: StatusCode, body: Option<String>, json: Option<Value>) -> HttpResponse {
+fn status_response(call: &Call<'_>, status: StatusCode, body: Option<Bytes>, json: Option<Value>) -> HttpResponse {
     let id = &call.request_id;
     let mut response = if status.is_success() {
         ApiResponse { status, ..ApiResponse::success(id, &json!({})) }
@@ -127,7 +128,7 @@ fn status_response(call: &Call<'_>, status: StatusCode, body: Option<String>, js
     if has_no_body(status) {
         response.body = Bytes::new();
     } else if let Some(body) = body {
-        response.body = body.into();
+        response.body = body;
     } else if let Some(json) = json {
         response.body = to_bytes(&json);
     }

@@ -3,6 +3,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use hyper::StatusCode;
 use hyper::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use hyper::http::{HeaderName, HeaderValue};
@@ -33,6 +35,7 @@ pub(crate) enum FaultKind {
         #[serde(default)]
         headers: Map<String, Value>,
         body: Option<String>,
+        body_base64: Option<String>,
         #[serde(default, deserialize_with = "present")]
         json: Option<Value>,
     },
@@ -107,8 +110,10 @@ pub(crate) enum FaultError {
     AfterWithoutDelay(&'static str),
     #[error("status must be from 200 to 999")]
     Status,
-    #[error("give either body or json, not both")]
-    BodyAndJson,
+    #[error("give only one of body, bodyBase64 and json")]
+    SeveralBodies,
+    #[error("bodyBase64 is not valid base64")]
+    Base64,
     #[error("give either data or envelope")]
     DataOrEnvelope,
     #[error("seconds must be from 0 to {MAX_DELAY_SECONDS}")]
@@ -165,13 +170,14 @@ impl FaultKind {
 
     fn validate(&self) -> Result<(), FaultError> {
         match self {
-            Self::Status { status, headers, body, json } => {
+            Self::Status { status, headers, body, body_base64, json } => {
                 status_code(*status)?;
                 header_changes(headers)?;
-                if body.is_some() && json.is_some() {
-                    return Err(FaultError::BodyAndJson);
+                let bodies = [body.is_some(), body_base64.is_some(), json.is_some()];
+                if bodies.iter().filter(|given| **given).count() > 1 {
+                    return Err(FaultError::SeveralBodies);
                 }
-                Ok(())
+                body_base64.as_deref().map_or(Ok(()), |text| from_base64(text).map(drop))
             }
             Self::Delay { seconds } if !(0.0..=MAX_DELAY_SECONDS).contains(seconds) => Err(FaultError::Seconds),
             Self::Drip { bytes_per_second } if !(0.001..=1e9).contains(bytes_per_second) => {
@@ -203,6 +209,11 @@ impl FaultKind {
             | Self::CloseIdle {} => Ok(()),
         }
     }
+}
+
+/// The bytes of a `bodyBase64`.
+pub(crate) fn from_base64(text: &str) -> Result<Vec<u8>, FaultError> {
+    BASE64_STANDARD.decode(text).map_err(|_| FaultError::Base64)
 }
 
 pub(crate) fn status_code(status: u16) -> Result<StatusCode, FaultError> {

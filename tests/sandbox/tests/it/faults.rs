@@ -109,6 +109,7 @@ async fn status_accepts_any_body() {
     queue(&env, json!({"kind": "status", "status": 500, "body": ""})).await;
     queue(&env, json!({"kind": "status", "status": 204})).await;
     queue(&env, json!({"kind": "status", "status": 201})).await;
+    queue(&env, json!({"kind": "status", "status": 409, "bodyBase64": "/wA="})).await;
     let mut connection = env.open().await;
     let text = connection.call(&status("ada")).await;
     assert_eq!((text.status, text.body.as_slice()), (502, b"Bad gateway".as_slice()));
@@ -120,6 +121,7 @@ async fn status_accepts_any_body() {
     }
     let created = connection.call(&status("ada")).await;
     assert_eq!((created.status, &created.json()["success"]), (201, &json!(true)));
+    assert_eq!(connection.call(&status("ada")).await.body, b"\xff\0");
     assert!(env.requests().await.iter().all(|request| request["clientClosed"] == false));
 }
 

@@ -18,13 +18,14 @@ pub(crate) struct ApiSurface {
     error_parents: BTreeMap<String, String>,
     /// Python's own class that an error class inherits from too.
     pub(crate) python_error_bases: BTreeMap<String, String>,
-    #[cfg(test)]
     pub(crate) options: BTreeMap<String, String>,
 }
 
 #[derive(Debug, Deserialize)]
 struct Method {
     returns: String,
+    #[serde(flatten)]
+    arguments: BTreeMap<String, String>,
 }
 
 impl ApiSurface {
@@ -45,6 +46,12 @@ impl ApiSurface {
         let method = self.method(operation)?;
         let found = self.methods.get(method);
         found.map(|method| method.returns.as_str()).with_context(|| format!("{FILE} has no method {method:?}"))
+    }
+
+    /// The names of all options and arguments, in snake case.
+    pub(crate) fn argument_names(&self) -> impl Iterator<Item = &str> {
+        let arguments = self.methods.values().flat_map(|method| method.arguments.keys());
+        self.options.keys().chain(arguments).map(String::as_str)
     }
 
     /// An error class and the SDK's classes above it, nearest first.

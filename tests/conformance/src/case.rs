@@ -30,7 +30,7 @@ pub(crate) struct Case {
     pub(crate) faults: Vec<Value>,
     #[serde(default)]
     pub(crate) control: Vec<Control>,
-    /// The client is configured by the runner's environment variables.
+    /// `client` gets no options: the runner's environment variables configure it.
     #[serde(default)]
     pub(crate) client_from_environment: bool,
     #[serde(default)]

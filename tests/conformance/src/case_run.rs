@@ -47,7 +47,10 @@ impl Harness<'_> {
             None => TestEnv::start(&case.sandbox).await,
         };
         match env {
-            Ok(env) => {
+            Ok(mut env) => {
+                for name in self.surface.argument_names() {
+                    env.variables.insert(format!("name:{name}"), self.language.argument_name(name));
+                }
                 let run =
                     CaseRun { harness: self, case, number, env, matcher: Matcher::default(), failures: Vec::new() };
                 run.run().await
@@ -128,7 +131,7 @@ impl CaseRun<'_> {
     /// Creates a client; false if the case expects that this fails.
     async fn open_client(&mut self, client: &str) -> Result<bool> {
         let mut command = json!({"command": "open", "client": self.runner_name(client)});
-        if !self.case.client_from_environment {
+        if !self.case.client_from_environment || client != DEFAULT_CLIENT {
             command["options"] = self.client_options(client);
         }
         let response = self.harness.runner.request(command).await?;

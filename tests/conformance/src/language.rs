@@ -85,6 +85,14 @@ impl Language {
         }
     }
 
+    /// An argument or option as this language spells it.
+    pub(crate) fn argument_name(self, snake: &str) -> String {
+        match self {
+            Language::Rust | Language::PythonSync | Language::PythonAsync => snake.to_owned(),
+            Language::Node | Language::Kotlin | Language::Swift => case_name(snake, false),
+        }
+    }
+
     /// Whether results have a class at run time that a runner can report.
     pub(crate) fn has_result_classes(self) -> bool {
         self != Language::Node
@@ -104,11 +112,11 @@ impl Language {
     }
 }
 
-/// The enum case of a kind: `not_found` is `NotFound` in Rust and `notFound` in Swift.
-fn case_name(kind: &str, upper_first: bool) -> String {
+/// A name in camel case: the kind `not_found` is the enum case `NotFound` in Rust and `notFound` in Swift.
+fn case_name(snake: &str, upper_first: bool) -> String {
     let mut upper_next = upper_first;
     let mut name = String::new();
-    for letter in kind.chars() {
+    for letter in snake.chars() {
         if letter == '_' {
             upper_next = true;
         } else {

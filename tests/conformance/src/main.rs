@@ -22,7 +22,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
-use celper_sandbox::{Options, Sandbox};
+use celper_sandbox::{Options, ProxyOptions, Sandbox};
 use clap::Parser;
 use futures_util::stream::{self, StreamExt};
 use tokio::sync::Mutex;
@@ -164,9 +164,9 @@ async fn run_cases(
     cases: &[&Case],
     fail_fast: bool,
 ) -> Result<Option<Vec<Vec<String>>>> {
-    let shared_sandbox = Sandbox::start(Options { limits_enabled: false, ..Options::default() }).await?;
-    let (url, key) = (shared_sandbox.base_url(), shared_sandbox.api_key().to_owned());
-    let runner = match Runner::start(language.runner_command(repository), &url, &key).await? {
+    let proxy = Some(ProxyOptions { credentials: None });
+    let shared_sandbox = Sandbox::start(Options { limits_enabled: false, proxy, ..Options::default() }).await?;
+    let runner = match Runner::start(language.runner_command(repository), &shared_sandbox).await? {
         Start::Ready(runner) => runner,
         Start::Skipped(reason) => {
             println!("{reason}");

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use celper_sandbox::Sandbox;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
@@ -14,6 +15,9 @@ use tokio::sync::oneshot;
 
 /// Longer than any step of a case takes: a runner without a response after this time hangs.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(180);
+
+/// The one host in the runner's `NO_PROXY`.
+const HOST_WITHOUT_PROXY: &str = "celper.invalid";
 
 /// In the first line of a runner whose toolchain is not available on this machine.
 const SKIPPED_MARKER: &str = " was skipped: ";
@@ -35,12 +39,17 @@ pub(crate) struct Runner {
 }
 
 impl Runner {
-    /// Starts the process and waits until it has loaded its package.
-    pub(crate) async fn start(mut command: Command, base_url: &str, api_key: &str) -> Result<Start> {
+    /// Starts the process and waits until it has loaded its package. Its environment variables name the sandbox and, as the
+    /// proxy for all hosts but one, the sandbox's proxy.
+    pub(crate) async fn start(mut command: Command, sandbox: &Sandbox) -> Result<Start> {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
-        command.env("CELPER_BASE_URL", base_url).env("CELPER_API_KEY", api_key);
+        command.env("CELPER_BASE_URL", sandbox.base_url()).env("CELPER_API_KEY", sandbox.api_key());
         for name in ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"] {
             command.env_remove(name).env_remove(name.to_lowercase());
+        }
+        if let Some(proxy) = sandbox.proxy_url() {
+            command.env("HTTP_PROXY", &proxy).env("HTTPS_PROXY", &proxy).env("ALL_PROXY", &proxy);
+            command.env("NO_PROXY", HOST_WITHOUT_PROXY);
         }
         let mut process = command.spawn().with_context(|| format!("cannot start {:?}", command.as_std()))?;
         let (Some(input), Some(output)) = (process.stdin.take(), process.stdout.take()) else {

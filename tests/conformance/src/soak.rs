@@ -69,7 +69,7 @@ pub(crate) async fn soak(
     let options = Options { limits_enabled: false, log_capacity: 1_000_000, ..Options::default() };
     let sandbox = Sandbox::start(options).await?;
     let (url, key) = (sandbox.base_url(), sandbox.api_key().to_owned());
-    let runner = match Runner::start(language.runner_command(repository), &url, &key).await? {
+    let runner = match Runner::start(language.runner_command(repository), &sandbox).await? {
         Start::Ready(runner) => runner,
         Start::Skipped(reason) => {
             println!("{reason}");

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 /// The variables of a case: `{name}` in a text is replaced by the value.
-pub(crate) type Variables = BTreeMap<&'static str, String>;
+pub(crate) type Variables = BTreeMap<String, String>;
 
 /// Replaces `{name}` in all texts, and `{"$repeat": [text, times]}` by the repeated text.
 pub(crate) fn fill(value: &Value, variables: &Variables) -> Value {

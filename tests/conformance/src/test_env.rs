@@ -39,6 +39,7 @@ impl TestEnv {
     pub(crate) async fn with_shared(sandbox: &Sandbox) -> Result<Self> {
         let env = TestEnv::new(sandbox.base_url(), sandbox.api_key().to_owned(), None).await?;
         env.control("POST", "reset", &Value::Null).await?;
+        env.control("DELETE", "proxy", &Value::Null).await?;
         env.control("POST", "limits", &json!({"enabled": false})).await?;
         Ok(env)
     }
@@ -50,7 +51,7 @@ impl TestEnv {
         let refusing_socket = TcpSocket::new_v4()?;
         refusing_socket.bind(([127, 0, 0, 1], 0).into())?;
         let refused_address = refusing_socket.local_addr()?;
-        let variables = Variables::from([
+        let variables = [
             ("base_url", base_url.clone()),
             ("port", base_url.rsplit(':').next().unwrap_or_default().to_owned()),
             ("api_key", api_key.clone()),
@@ -58,7 +59,8 @@ impl TestEnv {
             ("second_base_url", second_sandbox.base_url()),
             ("refused_url", format!("http://{refused_address}")),
             ("refused_address", refused_address.to_string()),
-        ]);
+        ];
+        let variables = variables.map(|(name, value)| (name.to_owned(), value)).into();
         let http = plain_http_client(ca_certificate.as_deref())?;
         Ok(TestEnv {
             base_url,

@@ -81,6 +81,9 @@ fn open(command: &Value) -> Result<Client, Error> {
     if let Some(url) = text("base_url") {
         builder = builder.base_url(url);
     }
+    if let Some(hosts) = options["allow_http_hosts"].as_array() {
+        builder = builder.allow_http_hosts(hosts.iter().filter_map(Value::as_str));
+    }
     if let Some(time) = seconds(&options["timeout"]) {
         builder = builder.timeout(time);
     }

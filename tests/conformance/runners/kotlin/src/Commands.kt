@@ -51,6 +51,7 @@ private fun converted(value: JsonElement, type: Any?): Any? = when {
     value.isJsonNull -> null
     type == Duration::class -> value.asDouble.seconds
     type == Int::class -> value.asInt
+    type == List::class -> value.asJsonArray.map { it.asString }
     type == RateLimits::class -> construct(::RateLimits, value.asJsonObject)
     else -> value.asString
 }

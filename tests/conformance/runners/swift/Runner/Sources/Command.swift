@@ -90,9 +90,11 @@ struct Options: Decodable, Sendable {
     let proxy: String?
     let caCertificates: String?
     let appInfo: String?
+    let allowHttpHosts: [String]?
 
     private enum CodingKeys: String, CodingKey {
         case apiKey, baseUrl, timeout, attemptTimeout, maxRetries, rateLimits, proxy, caCertificates, appInfo
+        case allowHttpHosts
     }
 
     init(from decoder: any Decoder) throws {
@@ -105,6 +107,7 @@ struct Options: Decodable, Sendable {
         proxy = try values.decodeIfPresent(String.self, forKey: .proxy)
         caCertificates = try values.decodeIfPresent(String.self, forKey: .caCertificates)
         appInfo = try values.decodeIfPresent(String.self, forKey: .appInfo)
+        allowHttpHosts = try values.decodeIfPresent([String].self, forKey: .allowHttpHosts)
         let limits = values.contains(.rateLimits) ? try values.decode(Limits?.self, forKey: .rateLimits) : Limits()
         rateLimits = limits.map { limits in
             var all = RateLimits()
@@ -117,10 +120,10 @@ struct Options: Decodable, Sendable {
     }
 
     func open() throws -> Celper {
-        // Swift cannot leave out an argument at run time, so the defaults of these three are repeated here.
+        // Swift cannot leave out an argument at run time, so the defaults of two of them are repeated here.
         try Celper(
-            apiKey: apiKey, baseURL: baseUrl, timeout: .seconds(timeout ?? 120),
+            apiKey: apiKey, baseURL: baseUrl, timeout: timeout.map(Duration.seconds),
             attemptTimeout: .seconds(attemptTimeout ?? 30), maxRetries: maxRetries ?? 2, rateLimits: rateLimits,
-            proxy: proxy, caCertificates: caCertificates, appInfo: appInfo)
+            proxy: proxy, caCertificates: caCertificates, appInfo: appInfo, allowHttpHosts: allowHttpHosts ?? [])
     }
 }

@@ -93,10 +93,10 @@ async fn a_connection_in_use_when_another_failed_is_not_used_again() {
                 while let Some(request) = read_request(&mut stream).await {
                     let (slow, lost) = (request.contains("/slow/"), request.contains("/lost/"));
                     log.lock().unwrap().push((number, request));
-                    if lost && number < 2 {
+                    if lost && number == 1 {
                         return;
                     }
-                    sleep(Duration::from_millis(if slow { 300 } else { 0 })).await;
+                    sleep(Duration::from_millis(if slow { 1_000 } else { 0 })).await;
                     stream.write_all(success().as_bytes()).await.unwrap();
                 }
             }

@@ -3,11 +3,12 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use celper::bindings::{of_panic, refused_call, runtime, seconds, send};
+use celper::bindings::{Argument, panic_error, rejected_call, runtime, seconds, send};
 use celper::{Client, Error, Operation, OperationInput};
 use tokio::sync::{oneshot, watch};
 use tokio::task::AbortHandle;
 
+use crate::NAMES;
 use crate::direct;
 use crate::failure::Failure;
 use crate::options::{ClientOptions, count};
@@ -39,7 +40,7 @@ pub fn open(options: ClientOptions) -> OpenResult {
             OpenResult::Opened { client: Arc::new(NativeClient { client, id }) }
         }
         Ok(Err(error)) => OpenResult::Failed { failure: error.into() },
-        Err(panic) => OpenResult::Failed { failure: of_panic(None, &*panic).into() },
+        Err(panic) => OpenResult::Failed { failure: panic_error(&*panic).into() },
     }
 }
 
@@ -79,17 +80,16 @@ pub struct CallInput {
 
 impl CallInput {
     pub(crate) fn into_operation_input(self) -> Result<OperationInput, Error> {
-        let operation = Operation::ALL.into_iter().find(|operation| operation.name() == self.operation);
-        let operation =
-            operation.ok_or_else(|| Error::invalid_argument(format!("unknown operation {:?}", self.operation)))?;
+        let operation = Operation::from_name(&self.operation)
+            .ok_or_else(|| Error::invalid_argument(format!("unknown operation {:?}", self.operation)))?;
         let mut input = OperationInput::new(operation, self.candidate_id, self.job_position_id);
         input.email_subject = self.email_subject;
         input.email_body = self.email_body;
         input.idempotency_key = self.idempotency_key;
-        let timeout = self.timeout.map(|timeout| seconds("timeout", timeout)).transpose();
-        input.timeout = timeout.map_err(|error| refused_call(&input, error))?;
-        let max_retries = self.max_retries.map(|retries| count("max_retries", retries)).transpose();
-        input.max_retries = max_retries.map_err(|error| refused_call(&input, error))?;
+        let timeout = self.timeout.map(|timeout| seconds(Argument::Timeout, NAMES, timeout)).transpose();
+        input.timeout = timeout.map_err(|error| rejected_call(&input, error))?;
+        let max_retries = self.max_retries.map(|retries| count(Argument::MaxRetries, retries)).transpose();
+        input.max_retries = max_retries.map_err(|error| rejected_call(&input, error))?;
         Ok(input)
     }
 }
@@ -98,6 +98,7 @@ impl CallInput {
 impl NativeClient {
     /// Runs a call on the runtime's threads; used by Swift. `cancel` drops the request that is on the wire.
     pub async fn call(&self, input: CallInput, cancel: Arc<CancelToken>) -> Outcome {
+        let operation = Operation::from_name(&input.operation);
         let (done, outcome) = oneshot::channel();
         let finish = move |outcome| drop(done.send(outcome));
         let _task = match input.into_operation_input().and_then(|input| spawn(self.client.clone(), input, finish)) {
@@ -107,7 +108,7 @@ impl NativeClient {
         tokio::select! {
             biased;
             () = cancel.cancelled() => Outcome::Cancelled,
-            outcome = outcome => outcome.unwrap_or(Outcome::Cancelled),
+            outcome = outcome => outcome.unwrap_or_else(|_| Outcome::interrupted(operation)),
         }
     }
 

@@ -8,7 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
-use celper::bindings::of_panic;
+use celper::bindings::panic_error;
 use celper::{Client, Error};
 use tokio::task::AbortHandle;
 use uniffi::{Lift, Lower};
@@ -59,7 +59,7 @@ pub unsafe extern "C" fn celper_call(
     // SAFETY: the caller guarantees `length` bytes that stay valid until this returns.
     let input = unsafe { std::slice::from_raw_parts(input, usize::try_from(length).unwrap_or_default()) };
     let started = catch_unwind(AssertUnwindSafe(|| start(client_id, input, call_id, callback)));
-    if let Err(error) = started.unwrap_or_else(|panic| Err(of_panic(None, &*panic))) {
+    if let Err(error) = started.unwrap_or_else(|panic| Err(panic_error(&*panic))) {
         deliver(callback, call_id, Outcome::Failed { failure: error.into() });
     }
 }

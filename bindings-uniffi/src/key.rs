@@ -16,9 +16,10 @@ pub trait KeySource: Send + Sync {
 }
 
 /// The error of a [`KeySource`].
-#[derive(uniffi::Error)]
+#[derive(thiserror::Error, uniffi::Error)]
 pub enum KeySourceError {
     /// The key provider threw an error.
+    #[error("{}", error.message())]
     Failed {
         /// The thrown error, which the caller gets back as the cause.
         error: Arc<dyn HostError>,
@@ -32,20 +33,11 @@ pub trait HostError: Send + Sync {
     fn message(&self) -> String;
 }
 
-impl fmt::Display for KeySourceError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let KeySourceError::Failed { error } = self;
-        f.write_str(&error.message())
-    }
-}
-
 impl fmt::Debug for KeySourceError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
 }
-
-impl std::error::Error for KeySourceError {}
 
 /// Adapts a [`KeySource`] to the core's [`KeyProvider`].
 pub(crate) struct HostKeyProvider(pub(crate) Arc<dyn KeySource>);
@@ -62,18 +54,12 @@ impl KeyProvider for HostKeyProvider {
 }
 
 /// A key provider's error as the cause of a core error; [`Failure`](crate::Failure) returns the host's error from it.
+#[derive(thiserror::Error)]
+#[error("{}", .0.message())]
 pub(crate) struct KeyProviderError(pub(crate) Arc<dyn HostError>);
-
-impl fmt::Display for KeyProviderError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.message())
-    }
-}
 
 impl fmt::Debug for KeyProviderError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("KeyProviderError")
     }
 }
-
-impl std::error::Error for KeyProviderError {}

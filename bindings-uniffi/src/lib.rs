@@ -18,4 +18,7 @@ pub use key::{HostError, KeySource, KeySourceError};
 pub use options::{ClientOptions, RateLimitOptions};
 pub use output::{Outcome, Output};
 
+/// How Kotlin and Swift spell the names of arguments.
+const NAMES: celper::bindings::NameStyle = celper::bindings::NameStyle::Camel;
+
 uniffi::setup_scaffolding!("celper");

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use celper::bindings::seconds;
+use celper::bindings::{Argument, seconds};
 use celper::{Client, Error, RateLimits};
 
+use crate::NAMES;
 use crate::key::{HostKeyProvider, KeySource};
 
 /// A client's options. If one is missing, the core's default applies.
@@ -16,8 +17,8 @@ pub struct ClientOptions {
     pub key_source: Option<Arc<dyn KeySource>>,
     /// The API's base URL.
     pub base_url: Option<String>,
-    /// Whether `http` is allowed to 10.0.2.2, the host of the Android emulator.
-    pub allow_emulator_host: bool,
+    /// Private hosts that the base URL may name with plain `http`.
+    pub allow_http_hosts: Vec<String>,
     /// Timeout of a whole call, in seconds.
     pub timeout: Option<f64>,
     /// Timeout of one attempt, in seconds.
@@ -26,7 +27,7 @@ pub struct ClientOptions {
     pub max_retries: Option<i64>,
     /// The limits for pacing; none turns pacing off.
     pub rate_limits: Option<RateLimitOptions>,
-    /// The proxy's URL.
+    /// The URL of an HTTP or SOCKS proxy.
     pub proxy: Option<String>,
     /// Additional CA certificates, as PEM text.
     pub ca_certificates: Option<String>,
@@ -54,8 +55,8 @@ pub struct RateLimitOptions {
 impl ClientOptions {
     pub(crate) fn build_client(self) -> Result<Client, Error> {
         let mut builder = Client::builder()
-            .language(self.language, self.language_version)
-            .allow_emulator_host(self.allow_emulator_host)
+            .language(self.language, self.language_version, NAMES)
+            .allow_http_hosts(self.allow_http_hosts)
             .rate_limits(self.rate_limits.map(RateLimitOptions::into_rate_limits).transpose()?);
         if let Some(key) = self.api_key {
             builder = builder.api_key(key);
@@ -67,13 +68,13 @@ impl ClientOptions {
             builder = builder.base_url(url);
         }
         if let Some(timeout) = self.timeout {
-            builder = builder.timeout(seconds("timeout", timeout)?);
+            builder = builder.timeout(seconds(Argument::Timeout, NAMES, timeout)?);
         }
         if let Some(timeout) = self.attempt_timeout {
-            builder = builder.attempt_timeout(seconds("attempt_timeout", timeout)?);
+            builder = builder.attempt_timeout(seconds(Argument::AttemptTimeout, NAMES, timeout)?);
         }
         if let Some(retries) = self.max_retries {
-            builder = builder.max_retries(count("max_retries", retries)?);
+            builder = builder.max_retries(count(Argument::MaxRetries, retries)?);
         }
         if let Some(proxy) = self.proxy {
             builder = builder.proxy(proxy);
@@ -91,16 +92,17 @@ impl ClientOptions {
 impl RateLimitOptions {
     fn into_rate_limits(self) -> Result<RateLimits, Error> {
         Ok(RateLimits {
-            reads: count("rate_limits.reads", self.reads)?,
-            actions: count("rate_limits.actions", self.actions)?,
-            total: count("rate_limits.total", self.total)?,
-            window: seconds("rate_limits.window", self.window)?,
+            reads: count(Argument::RateLimitsReads, self.reads)?,
+            actions: count(Argument::RateLimitsActions, self.actions)?,
+            total: count(Argument::RateLimitsTotal, self.total)?,
+            window: seconds(Argument::RateLimitsWindow, NAMES, self.window)?,
         })
     }
 }
 
 /// Converts the host's signed integer to a count.
-pub(crate) fn count(name: &str, value: i64) -> Result<u32, Error> {
+pub(crate) fn count(argument: Argument, value: i64) -> Result<u32, Error> {
+    let name = argument.name(NAMES);
     let out_of_range =
         |_| Error::invalid_argument(format!("{name} must be a whole number from 0 to {}, not {value}", u32::MAX));
     u32::try_from(value).map_err(out_of_range)

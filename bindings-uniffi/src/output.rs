@@ -2,8 +2,8 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use celper::bindings::of_panic;
-use celper::{OperationOutput, RateLimit};
+use celper::bindings::panic_error;
+use celper::{Operation, OperationOutput, RateLimit};
 
 use crate::failure::Failure;
 
@@ -98,6 +98,18 @@ impl From<SystemTime> for Timestamp {
     }
 }
 
+impl Outcome {
+    /// The outcome of a call that ended in the middle, which is a bug: an action may have taken place.
+    pub(crate) fn interrupted(operation: Option<Operation>) -> Self {
+        let mut failure = Failure::from(panic_error(&"the call ended without an outcome"));
+        if let Some(operation) = operation {
+            operation.name().clone_into(&mut failure.operation);
+            failure.outcome_unknown = operation.is_action();
+        }
+        Outcome::Failed { failure }
+    }
+}
+
 impl From<Result<OperationOutput, celper::Error>> for Outcome {
     fn from(result: Result<OperationOutput, celper::Error>) -> Self {
         match result {
@@ -125,7 +137,7 @@ impl From<Result<OperationOutput, celper::Error>> for Outcome {
                 request_id: decision.request_id,
                 rate_limit: decision.rate_limit.map(RateLimitHeaders::from),
             },
-            Ok(_) => Outcome::Failed { failure: of_panic(None, &"unknown result type").into() },
+            Ok(_) => Outcome::Failed { failure: panic_error(&"unknown result type").into() },
             Err(error) => Outcome::Failed { failure: error.into() },
         }
     }
@@ -146,6 +158,15 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+
+    #[test]
+    fn the_outcome_of_an_interrupted_action_is_unknown() {
+        for (operation, unknown) in [(Operation::Select, true), (Operation::Status, false)] {
+            let Outcome::Failed { failure } = Outcome::interrupted(Some(operation)) else { panic!("not a failure") };
+            assert_eq!((failure.kind.as_str(), failure.operation.as_str()), ("internal", operation.name()));
+            assert_eq!(failure.outcome_unknown, unknown);
+        }
+    }
 
     #[test]
     fn times_before_1970_have_positive_nanoseconds() {

@@ -23,32 +23,37 @@ public final class Celper: Sendable, CustomStringConvertible {
     ///   - keyProvider: returns the key for each attempt, instead of a fixed key; for apps, which must not contain a key
     ///   - baseURL: the API's base URL, which may include a path; if nil, the environment variable `CELPER_BASE_URL`,
     ///     otherwise `https://api.celper.ai`
-    ///   - timeout: the maximum duration of a whole call, including waits and retries
-    ///   - attemptTimeout: the maximum duration of one HTTP attempt
+    ///   - timeout: the timeout of a whole call, all waits and retries included; if nil, a call waits for the rate limit as
+    ///     long as it takes, and has 120 s after that
+    ///   - attemptTimeout: the timeout of one HTTP attempt
     ///   - maxRetries: the maximum number of attempts after the first one; 0 means exactly one request
     ///   - rateLimits: the rate limits that calls are paced to; nil turns pacing off
-    ///   - proxy: the proxy's URL; if nil, the proxy that the environment configures
+    ///   - proxy: the URL of an HTTP proxy or, on Linux, a SOCKS proxy; if nil, the proxy that the environment configures
     ///   - caCertificates: CA certificates as PEM text, trusted in addition to the system's
     ///   - appInfo: your program's `name/version`, appended to the User-Agent header
+    ///   - allowHttpHosts: private hosts that `baseURL` may name with plain `http`, for example a sandbox in a container
+    ///     network: names without a dot, names under `internal`, `local`, `test`, `lan` or `home.arpa`, and private
+    ///     addresses. Over `http`, everyone on the network in between can read the key; never use it with a production key
     /// - Throws: ``CelperError`` of the kind `invalidArgument` if an option is invalid, or if there is no key.
     public init(
         apiKey: String? = nil,
         keyProvider: KeyProvider? = nil,
         baseURL: String? = nil,
-        timeout: Duration = .seconds(120),
+        timeout: Duration? = nil,
         attemptTimeout: Duration = .seconds(30),
         maxRetries: Int = 2,
         rateLimits: RateLimits? = RateLimits(),
         proxy: String? = nil,
         caCertificates: String? = nil,
-        appInfo: String? = nil
+        appInfo: String? = nil,
+        allowHttpHosts: [String] = []
     ) throws {
         let options = ClientOptions(
             apiKey: apiKey,
             keySource: keyProvider.map(KeyProviderAdapter.init),
             baseUrl: baseURL,
-            allowEmulatorHost: false,
-            timeout: timeout.inSeconds,
+            allowHttpHosts: allowHttpHosts,
+            timeout: timeout?.inSeconds,
             attemptTimeout: attemptTimeout.inSeconds,
             maxRetries: Int64(maxRetries),
             rateLimits: rateLimits.map {
@@ -85,7 +90,7 @@ public final class Celper: Sendable, CustomStringConvertible {
     /// - Parameters:
     ///   - candidateId: the candidate's id
     ///   - jobPositionId: the id of the job position that the candidate applies for
-    ///   - timeout: the maximum duration of the whole call; if nil, the client's
+    ///   - timeout: the timeout of the whole call, all waits and retries included; if nil, the client's
     ///   - maxRetries: the maximum number of attempts after the first one; if nil, the client's
     /// - Throws: ``CelperError``, of the kind `notFound` if the candidate or the job position does not exist.
     public func getCandidateStatus(
@@ -120,7 +125,7 @@ public final class Celper: Sendable, CustomStringConvertible {
     ///     if nil, the service's default
     ///   - idempotencyKey: the service performs an action only once per key within 24 hours; if nil, a UUID v4 created for
     ///     the call
-    ///   - timeout: the maximum duration of the whole call; if nil, the client's
+    ///   - timeout: the timeout of the whole call, all waits and retries included; if nil, the client's
     ///   - maxRetries: the maximum number of attempts after the first one; if nil, the client's
     /// - Throws: ``CelperError``, of the kind `invalidStatus` if the candidate's status is not `new`, and `notFound` if the
     ///   candidate or the job position does not exist.
@@ -157,7 +162,7 @@ public final class Celper: Sendable, CustomStringConvertible {
     ///   - jobPositionId: the id of the job position that the candidate applies for
     ///   - idempotencyKey: the service performs an action only once per key within 24 hours; if nil, a UUID v4 created for
     ///     the call
-    ///   - timeout: the maximum duration of the whole call; if nil, the client's
+    ///   - timeout: the timeout of the whole call, all waits and retries included; if nil, the client's
     ///   - maxRetries: the maximum number of attempts after the first one; if nil, the client's
     /// - Throws: ``CelperError``, of the kind `analysisNotViewed` if nobody has viewed the analysis, `invalidStatus` if the
     ///   candidate's status is not `interviewed`, and `notFound` if the candidate or the job position does not exist.
@@ -184,7 +189,7 @@ public final class Celper: Sendable, CustomStringConvertible {
     ///   - jobPositionId: the id of the job position that the candidate applies for
     ///   - idempotencyKey: the service performs an action only once per key within 24 hours; if nil, a UUID v4 created for
     ///     the call
-    ///   - timeout: the maximum duration of the whole call; if nil, the client's
+    ///   - timeout: the timeout of the whole call, all waits and retries included; if nil, the client's
     ///   - maxRetries: the maximum number of attempts after the first one; if nil, the client's
     /// - Throws: ``CelperError``, of the kind `analysisNotViewed` if nobody has viewed the analysis, `invalidStatus` if the
     ///   candidate's status is not `interviewed`, and `notFound` if the candidate or the job position does not exist.
@@ -245,10 +250,10 @@ public final class Celper: Sendable, CustomStringConvertible {
     }
 
     private func wrongOutput(_ operation: String) -> CelperError {
-        let message = "internal error in the SDK, please report it: the result is another operation's"
+        let message = "internal error in the SDK: the result is another operation's; please report it"
         return CelperError(
             Failure(
-                kind: CelperError.Kind.unexpectedResponse.rawValue, message: message, text: "\(operation): \(message)",
+                kind: CelperError.Kind.internal.rawValue, message: message, text: "\(operation): \(message)",
                 operation: operation, status: nil, code: nil, requestId: nil, retryAfter: nil, attempts: 0,
                 idempotencyKey: nil, outcomeUnknown: operation != "status", cause: nil))
     }

@@ -46,6 +46,8 @@ public struct CelperError: Error, LocalizedError, CustomStringConvertible, Senda
         case timeout
         /// The response is not one of this API's: not JSON, an unexpected structure, a redirect, or too large.
         case unexpectedResponse = "unexpected_response"
+        /// A bug in the SDK; please report it.
+        case `internal`
     }
 
     /// The error's kind.

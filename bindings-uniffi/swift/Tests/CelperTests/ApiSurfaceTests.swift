@@ -39,7 +39,7 @@ import Testing
         let types = [
             "string": "String", "integer": "Int", "number": "Double", "boolean": "Bool", "duration": "Duration",
             "seconds": "Duration", "datetime": "Date", "pem": "String", "kind": "Kind", "operation": "String",
-            "nothing": "Void",
+            "nothing": "Void", "strings": "[String]",
         ]
         let parts = try #require(find(#"^(\w+)(.*?): (\w+)(.*)$"#, line).first)
         let path = parts[1].replacing(/_(.)/) { $0.output.1.uppercased() }
@@ -63,7 +63,7 @@ import Testing
 
     /// Parameters: `name: Type = default`.
     private func parameters(_ path: String, _ text: String) throws -> [String] {
-        try find(#"(\w+): ([\w.]+\??)(?: = ([^,]+?))?\s*(?:,|\z)"#, text).map { parameter in
+        try find(#"(\w+): ((?:\[\w+\]|[\w.]+)\??)(?: = ([^,]+?))?\s*(?:,|\z)"#, text).map { parameter in
             let value = parameter[2].replacing(".seconds(", with: "").replacing(/^(\d+)\)$/) { $0.output.1 }
             let shown = value.isEmpty || value == "nil" ? "" : " = \(value)"
             return "\(path).\(parameter[0]): \(parameter[1].replacing("UInt64", with: "Int"))\(shown)"

@@ -132,7 +132,7 @@ import Testing
             func apiKey() async throws -> String { throw UnexpectedError() }
         }
         let options = ClientOptions(
-            apiKey: nil, keySource: Broken(), baseUrl: sandbox.baseURL, allowEmulatorHost: false, timeout: nil,
+            apiKey: nil, keySource: Broken(), baseUrl: sandbox.baseURL, allowHttpHosts: [], timeout: nil,
             attemptTimeout: nil, maxRetries: nil, rateLimits: nil, proxy: nil, caCertificates: nil, appInfo: nil,
             language: "swift", languageVersion: "0")
         guard case .opened(let native) = CelperGenerated.open(options: options) else {
@@ -147,7 +147,7 @@ import Testing
             return
         }
         let error = CelperError(failure)
-        #expect(error.kind == .unexpectedResponse && error.outcomeUnknown)
+        #expect(error.kind == .internal && error.outcomeUnknown)
         #expect(error.message.contains("internal error in the SDK"))
     }
 

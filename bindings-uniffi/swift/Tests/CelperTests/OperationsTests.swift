@@ -124,6 +124,18 @@ import Testing
         #expect(await expectError { try Celper(apiKey: "x", baseURL: "http://10.0.2.2") }?.operation == "client")
     }
 
+    @Test func httpIsAllowedToListedPrivateHosts() async throws {
+        let hosts = ["sandbox", "10.0.2.2"]
+        for host in hosts {
+            let client = try Celper(apiKey: "x", baseURL: "http://\(host):8787", allowHttpHosts: hosts)
+            #expect(client.baseURL == "http://\(host):8787")
+        }
+        let other = await expectError { try Celper(apiKey: "x", baseURL: "http://other", allowHttpHosts: hosts) }
+        #expect(other?.kind == .invalidArgument)
+        let notPrivate = await expectError { try Celper(apiKey: "x", allowHttpHosts: ["api.celper.ai"]) }
+        #expect(notPrivate?.message.contains("allowHttpHosts") == true)
+    }
+
     @Test func theBaseURLsPathIsKept() async throws {
         let client = try Celper(apiKey: sandbox.apiKey, baseURL: sandbox.baseURL + "/gateway/hr/")
         _ = await expectError { try await client.getCandidateStatus("prefixed", jobPositionId: "pos_1") }

@@ -81,9 +81,10 @@ import Testing
 
     @Test func hundredsOfCallsWaitWithoutBlockingThreadsAndCanBeCancelledTogether() async throws {
         let candidate = try await sandbox.slowCandidate()
-        let client = client
-        let calls = (0..<400).map { _ in
-            Task { try await client.getCandidateStatus(candidate, jobPositionId: "pos_1") }
+        // Four clients, because each uses at most 128 connections at a time.
+        let clients = try (0..<4).map { _ in try sandbox.client() }
+        let calls = (0..<400).map { turn in
+            Task { try await clients[turn % 4].getCandidateStatus(candidate, jobPositionId: "pos_1") }
         }
         // The responses take 10 minutes, and Swift has only as many threads as there are cores.
         try await sandbox.eventually("400 requests wait") { try await sandbox.requests(candidate).count == 400 }

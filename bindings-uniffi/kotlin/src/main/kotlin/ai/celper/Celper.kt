@@ -40,27 +40,32 @@ import kotlin.time.DurationUnit
  * @param keyProvider returns the key for each attempt, instead of a fixed key; for apps, which must not contain a key
  * @param baseUrl the API's base URL, which may include a path; if null, the environment variable `CELPER_BASE_URL`, otherwise
  *   `https://api.celper.ai`
- * @param timeout the maximum duration of a whole call, including waits and retries
- * @param attemptTimeout the maximum duration of one HTTP attempt
+ * @param timeout the timeout of a whole call, all waits and retries included; if null, a call waits for the rate limit as long as
+ *   it takes, and has 120 s after that
+ * @param attemptTimeout the timeout of one HTTP attempt
  * @param maxRetries the maximum number of attempts after the first one; 0 means exactly one request
  * @param rateLimits the rate limits that calls are paced to; null turns pacing off
- * @param proxy the proxy's URL; if null, the proxy that the environment configures
+ * @param proxy the URL of an HTTP proxy or, except on Android, a SOCKS proxy; if null, the proxy that the environment configures
  * @param caCertificates CA certificates as PEM text, trusted in addition to the system's
  * @param appInfo your program's `name/version`, appended to the User-Agent header
- * @param allowEmulatorHost whether `http` is allowed to 10.0.2.2, the host of the Android emulator; for development only
+ * @param allowHttpHosts private hosts that [baseUrl] may name with plain `http`, for example a sandbox in a container network:
+ *   names without a dot, names under `internal`, `local`, `test`, `lan` or `home.arpa`, and private addresses. Over `http`,
+ *   everyone on the network in between can read the key; never use it with a production key
+ * @param allowEmulatorHost adds 10.0.2.2, the host of the Android emulator, to [allowHttpHosts]; for development only
  * @throws InvalidArgumentException if an option is invalid, or if there is no key
  */
 public class Celper(
     apiKey: String? = null,
     keyProvider: KeyProvider? = null,
     baseUrl: String? = null,
-    timeout: Duration = 120.seconds,
+    timeout: Duration? = null,
     attemptTimeout: Duration = 30.seconds,
     maxRetries: Int = 2,
     rateLimits: RateLimits? = RateLimits(),
     proxy: String? = null,
     caCertificates: String? = null,
     appInfo: String? = null,
+    allowHttpHosts: List<String> = emptyList(),
     allowEmulatorHost: Boolean = false,
 ) : AutoCloseable {
     private val native: NativeClient = openClient(
@@ -68,8 +73,8 @@ public class Celper(
             apiKey = apiKey,
             keySource = keyProvider?.let(::KeyProviderAdapter),
             baseUrl = baseUrl,
-            allowEmulatorHost = allowEmulatorHost,
-            timeout = timeout.toSeconds(),
+            allowHttpHosts = if (allowEmulatorHost) allowHttpHosts + EMULATOR_HOST else allowHttpHosts,
+            timeout = timeout?.toSeconds(),
             attemptTimeout = attemptTimeout.toSeconds(),
             maxRetries = maxRetries.toLong(),
             rateLimits = rateLimits?.run {
@@ -95,7 +100,7 @@ public class Celper(
      *
      * @param candidateId the candidate's id
      * @param jobPositionId the id of the job position that the candidate applies for
-     * @param timeout the maximum duration of the whole call; if null, the client's
+     * @param timeout the timeout of the whole call, all waits and retries included; if null, the client's
      * @param maxRetries the maximum number of attempts after the first one; if null, the client's
      */
     @JvmSynthetic
@@ -142,7 +147,7 @@ public class Celper(
      *   null, the service's default
      * @param idempotencyKey the service performs an action only once per key within 24 hours; if null, a UUID v4 created for the
      *   call
-     * @param timeout the maximum duration of the whole call; if null, the client's
+     * @param timeout the timeout of the whole call, all waits and retries included; if null, the client's
      * @param maxRetries the maximum number of attempts after the first one; if null, the client's
      */
     @JvmSynthetic
@@ -181,7 +186,7 @@ public class Celper(
      * @param jobPositionId the id of the job position that the candidate applies for
      * @param idempotencyKey the service performs an action only once per key within 24 hours; if null, a UUID v4 created for the
      *   call
-     * @param timeout the maximum duration of the whole call; if null, the client's
+     * @param timeout the timeout of the whole call, all waits and retries included; if null, the client's
      * @param maxRetries the maximum number of attempts after the first one; if null, the client's
      */
     @JvmSynthetic
@@ -208,7 +213,7 @@ public class Celper(
      * @param jobPositionId the id of the job position that the candidate applies for
      * @param idempotencyKey the service performs an action only once per key within 24 hours; if null, a UUID v4 created for the
      *   call
-     * @param timeout the maximum duration of the whole call; if null, the client's
+     * @param timeout the timeout of the whole call, all waits and retries included; if null, the client's
      * @param maxRetries the maximum number of attempts after the first one; if null, the client's
      */
     @JvmSynthetic
@@ -243,8 +248,8 @@ public class Celper(
     ): R {
         with(input) {
             checkUnicode(
-                operation, "candidate_id" to candidateId, "job_position_id" to jobPositionId,
-                "email_subject" to emailSubject, "email_body" to emailBody, "idempotency_key" to idempotencyKey,
+                operation, "candidateId" to candidateId, "jobPositionId" to jobPositionId,
+                "emailSubject" to emailSubject, "emailBody" to emailBody, "idempotencyKey" to idempotencyKey,
             )
         }
         return when (val outcome = native.call(id, input)) {
@@ -316,11 +321,13 @@ public class RateLimits(
     }
 }
 
+private const val EMULATOR_HOST = "10.0.2.2"
+
 private fun openClient(options: ClientOptions): NativeClient {
     with(options) {
         checkUnicode(
-            "client", "api_key" to apiKey, "base_url" to baseUrl, "proxy" to proxy, "ca_certificates" to caCertificates,
-            "app_info" to appInfo,
+            "client", "apiKey" to apiKey, "baseUrl" to baseUrl, "proxy" to proxy, "caCertificates" to caCertificates,
+            "appInfo" to appInfo, *allowHttpHosts.map { "allowHttpHosts" to it }.toTypedArray(),
         )
     }
     return when (val result = open(options)) {

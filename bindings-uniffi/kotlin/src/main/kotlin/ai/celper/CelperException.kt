@@ -33,7 +33,8 @@ import kotlin.time.Duration.Companion.seconds
  *     ├── TransportException
  *     │   ├── ConnectionFailedException
  *     │   └── RequestTimeoutException
- *     └── UnexpectedResponseException
+ *     ├── UnexpectedResponseException
+ *     └── InternalException
  *
  * [message] is one line that describes the error and never contains the API key. A cancelled call throws a
  * `CancellationException` instead, as coroutines do.
@@ -90,6 +91,7 @@ public sealed class CelperException(failure: Failure, cause: Throwable?) : Runti
                 "server" -> ServerException(failure, cause)
                 "connection" -> ConnectionFailedException(failure, cause)
                 "timeout" -> RequestTimeoutException(failure, cause)
+                "internal" -> InternalException(failure, cause)
                 else -> UnexpectedResponseException(failure, cause)
             }
         }
@@ -143,3 +145,6 @@ public class RequestTimeoutException internal constructor(failure: Failure, caus
 
 /** The response is not one of this API's: not JSON, an unexpected structure, a redirect, or too large. */
 public class UnexpectedResponseException internal constructor(failure: Failure, cause: Throwable?) : CelperException(failure, cause)
+
+/** A bug in the SDK; please report it. */
+public class InternalException internal constructor(failure: Failure, cause: Throwable?) : CelperException(failure, cause)

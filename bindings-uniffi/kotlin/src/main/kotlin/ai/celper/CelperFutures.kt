@@ -84,7 +84,7 @@ public class CallOptions private constructor(
     /** Sets the action's idempotency key. Reading a status with one fails with [InvalidArgumentException]. */
     public fun withIdempotencyKey(key: String): CallOptions = CallOptions(key, timeout, maxRetries)
 
-    /** Sets the maximum duration of the whole call, including waits and retries. */
+    /** Sets the timeout of the whole call, all waits and retries included. */
     public fun withTimeout(timeout: java.time.Duration): CallOptions =
         CallOptions(idempotencyKey, timeout.toKotlin(), maxRetries)
 
@@ -97,13 +97,14 @@ public class CelperBuilder internal constructor() {
     private var apiKey: String? = null
     private var keyProvider: KeyProvider? = null
     private var baseUrl: String? = null
-    private var timeout: Duration = 120.seconds
+    private var timeout: Duration? = null
     private var attemptTimeout: Duration = 30.seconds
     private var maxRetries: Int = 2
     private var rateLimits: RateLimits? = RateLimits()
     private var proxy: String? = null
     private var caCertificates: String? = null
     private var appInfo: String? = null
+    private var allowHttpHosts: List<String> = emptyList()
     private var allowEmulatorHost: Boolean = false
 
     /** Sets the API key. Without a key and a key provider, the environment variable `CELPER_API_KEY` is used. */
@@ -115,10 +116,13 @@ public class CelperBuilder internal constructor() {
     /** Sets the base URL. Without one, the environment variable `CELPER_BASE_URL` is used, otherwise `https://api.celper.ai`. */
     public fun baseUrl(url: String): CelperBuilder = apply { baseUrl = url }
 
-    /** Sets the maximum duration of a whole call, including waits and retries. */
+    /**
+     * Sets the timeout of a whole call, all waits and retries included. Without one, a call waits for the rate limit as long as it
+     * takes, and has 120 s after that.
+     */
     public fun timeout(timeout: java.time.Duration): CelperBuilder = apply { this.timeout = timeout.toKotlin() }
 
-    /** Sets the maximum duration of one HTTP attempt. */
+    /** Sets the timeout of one HTTP attempt. */
     public fun attemptTimeout(timeout: java.time.Duration): CelperBuilder =
         apply { attemptTimeout = timeout.toKotlin() }
 
@@ -128,7 +132,7 @@ public class CelperBuilder internal constructor() {
     /** Sets the rate limits that calls are paced to; null turns pacing off. */
     public fun rateLimits(limits: RateLimits?): CelperBuilder = apply { rateLimits = limits }
 
-    /** Sets the proxy's URL. */
+    /** Sets the URL of an HTTP proxy or, except on Android, a SOCKS proxy. */
     public fun proxy(url: String): CelperBuilder = apply { proxy = url }
 
     /** Sets CA certificates as PEM text, trusted in addition to the system's. */
@@ -136,6 +140,12 @@ public class CelperBuilder internal constructor() {
 
     /** Sets your program's `name/version`, appended to the User-Agent header. */
     public fun appInfo(appInfo: String): CelperBuilder = apply { this.appInfo = appInfo }
+
+    /**
+     * Sets private hosts that the base URL may name with plain `http`, for example a sandbox in a container network. Over `http`,
+     * everyone on the network in between can read the key; never use it with a production key.
+     */
+    public fun allowHttpHosts(hosts: List<String>): CelperBuilder = apply { allowHttpHosts = hosts.toList() }
 
     /** Sets whether `http` is allowed to 10.0.2.2, the host of the Android emulator; for development only. */
     public fun allowEmulatorHost(allow: Boolean): CelperBuilder = apply { allowEmulatorHost = allow }
@@ -147,7 +157,7 @@ public class CelperBuilder internal constructor() {
      */
     public fun build(): Celper = Celper(
         apiKey, keyProvider, baseUrl, timeout, attemptTimeout, maxRetries, rateLimits, proxy, caCertificates, appInfo,
-        allowEmulatorHost,
+        allowHttpHosts, allowEmulatorHost,
     )
 }
 

@@ -101,6 +101,15 @@ class JavaTest {
     }
 
     @Test
+    void httpIsAllowedToListedPrivateHosts() {
+        CelperBuilder builder = Celper.builder().apiKey("x").baseUrl("http://sandbox:8787");
+        assertThrows(InvalidArgumentException.class, builder::build);
+        try (Celper client = builder.allowHttpHosts(List.of("sandbox")).build()) {
+            assertEquals("http://sandbox:8787", client.getBaseUrl());
+        }
+    }
+
+    @Test
     void durationsOutOfRangeAreRejected() {
         for (Duration duration : List.of(Duration.ofSeconds(Long.MAX_VALUE), Duration.ofSeconds(Long.MIN_VALUE), Duration.ofNanos(-1))) {
             assertThrows(InvalidArgumentException.class, () -> Celper.builder().apiKey("x").timeout(duration).build());

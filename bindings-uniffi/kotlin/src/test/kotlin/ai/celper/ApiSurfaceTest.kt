@@ -29,7 +29,7 @@ class ApiSurfaceTest {
     private val types = mapOf(
         "string" to "String", "integer" to "Int", "number" to "Double", "boolean" to "Boolean", "duration" to "Duration",
         "seconds" to "Duration", "datetime" to "Instant", "pem" to "String", "kind" to "String", "operation" to "String",
-        "nothing" to "Unit",
+        "nothing" to "Unit", "strings" to "List<String>",
     )
 
     private fun camel(name: String) = Regex("_(.)").replace(name) { it.groupValues[1].uppercase() }

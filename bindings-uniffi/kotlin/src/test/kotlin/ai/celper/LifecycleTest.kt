@@ -153,12 +153,12 @@ class LifecycleTest {
         val broken = object : KeySource {
             override suspend fun apiKey(): String = throw IllegalStateException("unexpected")
         }
-        val options = ClientOptions(null, broken, Sandbox.baseUrl, false, null, null, null, null, null, null, null, "kotlin", "0")
+        val options = ClientOptions(null, broken, Sandbox.baseUrl, emptyList(), null, null, null, null, null, null, null, "kotlin", "0")
         val native = (open(options) as OpenResult.Opened).client
         val input = CallInput("invite", "c", "p", null, null, null, null, null)
         val outcome = runBlocking { DirectCalls.call(native, native.id().toLong(), input) }
         val failed = CelperException.of((outcome as Outcome.Failed).failure)
-        assertTrue(failed is UnexpectedResponseException && failed.outcomeUnknown, "$failed")
+        assertTrue(failed is InternalException && failed.outcomeUnknown, "$failed")
         assertTrue(failed.message!!.contains("internal error in the SDK"), failed.message)
     }
 

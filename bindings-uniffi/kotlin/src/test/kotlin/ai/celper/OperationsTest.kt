@@ -73,7 +73,7 @@ class OperationsTest {
             assertEquals(row.parent.replace(Regex("Error$"), "Exception"), exception.javaClass.superclass.simpleName)
             assertEquals(row.name, exception.kind)
         }
-        assertEquals(14, errorKinds().size)
+        assertEquals(15, errorKinds().size)
     }
 
     @Test
@@ -154,7 +154,7 @@ class OperationsTest {
     }
 
     @Test
-    fun `http is allowed only to loopback hosts and, if enabled, the emulator's host`() {
+    fun `http is allowed only to loopback hosts, listed private hosts and, if enabled, the emulator's host`() {
         val error = assertFails<InvalidArgumentException> { Celper(apiKey = "celp_x", baseUrl = "http://10.0.2.2:8080") }
         assertEquals("client", error.operation)
         assertEquals(
@@ -162,6 +162,13 @@ class OperationsTest {
             Celper(apiKey = "celp_x", baseUrl = "http://10.0.2.2:8080", allowEmulatorHost = true).baseUrl,
         )
         assertFails<InvalidArgumentException> { Celper(apiKey = "celp_x", baseUrl = "http://10.0.2.3", allowEmulatorHost = true) }
+        val hosts = listOf("sandbox", "api.internal")
+        for (host in hosts) {
+            assertEquals("http://$host", Celper(apiKey = "celp_x", baseUrl = "http://$host", allowHttpHosts = hosts).baseUrl)
+        }
+        assertFails<InvalidArgumentException> { Celper(apiKey = "celp_x", baseUrl = "http://other", allowHttpHosts = hosts) }
+        val public = assertFails<InvalidArgumentException> { Celper(apiKey = "celp_x", allowHttpHosts = listOf("api.celper.ai")) }
+        assertTrue(public.message!!.contains("allowHttpHosts"), public.message)
         assertFails<InvalidArgumentException> { Celper(apiKey = "celp_x", baseUrl = "http://api.celper.ai") }
     }
 

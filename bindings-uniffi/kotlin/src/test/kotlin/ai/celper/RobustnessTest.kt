@@ -36,16 +36,17 @@ class RobustnessTest {
             val error = assertFails<InvalidArgumentException> { call() }
             assertTrue(error.message!!.contains("$name contains a lone surrogate"), error.message)
         }
-        assertRejected("candidate_id") { client.getCandidateStatus(text, "pos_1") }
-        assertRejected("job_position_id") { client.selectCandidate("surrogate", text) }
-        assertRejected("email_subject") { client.inviteCandidate("surrogate", "pos_1", emailSubject = text) }
-        assertRejected("email_body") { client.inviteCandidate("surrogate", "pos_1", emailBody = text) }
-        assertRejected("idempotency_key") { client.rejectCandidate("surrogate", "pos_1", idempotencyKey = text) }
-        assertRejected("api_key") { Celper(apiKey = text) }
-        assertRejected("base_url") { Celper(apiKey = "celp_x", baseUrl = text) }
+        assertRejected("candidateId") { client.getCandidateStatus(text, "pos_1") }
+        assertRejected("jobPositionId") { client.selectCandidate("surrogate", text) }
+        assertRejected("emailSubject") { client.inviteCandidate("surrogate", "pos_1", emailSubject = text) }
+        assertRejected("emailBody") { client.inviteCandidate("surrogate", "pos_1", emailBody = text) }
+        assertRejected("idempotencyKey") { client.rejectCandidate("surrogate", "pos_1", idempotencyKey = text) }
+        assertRejected("apiKey") { Celper(apiKey = text) }
+        assertRejected("baseUrl") { Celper(apiKey = "celp_x", baseUrl = text) }
         assertRejected("proxy") { Celper(apiKey = "celp_x", proxy = text) }
-        assertRejected("ca_certificates") { Celper(apiKey = "celp_x", caCertificates = text) }
-        assertRejected("app_info") { Celper(apiKey = "celp_x", appInfo = text) }
+        assertRejected("caCertificates") { Celper(apiKey = "celp_x", caCertificates = text) }
+        assertRejected("appInfo") { Celper(apiKey = "celp_x", appInfo = text) }
+        assertRejected("allowHttpHosts") { Celper(apiKey = "celp_x", allowHttpHosts = listOf("sandbox", text)) }
         assertTrue(Sandbox.requests("surrogate").isEmpty())
     }
 
@@ -137,9 +138,11 @@ class RobustnessTest {
     @Test
     fun `hundreds of calls wait without blocking the caller's only thread and can be cancelled together`() {
         val candidate = Sandbox.slowCandidate()
+        // Four clients, because each uses at most 128 connections at a time.
+        val clients = List(4) { Sandbox.client() }
         // runBlocking has a single thread.
         runBlocking {
-            val calls = List(400) { launch { client.getCandidateStatus(candidate, jobPositionId = "pos_1") } }
+            val calls = List(400) { launch { clients[it % 4].getCandidateStatus(candidate, jobPositionId = "pos_1") } }
             withContext(Dispatchers.IO) { Sandbox.eventually("400 requests wait") { Sandbox.pendingRequests(candidate) == 400 } }
             assertTrue(calls.none { it.isCompleted })
             calls.forEach { it.cancelAndJoin() }

@@ -411,6 +411,7 @@ mod tests {
         refused(builder().key_provider(ApiKey::new("celp_secret").unwrap()), "either");
     }
 
+    #[cfg(feature = "bindings")]
     #[test]
     fn the_user_agent_names_the_binding_and_the_app() {
         let agent =

@@ -61,7 +61,7 @@ fn tunnel_refusal(error: &(dyn StdError + 'static)) -> Option<&'static str> {
              http://user:password@proxy.example:3128",
         ),
         "tunnel error: unsuccessful" => {
-            Some("the proxy refused the connection; allow this host in the proxy's settings")
+            Some("the proxy opened no tunnel (its response was not 200); allow this host in the proxy's settings")
         }
         _ => None,
     }

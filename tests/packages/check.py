@@ -43,9 +43,7 @@ PACKAGES = [
     Package("npm/celper-{npm}-{version}.tgz", "npm-platform", "celper-node", largest=NODE),
     Package("npm/celper-sandbox-{version}.tgz", "sandbox-npm", has_licenses=False),
     Package("npm/celper-sandbox-{npm}-{version}.tgz", "sandbox-npm-platform", "celper-sandbox"),
-    Package(
-        "maven/ai/celper/celper/{version}/celper-{version}.jar", "jar", "celper-uniffi", anywhere=True
-    ),
+    Package("maven/ai/celper/celper/{version}/celper-{version}.jar", "jar", "celper-uniffi", anywhere=True),
     Package("maven/ai/celper/celper/{version}/celper-{version}-sources.jar", "sources-jar", has_licenses=False),
     Package("maven/ai/celper/celper/{version}/celper-{version}-javadoc.jar", "javadoc-jar", has_licenses=False),
     Package("swift/celper-swift-{version}-{npm}.tar.gz", "swift", "celper-uniffi", largest=MOBILE),

@@ -195,7 +195,9 @@ impl<T: Transport> Call<'_, T> {
                     Ok(Err(error)) => self.send_error(error),
                     Err(_) | Ok(Ok(_)) => self.timeout_error(deadline, stage),
                 };
-                self.engine.transport.discard_connections();
+                if stage != Stage::Connection {
+                    self.engine.transport.discard_connections();
+                }
                 self.log_failed_attempt(started, &error);
                 return Err(error);
             }

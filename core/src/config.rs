@@ -168,8 +168,8 @@ impl ClientBuilder {
         self
     }
 
-    /// Changes the settings of the [`reqwest`] client below this one: name resolution, client certificates, local address,
-    /// connector layers.
+    /// Changes the settings of the [`reqwest`] client below this one: name resolution, local address, connector layers, or client
+    /// certificates (with a `tls_backend_preconfigured`).
     ///
     /// ```
     /// use celper::Client;
@@ -181,7 +181,8 @@ impl ClientBuilder {
     /// # Ok::<(), celper::Error>(())
     /// ```
     ///
-    /// `configure` is called for each connection pool: one per tokio runtime, and again in a forked process. It gets a builder
+    /// `configure` is called for each connection pool: one per tokio runtime, a new one after a
+    /// failed connection, and again in a forked process. It gets a builder
     /// with this client's settings and returns it, or one of its own; a `tls_backend_preconfigured` replaces the trusted
     /// certificates of [`ca_certificates`](ClientBuilder::ca_certificates). Afterwards, whatever it returns, the client turns
     /// off redirects, the `Referer` header, reqwest's own retries, cookies, decompression and HTTP/2, because retries, the

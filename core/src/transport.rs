@@ -58,10 +58,8 @@ const ABANDONED: u8 = 2;
 /// What an attempt waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
-    /// One of the client's connections to be free.
-    Connection = 0,
     /// The TCP and TLS handshakes, unless a pooled connection is used.
-    Connecting = 1,
+    Connecting = 0,
     /// The host's addresses.
     Resolving = 2,
     /// The response.
@@ -95,9 +93,8 @@ impl SendState {
 
     /// The last stage before the request was written.
     pub(crate) fn connect_stage(&self) -> Stage {
-        let stage = self.0.stage.load(Ordering::Relaxed);
-        let stages = [Stage::Connection, Stage::Resolving];
-        stages.into_iter().find(|known| *known as u8 == stage).unwrap_or(Stage::Connecting)
+        let resolving = self.0.stage.load(Ordering::Relaxed) == Stage::Resolving as u8;
+        if resolving { Stage::Resolving } else { Stage::Connecting }
     }
 
     /// The attempt on whose behalf the caller is polled, if any.
@@ -136,6 +133,11 @@ pub(crate) enum BodyError {
 /// Sends attempts. The real one is [`HttpTransport`]; tests that run on a paused clock use a simulated server instead.
 pub(crate) trait Transport: Send + Sync + 'static {
     type Body: Send;
+    /// The right to use a connection.
+    type Connection: Send;
+
+    /// Waits until the client may use one more connection.
+    fn acquire_connection(&self) -> impl Future<Output = Self::Connection> + Send;
 
     /// Sends the request and gives the head of the response. Marks `state` before the server can have a whole action.
     fn send(
@@ -143,6 +145,7 @@ pub(crate) trait Transport: Send + Sync + 'static {
         request: &PreparedRequest,
         key: &ApiKey,
         state: &SendState,
+        connection: Self::Connection,
     ) -> impl Future<Output = Result<ResponseHead<Self::Body>, SendError>> + Send;
 
     /// Reads a body of at most `max_length` bytes.
@@ -182,7 +185,7 @@ pub(crate) struct HttpTransport {
 /// A response's body, and the use of its connection until it is read or dropped.
 pub(crate) struct HttpBody {
     response: reqwest::Response,
-    _connection: OwnedSemaphorePermit,
+    _connection: Option<OwnedSemaphorePermit>,
 }
 
 impl HttpTransport {
@@ -229,16 +232,20 @@ impl SendError {
 
 impl Transport for HttpTransport {
     type Body = HttpBody;
+    /// `None` never happens: the semaphore is not closed.
+    type Connection = Option<OwnedSemaphorePermit>;
+
+    async fn acquire_connection(&self) -> Self::Connection {
+        Arc::clone(&self.connections).acquire_owned().await.ok()
+    }
 
     async fn send(
         &self,
         request: &PreparedRequest,
         key: &ApiKey,
         state: &SendState,
+        connection: Self::Connection,
     ) -> Result<ResponseHead<HttpBody>, SendError> {
-        let connection = Arc::clone(&self.connections).acquire_owned().await;
-        let connection = connection.map_err(|error| SendError::not_connected(error.into()))?;
-        state.enter(Stage::Connecting);
         let method = if request.action.is_some() { Method::POST } else { Method::GET };
         let mut message = reqwest::Request::new(method, request.url.clone());
         message.headers_mut().insert(API_KEY, key.header());

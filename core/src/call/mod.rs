@@ -105,16 +105,20 @@ impl<T: Transport> Call<'_, T> {
                     if self.limits.timeout.is_none() && self.attempts == 0 {
                         self.deadline = after(Instant::now(), DEFAULT_TIMEOUT);
                     }
-                    self.get_key().await.map(|key| (permit, key))
+                    // Not within the attempt: its timeout is for the server.
+                    match self.get_key().await {
+                        Ok(key) => self.acquire_connection().await.map(|connection| (permit, key, connection)),
+                        Err(error) => Err(error),
+                    }
                 }
                 Err(exceeded) => Err(self.pacing_error(exceeded)),
             };
-            let (permit, key) = match ready {
+            let (permit, key, connection) = match ready {
                 Ok(ready) => ready,
                 // A retry that could not be made must not hide why it was needed.
                 Err(error) => return Err(last_failure.unwrap_or(error)),
             };
-            let error = match self.attempt(permit, key).await {
+            let error = match self.attempt(permit, key, connection).await {
                 Ok(response) => return Ok(response),
                 Err(error) => error,
             };
@@ -163,14 +167,19 @@ impl<T: Transport> Call<'_, T> {
     }
 
     /// Makes one HTTP request and reads its response.
-    async fn attempt(&mut self, mut permit: Option<Permit>, key: ApiKey) -> Result<SuccessResponse, Error> {
+    async fn attempt(
+        &mut self,
+        mut permit: Option<Permit>,
+        key: ApiKey,
+        connection: T::Connection,
+    ) -> Result<SuccessResponse, Error> {
         self.attempts = self.attempts.saturating_add(1);
         permit.iter_mut().for_each(Permit::mark_sent);
         let started = Instant::now();
         let deadline = after(started, self.limits.attempt_timeout).min(self.deadline);
         let state = SendState::default();
         let (sent, stage) = {
-            let mut sending = pin!(self.engine.transport.send(self.request, &key, &state));
+            let mut sending = pin!(self.engine.transport.send(self.request, &key, &state, connection));
             let sent = timeout_at(deadline, sending.as_mut()).await;
             // Read before the request is dropped, which changes it.
             (sent, state.stage())
@@ -195,9 +204,7 @@ impl<T: Transport> Call<'_, T> {
                     Ok(Err(error)) => self.send_error(error),
                     Err(_) | Ok(Ok(_)) => self.timeout_error(deadline, stage),
                 };
-                if stage != Stage::Connection {
-                    self.engine.transport.discard_connections();
-                }
+                self.engine.transport.discard_connections();
                 self.log_failed_attempt(started, &error);
                 return Err(error);
             }
@@ -278,6 +285,17 @@ impl<T: Transport> Call<'_, T> {
         }
     }
 
+    async fn acquire_connection(&self) -> Result<T::Connection, Error> {
+        timeout_at(self.last_start(), self.engine.transport.acquire_connection()).await.map_err(|_| {
+            let (seconds, name) = (self.timeout().as_secs_f64(), Argument::Timeout.name(self.engine.names));
+            let message = format!(
+                "no free connection to {} within {seconds} s ({name}): the client makes too many calls at a time",
+                self.host()
+            );
+            Error::new(ErrorKind::Timeout, message)
+        })
+    }
+
     fn note_lost_response(&mut self, status: u16) {
         self.outcome_unknown |= may_have_acted(status) && self.operation().is_action();
     }
@@ -292,7 +310,6 @@ impl<T: Transport> Call<'_, T> {
         let host = self.host();
         let what = match stage {
             Stage::Response => format!("no complete response from {host}"),
-            Stage::Connection => format!("no free connection to {host}: too many calls at a time"),
             Stage::Resolving => format!("could not resolve {host}"),
             Stage::Connecting => format!("could not connect to {host} (TCP or TLS handshake)"),
         };

@@ -57,12 +57,16 @@ enum SimulatedBody {
 
 impl Transport for SimulatedServer {
     type Body = SimulatedBody;
+    type Connection = ();
+
+    async fn acquire_connection(&self) {}
 
     async fn send(
         &self,
         request: &PreparedRequest,
         _: &ApiKey,
         state: &SendState,
+        (): (),
     ) -> Result<ResponseHead<SimulatedBody>, SendError> {
         self.received.lock().unwrap().push(ReceivedRequest {
             at: self.started.elapsed(),

@@ -61,16 +61,19 @@ const RECORDED: [(Operation, bool, f64); 4] = [
     (Operation::Status, true, 8.0),
 ];
 
+/// Fewer than the 128 that a client sends at a time.
+const IN_FLIGHT: usize = 100;
+
 /// The memory of calls that wait for their responses, including their connections.
 fn held(client: &impl Calls, server: &ReqwestClient) -> AllocationInfo {
     let (runtime, tasks) = (runtime(), LocalSet::new());
     let info = measure(|| {
         tasks.block_on(&runtime, async {
-            for _ in 0..CALLS {
+            for _ in 0..IN_FLIGHT {
                 let client = client.clone();
                 tokio::task::spawn_local(async move { client.call(Operation::Held).await.unwrap() });
             }
-            while server.get("/waiting").await.unwrap() != CALLS.to_string() {
+            while server.get("/waiting").await.unwrap() != IN_FLIGHT.to_string() {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         });
@@ -85,7 +88,7 @@ fn held(client: &impl Calls, server: &ReqwestClient) -> AllocationInfo {
 #[test]
 fn a_call_in_flight_holds_little_more_than_reqwest() {
     let url = server::start_in_thread();
-    let bytes = |info: AllocationInfo| info.bytes_current as f64 / CALLS as f64;
+    let bytes = |info: AllocationInfo| info.bytes_current as f64 / IN_FLIGHT as f64;
     let server = ReqwestClient::new(&url).unwrap();
     let ours = bytes(held(&Celper::new(&url).unwrap(), &server));
     let reqwest = bytes(held(&ReqwestClient::new(&url).unwrap(), &server));

@@ -42,7 +42,7 @@ struct Command: Decodable, Sendable {
         self = try decoder.decode(Request.self, from: Data(line.utf8))
     }
 
-        func call(_ client: Celper?) async throws -> [String: Any] {
+    func call(_ client: Celper?) async throws -> [String: Any] {
         guard let client, let method, let arguments else { throw InvalidCommand("incomplete call: \(self)") }
         let (candidate, position, key, retries) = (
             arguments.candidateId, arguments.jobPositionId, arguments.idempotencyKey, arguments.maxRetries

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::call::{Engine, Limits};
 use crate::config::{ClientBuilder, ClientConfig};
@@ -39,7 +38,6 @@ pub struct Client {
 struct Shared {
     config: ClientConfig,
     engine: PerProcess<Engine<HttpTransport>>,
-    closed: AtomicBool,
 }
 
 impl Client {
@@ -67,16 +65,17 @@ impl Client {
     }
 
     pub(crate) fn from_config(config: ClientConfig) -> Result<Self, Error> {
-        let shared = Shared { config, engine: PerProcess::empty(), closed: AtomicBool::new(false) };
+        let shared = Shared { config, engine: PerProcess::empty() };
         shared.engine.get_or_init(|| shared.config.engine())?;
         Ok(Client { shared: Arc::new(shared) })
     }
 
     fn engine(&self) -> Result<Arc<Engine<HttpTransport>>, Error> {
         let engine = self.shared.engine.get_or_init(|| self.shared.config.engine())?;
-        if self.shared.closed.load(Ordering::Acquire) {
+        if self.shared.config.is_closed() {
+            // It was closed while the engine was built.
             self.shared.engine.clear();
-            return Err(Error::invalid_argument("the client is closed; make a new one"));
+            return self.shared.config.engine().map(Arc::new);
         }
         Ok(engine)
     }
@@ -183,7 +182,7 @@ impl Client {
     /// Closes the client and its clones: calls in progress finish, then all connections are closed; further calls fail with
     /// `invalid_argument`. Dropping the last clone does the same.
     pub fn close(&self) {
-        self.shared.closed.store(true, Ordering::Release);
+        self.shared.config.close();
         self.shared.engine.clear();
     }
 

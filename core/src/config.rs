@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwapOption;
 use reqwest::header::HeaderValue;
 use rustls::pki_types::CertificateDer;
 use zeroize::Zeroizing;
@@ -212,8 +213,13 @@ impl ClientBuilder {
     pub fn build(self) -> Result<Client, Error> {
         let names = self.names;
         // Files and secret stores often end a value with a line break.
-        let from_env =
-            |name| env::var(name).ok().map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
+        let from_env = |name| {
+            env::var(name)
+                .ok()
+                .map(Zeroizing::new)
+                .map(|value| value.trim().to_owned())
+                .filter(|value| !value.is_empty())
+        };
         let base_url = self.base_url.clone().or_else(|| from_env("CELPER_BASE_URL"));
         let base_url = base_url.as_deref().unwrap_or(DEFAULT_BASE_URL);
         let base_url = BaseUrl::parse(base_url, &self.http_hosts()?, names)?;
@@ -238,7 +244,7 @@ impl ClientBuilder {
         Client::from_config(ClientConfig {
             user_agent: self.user_agent()?,
             base_url,
-            key,
+            key: ArcSwapOption::from_pointee(key),
             limits: self.limits,
             rate_limits: self.rate_limits,
             proxy,
@@ -278,7 +284,8 @@ pub(crate) struct ClientConfig {
     pub(crate) base_url: BaseUrl,
     pub(crate) limits: Limits,
     pub(crate) names: NameStyle,
-    key: KeySource,
+    /// Empty once the client is closed.
+    key: ArcSwapOption<KeySource>,
     rate_limits: Option<RateLimits>,
     user_agent: HeaderValue,
     /// `None`: the environment's proxy. `Some(None)`: no proxy.
@@ -288,8 +295,19 @@ pub(crate) struct ClientConfig {
 }
 
 impl ClientConfig {
+    /// Drops the key, without which there is no further engine. The memory of a fixed key is wiped with its last copy.
+    pub(crate) fn close(&self) {
+        self.key.store(None);
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.key.load().is_none()
+    }
+
     pub(crate) fn engine(&self) -> Result<Engine<HttpTransport>, Error> {
-        let (key_provider, pacer): (Arc<dyn KeyProvider>, _) = match &self.key {
+        let key =
+            self.key.load_full().ok_or_else(|| Error::invalid_argument("the client is closed; make a new one"))?;
+        let (key_provider, pacer): (Arc<dyn KeyProvider>, _) = match &*key {
             KeySource::Fixed(key) => {
                 let pacer = self.rate_limits.map(|limits| pacing::shared(self.base_url.as_str(), key.expose(), limits));
                 (Arc::new(key.clone()), pacer)

@@ -192,3 +192,20 @@ fn clients_and_calls_can_cross_threads() {
     future(client.invite_candidate("c", celper::JobPositionId("p")).into_future());
     assert!(!format!("{:?}", Client::new("celp_hunter2").unwrap()).contains("hunter2"));
 }
+
+#[tokio::test]
+async fn closing_a_client_drops_its_key_although_clones_live() {
+    struct Provider(#[expect(dead_code, reason = "counts the provider's owners")] std::sync::Arc<()>);
+    impl celper::KeyProvider for Provider {
+        fn api_key(&self) -> celper::KeyFuture<'_> {
+            Box::pin(async { Ok(celper::ApiKey::new("k")?) })
+        }
+    }
+    let key = std::sync::Arc::new(());
+    let client = Client::builder().key_provider(Provider(key.clone())).build().unwrap();
+    let clone = client.clone();
+    assert_eq!(std::sync::Arc::strong_count(&key), 2);
+    client.close();
+    assert_eq!(std::sync::Arc::strong_count(&key), 1);
+    drop(clone);
+}

@@ -39,7 +39,7 @@ struct Command: Decodable, Sendable {
     init(_ line: String) throws {
         let decoder = JSONDecoder()
         decoder.keyDecodingStrategy = .convertFromSnakeCase
-        self = try decoder.decode(.self, from: Data(line.utf8))
+        self = try decoder.decode(Command.self, from: Data(line.utf8))
     }
 
     func call(_ client: Celper?) async throws -> [String: Any] {

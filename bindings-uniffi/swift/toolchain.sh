@@ -110,6 +110,8 @@ exec unshare --mount --propagation private --pid --fork --kill-child bash -euo p
     mount -t proc proc "$root/proc"
     # From the host'"'"'s environment, pass only what the build and the tests read.
     keep=(HOME=/root PATH=/usr/local/bin:/usr/bin:/bin LANG=C.UTF-8 TERM="${TERM:-dumb}")
-    for name in ${!CELPER_@}; do keep+=("$name=${!name}"); done
+    for name in ${!CELPER_@} {HTTP,HTTPS,ALL,NO}_PROXY {http,https,all,no}_proxy; do
+        [[ ! -v $name ]] || keep+=("$name=${!name}")
+    done
     exec chroot "$root" /usr/bin/env -i "${keep[@]}" /bin/sh -c '"'"'cd "$1" && shift && exec "$@"'"'"' sh "$directory" "$@"
 ' bash "$root" "$repository" "$directory" "$@"

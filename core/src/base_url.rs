@@ -67,6 +67,12 @@ impl BaseUrl {
     }
 }
 
+/// The host, with a port that is not the scheme's default one; for messages.
+pub(crate) fn host_and_port(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+}
+
 /// Whether the host is this machine: an address of 127.0.0.0/8, `::1`, `localhost` or a name under it.
 pub(crate) fn is_loopback(url: &Url) -> bool {
     match url.host() {

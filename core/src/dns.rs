@@ -13,7 +13,7 @@ use tokio::sync::{Semaphore, watch};
 use crate::base_url::is_localhost;
 use crate::error::Cause;
 use crate::process::PerProcess;
-use crate::transport::{SendState, Stage};
+use crate::transport::SendState;
 
 /// How many lookups of different hosts run at a time in a process. A lookup occupies a thread until the operating system
 /// gives up, which can take a minute; it cannot be cancelled.
@@ -46,10 +46,10 @@ impl Resolve for Resolver {
                 let loopback = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
                 return Ok(Box::new(loopback.into_iter().map(|address| SocketAddr::new(address, 0))) as Addrs);
             }
-            state.iter().for_each(|state| state.enter(Stage::Resolving));
+            state.iter().for_each(|state| state.set_resolving(true));
             let Ok(lookups) = LOOKUPS.get_or_init(|| Ok::<_, Infallible>(Lookups::new()));
             let result = lookups.resolve(name.as_str(), |host| Ok((host, 0).to_socket_addrs()?.collect())).await;
-            state.iter().for_each(|state| state.enter(Stage::Connecting));
+            state.iter().for_each(|state| state.set_resolving(false));
             let addresses = result.map_err(Cause::from)?;
             Ok(Box::new(addresses.into_iter()) as Addrs)
         })

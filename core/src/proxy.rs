@@ -8,7 +8,7 @@ use url::Url;
 use zeroize::Zeroizing;
 
 use crate::argument::{Argument, NameStyle};
-use crate::base_url::{BaseUrl, is_loopback};
+use crate::base_url::{BaseUrl, host_and_port, is_loopback};
 use crate::error::Error;
 
 const SCHEMES: &[&str] = if cfg!(feature = "socks") {
@@ -36,8 +36,7 @@ impl ProxyServer {
 
     /// Its address for messages: host and port, no credentials.
     pub(crate) fn address(&self) -> String {
-        let host = self.url.host_str().unwrap_or_default();
-        self.url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+        host_and_port(&self.url)
     }
 
     pub(crate) fn to_reqwest(&self) -> reqwest::Result<reqwest::Proxy> {

@@ -45,8 +45,8 @@ struct Progress {
     /// Whether the server may have received an action's request. Decided once: the request is either sent, or abandoned
     /// before and then never sent.
     sent: AtomicU8,
-    /// The stage before the request is written.
-    stage: AtomicU8,
+    /// Whether the host is being looked up.
+    resolving: AtomicBool,
     /// Whether the request was written, or dropped because there is no connection.
     written: AtomicBool,
 }
@@ -59,11 +59,11 @@ const ABANDONED: u8 = 2;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
     /// The TCP and TLS handshakes, unless a pooled connection is used.
-    Connecting = 0,
+    Connecting,
     /// The host's addresses.
-    Resolving = 2,
+    Resolving,
     /// The response.
-    Response = 3,
+    Response,
 }
 
 tokio::task_local! {
@@ -83,8 +83,8 @@ impl SendState {
         self.0.sent.swap(ABANDONED, Ordering::AcqRel) == SENT
     }
 
-    pub(crate) fn enter(&self, stage: Stage) {
-        self.0.stage.store(stage as u8, Ordering::Relaxed);
+    pub(crate) fn set_resolving(&self, resolving: bool) {
+        self.0.resolving.store(resolving, Ordering::Relaxed);
     }
 
     pub(crate) fn stage(&self) -> Stage {
@@ -93,8 +93,7 @@ impl SendState {
 
     /// The last stage before the request was written.
     pub(crate) fn connect_stage(&self) -> Stage {
-        let resolving = self.0.stage.load(Ordering::Relaxed) == Stage::Resolving as u8;
-        if resolving { Stage::Resolving } else { Stage::Connecting }
+        if self.0.resolving.load(Ordering::Relaxed) { Stage::Resolving } else { Stage::Connecting }
     }
 
     /// The attempt on whose behalf the caller is polled, if any.

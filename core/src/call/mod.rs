@@ -11,6 +11,7 @@ use bytes::Bytes;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::argument::{Argument, NameStyle};
+use crate::base_url::host_and_port;
 use crate::connect;
 use crate::error::{Cause, Error, ErrorKind};
 use crate::key::{ApiKey, KeyProvider};
@@ -326,11 +327,8 @@ impl<T: Transport> Call<'_, T> {
         })
     }
 
-    /// The server's host, with a port that is not the default one.
     fn host(&self) -> String {
-        let url = &self.request.url;
-        let host = url.host_str().unwrap_or_default();
-        url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+        host_and_port(&self.request.url)
     }
 
     fn pacing_error(&self, exceeded: DeadlineExceeded) -> Error {

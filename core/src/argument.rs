@@ -46,6 +46,9 @@ arguments! {
     JobPositionId "job_position_id" "jobPositionId";
     MaxRetries "max_retries" "maxRetries";
     Proxy "proxy" "proxy";
+    RateLimitName "rate_limit_name" "rateLimitName";
+    RateLimitStore "rate_limit_store" "rateLimitStore";
+    RateLimitStoreDown "rate_limit_store_down" "rateLimitStoreDown";
     RateLimits "rate_limits" "rateLimits";
     RateLimitsActions "rate_limits.actions" "rateLimits.actions";
     RateLimitsReads "rate_limits.reads" "rateLimits.reads";

@@ -17,7 +17,7 @@ use crate::client::Client;
 use crate::dns::Resolver;
 use crate::error::Error;
 use crate::key::{ApiKey, KeyProvider};
-use crate::pacing::{self, Pacer, RateLimits};
+use crate::pacing::{self, Budget, RateLimits, StoreOptions};
 use crate::proxy::{self, ProxyServer};
 use crate::tls;
 use crate::transport::HttpTransport;
@@ -48,6 +48,9 @@ pub struct ClientBuilder {
     allow_http_hosts: Vec<String>,
     limits: Limits,
     rate_limits: Option<RateLimits>,
+    rate_limit_store: Option<Zeroizing<String>>,
+    rate_limit_name: Option<String>,
+    rate_limit_store_down: Option<String>,
     proxy: Option<Zeroizing<String>>,
     ca_certificates: Vec<u8>,
     app_info: Option<String>,
@@ -79,6 +82,9 @@ impl ClientBuilder {
                 max_retries: Self::DEFAULT_MAX_RETRIES,
             },
             rate_limits: Some(RateLimits::default()),
+            rate_limit_store: None,
+            rate_limit_name: None,
+            rate_limit_store_down: None,
             proxy: None,
             ca_certificates: Vec::new(),
             app_info: None,
@@ -94,8 +100,8 @@ impl ClientBuilder {
         self
     }
 
-    /// Gets the key from `provider` before each attempt, instead of a fixed key. Such a client shares its pacing with its
-    /// clones only.
+    /// Gets the key from `provider` before each attempt, instead of a fixed key. Such a client shares its rate limits with its
+    /// clones only, unless it has a [`rate_limit_name`](ClientBuilder::rate_limit_name).
     pub fn key_provider(mut self, provider: impl KeyProvider) -> Self {
         self.key_provider = Some(Arc::new(provider));
         self
@@ -143,6 +149,44 @@ impl ClientBuilder {
     /// The rate windows that calls are paced to. Default: the service's documented ones. `None` turns pacing off.
     pub fn rate_limits(mut self, limits: impl Into<Option<RateLimits>>) -> Self {
         self.rate_limits = limits.into();
+        self
+    }
+
+    /// Where the log of the rate windows is kept, which decides which processes share the limits. Default: the environment
+    /// variable `CELPER_RATE_LIMIT_STORE`, else `"machine"`.
+    ///
+    /// - `"machine"`: the processes of this user on this machine, through a small file in the runtime or temporary folder. Where
+    ///   no file can be made, as `"process"`.
+    /// - `"redis://user:password@host:6379/0"` or `"rediss://…"`: all processes that use this Redis or Valkey server, or cluster.
+    ///   Takes the feature `redis`. It is connected to with the first call.
+    /// - `"process"`: this process alone.
+    ///
+    /// ```
+    /// use celper::Client;
+    ///
+    /// let client = Client::builder()
+    ///     .api_key("celp_0123456789abcdef0123456789abcdef")
+    ///     .rate_limit_store("process")
+    ///     .build()?;
+    /// # Ok::<(), celper::Error>(())
+    /// ```
+    pub fn rate_limit_store(mut self, store: impl Into<String>) -> Self {
+        self.rate_limit_store = Some(Zeroizing::new(store.into()));
+        self
+    }
+
+    /// A name for the company whose limits these are: clients with the same name share them, whatever their keys. Default: clients
+    /// with the same key share them. A client with a key provider needs a name to share them with other clients.
+    pub fn rate_limit_name(mut self, name: impl Into<String>) -> Self {
+        self.rate_limit_name = Some(name.into());
+        self
+    }
+
+    /// What becomes of calls while the store cannot be reached: with `"share"`, the default, each process goes on with the
+    /// limits divided by the number of processes that it last knew of; with `"fail"`, calls fail with `connection` and nothing is
+    /// sent.
+    pub fn rate_limit_store_down(mut self, what: impl Into<String>) -> Self {
+        self.rate_limit_store_down = Some(what.into());
         self
     }
 
@@ -226,6 +270,12 @@ impl ClientBuilder {
         self.limits.timeout.map_or(Ok(()), |timeout| not_zero(Argument::Timeout.name(names), timeout))?;
         not_zero(Argument::AttemptTimeout.name(names), self.limits.attempt_timeout)?;
         self.rate_limits.map_or(Ok(()), |limits| limits.validate(names))?;
+        let store = self.rate_limit_store.clone().or_else(|| from_env("CELPER_RATE_LIMIT_STORE").map(Zeroizing::new));
+        let store = StoreOptions::parse(store.as_ref().map(|store| store.as_str()), self.rate_limit_store_down.as_deref(), names)?;
+        if self.rate_limit_name.as_ref().is_some_and(String::is_empty) {
+            let name = Argument::RateLimitName.name(names);
+            return Err(Error::invalid_argument(format!("{name} is empty; leave it out to share the limits by key")));
+        }
         let ca_certificates =
             if self.ca_certificates.is_empty() { Vec::new() } else { tls::parse_pem(&self.ca_certificates, names)? };
         let key = match (&self.key_provider, &self.api_key) {
@@ -247,6 +297,8 @@ impl ClientBuilder {
             key: ArcSwapOption::from_pointee(key),
             limits: self.limits,
             rate_limits: self.rate_limits,
+            store,
+            rate_limit_name: self.rate_limit_name,
             proxy,
             ca_certificates,
             configure_http: self.configure_http,
@@ -287,6 +339,8 @@ pub(crate) struct ClientConfig {
     /// Empty once the client is closed.
     key: ArcSwapOption<KeySource>,
     rate_limits: Option<RateLimits>,
+    store: StoreOptions,
+    rate_limit_name: Option<String>,
     user_agent: HeaderValue,
     /// `None`: the environment's proxy. `Some(None)`: no proxy.
     proxy: Option<Option<ProxyServer>>,
@@ -307,15 +361,18 @@ impl ClientConfig {
     pub(crate) fn engine(&self) -> Result<Engine<HttpTransport>, Error> {
         let key =
             self.key.load_full().ok_or_else(|| Error::invalid_argument("the client is closed; make a new one"))?;
-        let (key_provider, pacer): (Arc<dyn KeyProvider>, _) = match &*key {
+        let base_url = self.base_url.as_str();
+        let named = self.rate_limit_name.as_ref().map(|name| Budget::named(base_url, name));
+        let (key_provider, budget): (Arc<dyn KeyProvider>, _) = match &*key {
             KeySource::Fixed(key) => {
-                let pacer = self.rate_limits.map(|limits| pacing::shared(self.base_url.as_str(), key.expose(), limits));
-                (Arc::new(key.clone()), pacer)
+                (Arc::new(key.clone()), named.or_else(|| Some(Budget::of_key(base_url, key.expose()))))
             }
-            KeySource::Provider(provider) => {
-                (Arc::clone(provider), self.rate_limits.map(|limits| Arc::new(Pacer::new(limits))))
-            }
+            KeySource::Provider(provider) => (Arc::clone(provider), named),
         };
+        let pacer = self.rate_limits.map(|limits| match &budget {
+            Some(budget) => pacing::shared(budget, &self.store, limits),
+            None => pacing::unshared(limits),
+        });
         Ok(Engine { transport: self.transport()?, key_provider, pacer, random, names: self.names })
     }
 
@@ -422,6 +479,10 @@ mod tests {
         refused(builder().proxy("ftp://user:secret@proxy"), "proxy");
         refused(builder().proxy("proxy:3128"), "proxy");
         refused(builder().proxy("http://user:12/secret@proxy:3128"), "proxy");
+        refused(builder().rate_limit_store("secret"), "rate_limit_store");
+        refused(builder().rate_limit_store("redis://user:secret@"), "rate_limit_store");
+        refused(builder().rate_limit_store_down("secret"), "rate_limit_store_down");
+        refused(builder().rate_limit_name(""), "rate_limit_name");
         refused(builder().ca_certificates("nothing"), "ca_certificates");
         refused(builder().app_info("a\nb"), "app_info");
         refused(builder().allow_http_hosts(["api.celper.ai"]), "allow_http_hosts");

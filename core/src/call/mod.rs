@@ -16,7 +16,7 @@ use crate::connect;
 use crate::error::{Cause, Error, ErrorKind};
 use crate::key::{ApiKey, KeyProvider};
 use crate::operation::Operation;
-use crate::pacing::{DeadlineExceeded, Pacer, Permit, Ticket};
+use crate::pacing::{AcquireError, Member, Permit, Ticket};
 use crate::response::{FromResponse, ResponseMeta, is_truncated, parse_error_body, parse_success};
 use crate::retry::{FailedAttempt, may_have_acted, wait_before_retry};
 use crate::transport::{BodyError, PreparedRequest, ResponseHead, SendError, SendState, Stage, Transport};
@@ -50,7 +50,7 @@ pub(crate) struct Engine<T> {
     pub(crate) transport: T,
     pub(crate) key_provider: Arc<dyn KeyProvider>,
     /// `None` when pacing is off.
-    pub(crate) pacer: Option<Arc<Pacer>>,
+    pub(crate) pacer: Option<Member>,
     /// From 0 to 1; spreads retries.
     pub(crate) random: fn() -> f64,
     pub(crate) names: NameStyle,
@@ -63,7 +63,7 @@ impl<T: Transport> Engine<T> {
             request,
             limits,
             deadline: after(Instant::now(), limits.timeout.unwrap_or(FOREVER)),
-            ticket: self.pacer.as_deref().map(Pacer::ticket),
+            ticket: self.pacer.as_ref().map(|pacer| pacer.ticket()),
             attempts: 0,
             outcome_unknown: false,
         };
@@ -112,9 +112,11 @@ impl<T: Transport> Call<'_, T> {
                         Err(error) => Err(error),
                     }
                 }
-                Err(exceeded) => Err(self.pacing_error(exceeded)),
+                Err(error) => Err(self.pacing_error(&error)),
             };
             let (permit, key, connection) = match ready {
+                // The key or the connection took so long that other processes may have got the slot.
+                Ok((Some(permit), ..)) if permit.is_expired() => continue,
                 Ok(ready) => ready,
                 // A retry that could not be made must not hide why it was needed.
                 Err(error) => return Err(last_failure.unwrap_or(error)),
@@ -159,12 +161,13 @@ impl<T: Transport> Call<'_, T> {
     }
 
     /// Waits until the service's rate windows have room for a request.
-    async fn acquire_permit(&self) -> Result<Option<Permit>, DeadlineExceeded> {
+    async fn acquire_permit(&self) -> Result<Option<Permit>, AcquireError> {
         let (Some(pacer), Some(ticket)) = (&self.engine.pacer, self.ticket) else {
             return Ok(None);
         };
         let log_wait = |wait| self.log_wait(wait, "pacing", "waiting for the rate limit");
-        pacer.acquire(self.operation().category(), ticket, self.last_start(), log_wait).await.map(Some)
+        let lease = Permit::lease(self.limits.attempt_timeout);
+        pacer.acquire(self.operation().category(), ticket, lease, self.last_start(), log_wait).await.map(Some)
     }
 
     /// Makes one HTTP request and reads its response.
@@ -331,12 +334,20 @@ impl<T: Transport> Call<'_, T> {
         host_and_port(&self.request.url)
     }
 
-    fn pacing_error(&self, exceeded: DeadlineExceeded) -> Error {
-        let (timeout, name) = (self.timeout().as_secs_f64(), Argument::Timeout.name(self.engine.names));
-        let message = format!(
-            "{exceeded} within the {name} of {timeout} s; pass a longer {name}, or none to wait as long as it takes"
-        );
-        Error::new(ErrorKind::RateLimited, message).with(|parts| parts.retry_after = Some(exceeded.retry_after))
+    fn pacing_error(&self, error: &AcquireError) -> Error {
+        match error {
+            AcquireError::DeadlineExceeded { retry_after } => {
+                let (timeout, name) = (self.timeout().as_secs_f64(), Argument::Timeout.name(self.engine.names));
+                let message = format!(
+                    "{error} within the {name} of {timeout} s; pass a longer {name}, or none to wait as long as it takes"
+                );
+                Error::new(ErrorKind::RateLimited, message).with(|parts| parts.retry_after = Some(*retry_after))
+            }
+            AcquireError::StoreDown { .. } => {
+                let name = Argument::RateLimitStoreDown.name(self.engine.names);
+                Error::new(ErrorKind::Connection, format!("{error}; nothing was sent ({name} is \"fail\")"))
+            }
+        }
     }
 
     fn cut_short(&self, cause: Option<Cause>) -> Error {

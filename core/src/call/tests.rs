@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use super::*;
 use crate::base_url::BaseUrl;
 use crate::model::{CandidateState, Decision, Invitation};
-use crate::pacing::RateLimits;
+use crate::pacing::{RateLimits, unshared};
 use crate::request::OperationInput;
 use crate::transport::SendError;
 
@@ -321,7 +321,7 @@ async fn a_dropped_call_sends_nothing_more() {
 async fn pacing_counts_against_the_timeout_and_fails_at_once() {
     let limits = RateLimits { actions: 1, ..RateLimits::default() };
     let mut engine = engine([responds(200, DECIDED), responds(200, DECIDED)]);
-    engine.pacer = Some(Arc::new(Pacer::new(limits)));
+    engine.pacer = Some(unshared(limits));
     engine.reject().await.unwrap();
     let short = Limits { timeout: Some(SECOND * 20), ..LIMITS };
     let error = engine.make::<Decision>(Operation::Reject, short).await.unwrap_err();
@@ -334,7 +334,7 @@ async fn pacing_counts_against_the_timeout_and_fails_at_once() {
 #[tokio::test(start_paused = true)]
 async fn a_retry_without_a_permit_reports_the_failure_and_not_the_pacing() {
     let mut engine = engine([responds(502, "")]);
-    engine.pacer = Some(Arc::new(Pacer::new(RateLimits { actions: 1, ..RateLimits::default() })));
+    engine.pacer = Some(unshared(RateLimits { actions: 1, ..RateLimits::default() }));
     let short = Limits { timeout: Some(SECOND * 20), ..LIMITS };
     let error = engine.make::<Decision>(Operation::Reject, short).await.unwrap_err();
     assert_eq!((error.kind(), error.attempts(), error.outcome_unknown()), (ErrorKind::Server, 1, true));
@@ -344,7 +344,7 @@ async fn a_retry_without_a_permit_reports_the_failure_and_not_the_pacing() {
 async fn a_429_holds_every_call_of_the_category() {
     let mut engine =
         engine([responds_retry_after(429, "30"), responds(200, STATE), responds(200, DECIDED), responds(200, DECIDED)]);
-    engine.pacer = Some(Arc::new(Pacer::new(RateLimits::default())));
+    engine.pacer = Some(unshared(RateLimits::default()));
     let (first, second) = tokio::join!(engine.reject(), async {
         sleep(SECOND).await;
         engine.status().await.unwrap();
@@ -364,7 +364,7 @@ async fn remaining_zero_holds_the_category_until_the_reset() {
         ("x-ratelimit-reset", "1795514412".to_owned()),
     ];
     let mut engine = engine([Behavior::Responds(Duration::ZERO, 200, headers, DECIDED), responds(200, DECIDED)]);
-    engine.pacer = Some(Arc::new(Pacer::new(RateLimits::default())));
+    engine.pacer = Some(unshared(RateLimits::default()));
     let first = engine.reject().await.unwrap().rate_limit.unwrap();
     assert_eq!((first.limit, first.remaining), (Some(30), Some(0)));
     assert_eq!(first.reset_at, Some(SystemTime::UNIX_EPOCH + SECOND * 1_795_514_412));
@@ -413,7 +413,7 @@ async fn a_key_provider_that_fails_before_a_retry_does_not_hide_the_first_failur
 #[tokio::test(start_paused = true)]
 async fn a_failed_connection_uses_no_slot() {
     let mut engine = engine([Behavior::Refuses, Behavior::Refuses, Behavior::Refuses, responds(200, DECIDED)]);
-    engine.pacer = Some(Arc::new(Pacer::new(RateLimits { actions: 1, ..RateLimits::default() })));
+    engine.pacer = Some(unshared(RateLimits { actions: 1, ..RateLimits::default() }));
     assert_eq!(engine.reject().await.unwrap_err().attempts(), 3);
     let failed_at = engine.now();
     engine.reject().await.unwrap();
@@ -423,7 +423,7 @@ async fn a_failed_connection_uses_no_slot() {
 #[tokio::test(start_paused = true)]
 async fn a_retry_that_cannot_have_a_permit_in_time_fails_at_once() {
     let mut engine = engine([responds_retry_after(503, "4")]);
-    engine.pacer = Some(Arc::new(Pacer::new(RateLimits { actions: 1, ..RateLimits::default() })));
+    engine.pacer = Some(unshared(RateLimits { actions: 1, ..RateLimits::default() }));
     let short = Limits { timeout: Some(SECOND * 10), ..LIMITS };
     let error = engine.make::<Decision>(Operation::Reject, short).await.unwrap_err();
     assert_eq!((error.kind(), engine.now()), (ErrorKind::Server, 0.0));
@@ -459,7 +459,7 @@ async fn a_response_without_a_message_gets_a_default_one() {
 #[tokio::test(start_paused = true)]
 async fn without_a_timeout_a_call_waits_for_the_rate_limit_as_long_as_it_takes() {
     let mut engine = engine(vec![responds(200, DECIDED); 7]);
-    engine.pacer = Some(Arc::new(Pacer::new(RateLimits { actions: 1, ..RateLimits::default() })));
+    engine.pacer = Some(unshared(RateLimits { actions: 1, ..RateLimits::default() }));
     let unset = Limits { timeout: None, ..LIMITS };
     let calls = (0..7).map(|_| engine.make::<Decision>(Operation::Reject, unset));
     let mut calls: Vec<_> = calls.map(Box::pin).collect();
@@ -472,7 +472,7 @@ async fn without_a_timeout_a_call_waits_for_the_rate_limit_as_long_as_it_takes()
 #[tokio::test(start_paused = true)]
 async fn without_a_timeout_a_call_has_two_minutes_from_its_first_permit_on() {
     let mut engine = engine(vec![Behavior::Hangs; 9]);
-    engine.pacer = Some(Arc::new(Pacer::new(RateLimits { actions: 9, ..RateLimits::default() })));
+    engine.pacer = Some(unshared(RateLimits { actions: 9, ..RateLimits::default() }));
     let unset = Limits { timeout: None, max_retries: 9, ..LIMITS };
     let error = engine.make::<Decision>(Operation::Reject, unset).await.unwrap_err();
     assert!(error.kind() == ErrorKind::Timeout && (100.0..=120.0).contains(&engine.now()), "{error} {}", engine.now());
@@ -482,7 +482,7 @@ async fn without_a_timeout_a_call_has_two_minutes_from_its_first_permit_on() {
 async fn no_attempt_starts_with_less_than_a_second_left() {
     let limits = RateLimits { actions: 1, window: SECOND * 10, ..RateLimits::default() };
     let mut engine = engine([responds(200, DECIDED), responds(200, DECIDED)]);
-    engine.pacer = Some(Arc::new(Pacer::new(limits)));
+    engine.pacer = Some(unshared(limits));
     engine.reject().await.unwrap();
     // The next slot is free after 10.005 s.
     let call = |timeout| {
@@ -520,7 +520,7 @@ async fn retry_after_zero_waits_a_tenth_of_a_second() {
 #[tokio::test(start_paused = true)]
 async fn a_long_retry_after_fails_its_call_and_holds_the_others_for_a_window_only() {
     let mut engine = engine([responds_retry_after(429, "86400"), responds(200, DECIDED)]);
-    engine.pacer = Some(Arc::new(Pacer::new(RateLimits::default())));
+    engine.pacer = Some(unshared(RateLimits::default()));
     assert_eq!(engine.reject().await.unwrap_err().retry_after(), Some(SECOND * 86_400));
     engine.reject().await.unwrap();
     assert_eq!(engine.times(), [0.0, 61.0]);

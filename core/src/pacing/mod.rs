@@ -1,4 +1,5 @@
-//! Keeps the requests of this process within the service's rate windows.
+//! Keeps requests within the service's rate windows: those of this process, and with a store those of all processes that
+//! share it.
 //!
 //! Invariants, for any latency and any order of drops:
 //! - No sliding window at the server ever sees more requests than it allows: a request's slot comes free one window after
@@ -8,9 +9,19 @@
 //!   waits for its own category and not for the total.
 //! - A slot is taken on grant, returned at once when nothing was sent, and freed by time otherwise: none is ever lost.
 //! - A call that certainly gets no permit before its deadline fails at once.
+//! - With a store, a process that ends in the middle of a request frees its slot by time alone, and one that cannot reach the
+//!   store uses only its share of the limits.
 
+#[cfg(feature = "machine")]
+mod machine;
+mod options;
 mod pacer;
+#[cfg(feature = "redis")]
+mod redis_store;
 mod registry;
+mod session;
+mod shared_log;
+mod store;
 mod window;
 
 #[cfg(test)]
@@ -21,8 +32,27 @@ use std::time::Duration;
 use crate::argument::{Argument, NameStyle};
 use crate::error::Error;
 
-pub(crate) use pacer::{DeadlineExceeded, Pacer, Permit, Ticket};
-pub(crate) use registry::shared;
+pub(crate) use options::{Budget, StoreOptions, WhenStoreDown};
+pub(crate) use pacer::{AcquireError, Member, Permit, Ticket};
+pub(crate) use registry::{shared, unshared};
+
+/// How much longer than a window a hold may be: the service rounds its times to seconds.
+const HOLD_MARGIN: Duration = Duration::from_secs(1);
+
+/// From the operating system: a forked child must not get the same numbers as its parent. 52 bits, which Redis' Lua can hold.
+fn random_u64() -> u64 {
+    getrandom::u64().map_or(1, |value| (value >> 12).max(1))
+}
+
+/// A name for these values that tells none of them.
+fn digest(values: &[&str]) -> String {
+    let mut context = ring::digest::Context::new(&ring::digest::SHA256);
+    for value in values {
+        context.update(&u64::try_from(value.len()).unwrap_or(u64::MAX).to_be_bytes());
+        context.update(value.as_bytes());
+    }
+    context.finish().as_ref().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+}
 
 /// How many requests the service allows in each sliding window; by default its documented limits.
 ///

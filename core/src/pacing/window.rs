@@ -5,20 +5,22 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::store::SlotNumber;
+
 /// The log of one window. It has no clock: every method takes the time.
 #[derive(Debug)]
 pub(super) struct Window {
     capacity: usize,
     length: Duration,
     /// Requests whose response has not arrived.
-    in_flight: usize,
+    in_flight: Vec<SlotNumber>,
     /// When the responses to the others arrived, earliest first.
-    responded_at: VecDeque<Instant>,
+    responded: VecDeque<(Instant, SlotNumber)>,
 }
 
 impl Window {
     pub(super) fn new(capacity: u32, length: Duration) -> Self {
-        let mut window = Window { capacity: 0, length, in_flight: 0, responded_at: VecDeque::new() };
+        let mut window = Window { capacity: 0, length, in_flight: Vec::new(), responded: VecDeque::new() };
         window.resize(capacity, length);
         window
     }
@@ -31,13 +33,13 @@ impl Window {
 
     /// Removes the slots that have come free by `now`.
     pub(super) fn advance(&mut self, now: Instant) {
-        while self.responded_at.front().is_some_and(|at| *at + self.length <= now) {
-            self.responded_at.pop_front();
+        while self.responded.front().is_some_and(|(at, _)| *at + self.length <= now) {
+            self.responded.pop_front();
         }
     }
 
     pub(super) fn has_room(&self) -> bool {
-        self.used() < self.capacity
+        self.room() > 0
     }
 
     pub(super) fn is_idle(&self) -> bool {
@@ -46,39 +48,54 @@ impl Window {
 
     /// How many slots will certainly be free by `then`, whenever the responses to requests in flight arrive.
     pub(super) fn free_by(&self, then: Instant) -> usize {
-        let freed = self.responded_at.partition_point(|at| *at + self.length <= then);
+        let freed = self.responded.partition_point(|(at, _)| *at + self.length <= then);
         (self.capacity + freed).saturating_sub(self.used())
     }
 
     fn used(&self) -> usize {
-        self.in_flight + self.responded_at.len()
+        self.in_flight.len() + self.responded.len()
     }
 
-    pub(super) fn take(&mut self) {
-        self.in_flight += 1;
+    pub(super) fn room(&self) -> usize {
+        self.capacity.saturating_sub(self.used())
+    }
+
+    /// How long a slot stays taken after its response.
+    pub(super) fn length(&self) -> Duration {
+        self.length
+    }
+
+    pub(super) fn take(&mut self, slot: SlotNumber) {
+        self.in_flight.push(slot);
     }
 
     /// Returns a slot that was taken but not used.
-    pub(super) fn return_unused(&mut self) {
-        self.in_flight = self.in_flight.saturating_sub(1);
+    pub(super) fn return_unused(&mut self, slot: SlotNumber) {
+        self.in_flight.retain(|other| *other != slot);
     }
 
     /// The response to one request in flight has arrived: its slot is free one window from now.
-    pub(super) fn mark_responded(&mut self, now: Instant) {
-        self.in_flight = self.in_flight.saturating_sub(1);
-        self.responded_at.push_back(now);
+    pub(super) fn mark_responded(&mut self, slot: SlotNumber, now: Instant) {
+        self.in_flight.retain(|other| *other != slot);
+        self.responded.push_back((now, slot));
+    }
+
+    /// The slots that are taken, and when those with a response come free.
+    pub(super) fn slots(&self) -> impl Iterator<Item = (SlotNumber, Option<Instant>)> {
+        let responded = self.responded.iter().map(|(at, slot)| (*slot, Some(*at + self.length)));
+        self.in_flight.iter().map(|slot| (*slot, None)).chain(responded)
     }
 
     /// The earliest time at which the request behind `ahead` others can have a slot, if every response came at once.
     pub(super) fn earliest(&self, ahead: usize, now: Instant) -> Instant {
         let rounds = u32::try_from(ahead / self.capacity).unwrap_or(u32::MAX);
-        let free = self.capacity.saturating_sub(self.used());
+        let free = self.room();
         // After a window shrank there can be more slots in use than it has: the oldest of those are not reused.
         let surplus = self.used().saturating_sub(self.capacity);
         let first = match (ahead % self.capacity).checked_sub(free) {
             None => now,
             // Slots of requests in flight come free after those with a response: at the earliest a window from now.
-            Some(nth) => self.responded_at.get(nth + surplus).copied().unwrap_or(now) + self.length,
+            Some(nth) => self.responded.get(nth + surplus).map_or(now, |(at, _)| *at) + self.length,
         };
         first.checked_add(self.length.saturating_mul(rounds)).unwrap_or(first + super::LONGEST_WINDOW)
     }
@@ -96,15 +113,15 @@ mod tests {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
         let mut window = Window::new(2, W);
-        window.take();
-        window.take();
+        window.take(1);
+        window.take(2);
         assert!(!window.has_room());
-        window.mark_responded(at(10));
+        window.mark_responded(1, at(10));
         window.advance(at(2_010));
         assert!(!window.has_room());
         window.advance(at(2_011));
         assert!(window.has_room());
-        window.return_unused();
+        window.return_unused(2);
         assert_eq!(window.used(), 0);
     }
 
@@ -114,9 +131,9 @@ mod tests {
         let mut window = Window::new(3, W);
         assert_eq!(window.earliest(2, now), now);
         assert_eq!(window.earliest(3, now), now + GUARDED);
-        window.take();
-        window.take();
-        window.mark_responded(now);
+        window.take(1);
+        window.take(2);
+        window.mark_responded(1, now);
         let later = now + Duration::from_secs(100);
         assert_eq!(window.earliest(0, later), later);
         assert_eq!(window.earliest(1, later), now + GUARDED);
@@ -128,9 +145,9 @@ mod tests {
     fn a_slot_is_certain_only_after_its_response() {
         let now = Instant::now();
         let mut window = Window::new(3, W);
-        window.take();
-        window.take();
-        window.mark_responded(now);
+        window.take(1);
+        window.take(2);
+        window.mark_responded(1, now);
         assert_eq!((window.free_by(now), window.free_by(now + W), window.free_by(now + GUARDED)), (1, 1, 2));
         assert!(!window.is_idle() && Window::new(3, W).is_idle());
     }
@@ -139,8 +156,8 @@ mod tests {
     fn a_longer_window_keeps_its_slots_longer() {
         let now = Instant::now();
         let mut window = Window::new(1, W);
-        window.take();
-        window.mark_responded(now);
+        window.take(1);
+        window.mark_responded(1, now);
         window.resize(1, W * 2);
         window.advance(now + GUARDED);
         assert!(!window.has_room());
@@ -153,8 +170,8 @@ mod tests {
         let now = Instant::now();
         let mut window = Window::new(3, W);
         for seconds in 0..3 {
-            window.take();
-            window.mark_responded(now + Duration::from_secs(seconds));
+            window.take(seconds);
+            window.mark_responded(seconds, now + Duration::from_secs(seconds));
         }
         window.resize(1, W);
         assert_eq!(window.earliest(0, now), now + Duration::from_secs(2) + GUARDED);

@@ -1,0 +1,227 @@
+//! The store of one machine: a small file that the processes of one user share, under a file lock.
+//!
+//! A step reads the file, changes the log and writes it, in some 20 µs. Nothing relies on the file: one that is gone, torn or
+//! not ours is replaced, and each process puts its own slots in again.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::{Duration, SystemTime};
+
+use super::shared_log::SharedLog;
+use super::store::{RateLimitStore, Reply, Step, StepDone, StoreError};
+
+/// Changes with the file's layout, and is part of its name: versions of the SDK with another layout use another file.
+const LAYOUT: &str = "celper-rate-limits-1";
+
+/// A larger file is not ours.
+const MAX_LENGTH: u64 = 4 * 1024 * 1024;
+
+/// How often a lock is tried, and how long each time is waited for it. A step takes less.
+const LOCK_ATTEMPTS: u32 = 20;
+const LOCK_WAIT: Duration = Duration::from_micros(50);
+
+/// Files that nobody has used for so long are removed.
+const UNUSED: Duration = Duration::from_secs(24 * 60 * 60);
+
+#[derive(Debug)]
+pub(super) struct MachineFile {
+    path: PathBuf,
+}
+
+impl MachineFile {
+    /// The file for the budget with this name; its folder is made if need be.
+    pub(super) fn new(budget: &str) -> io::Result<Self> {
+        let folder = system::folder()?;
+        remove_unused(&folder);
+        let name = super::digest(&[LAYOUT, &system::boot_id(), budget]);
+        MachineFile::at(folder.join(name))
+    }
+
+    fn at(path: PathBuf) -> io::Result<Self> {
+        let file = MachineFile { path };
+        file.open()?;
+        Ok(file)
+    }
+
+    fn open(&self) -> io::Result<File> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        system::private_file(&mut options);
+        let file = options.open(&self.path)?;
+        if !file.metadata()?.is_file() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"));
+        }
+        Ok(file)
+    }
+
+    fn locked(&self) -> Result<File, StoreError> {
+        for _ in 0..LOCK_ATTEMPTS {
+            // Opened for each step: the file may have been replaced, and a forked child must not share its parent's lock.
+            let file = self.open().map_err(|error| self.unavailable(&error))?;
+            match file.try_lock() {
+                Ok(()) if system::is_linked(&file) => return Ok(file),
+                // It was removed before it was locked.
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => sleep(LOCK_WAIT),
+                Err(TryLockError::Error(error)) => return Err(self.unavailable(&error)),
+            }
+        }
+        Err(StoreError::Busy)
+    }
+
+    fn unavailable(&self, error: &io::Error) -> StoreError {
+        StoreError::Unavailable(format!("{}: {error}", self.path.display()))
+    }
+
+    fn step_now(&self, step: &Step) -> Result<Reply, StoreError> {
+        let mut file = self.locked()?;
+        let mut text = Vec::new();
+        let length = file.metadata().map(|metadata| metadata.len()).unwrap_or(u64::MAX);
+        if length <= MAX_LENGTH {
+            file.read_to_end(&mut text).map_err(|error| self.unavailable(&error))?;
+        }
+        let now = system::now_millis();
+        let mut log = decode(&text).unwrap_or_else(|| SharedLog::new(step.new_epoch));
+        let reply = log.step(now, step);
+        let text = encode(&log).map_err(|error| self.unavailable(&error.into()))?;
+        let written = file.seek(SeekFrom::Start(0)).and_then(|_| file.write_all(&text));
+        written.and_then(|()| if length > MAX_LENGTH { file.set_len(0) } else { Ok(()) })
+            .map_err(|error| self.unavailable(&error))?;
+        Ok(reply)
+    }
+}
+
+impl RateLimitStore for MachineFile {
+    fn step(&self, step: Step, done: StepDone) {
+        done(self.step_now(&step));
+    }
+
+    fn location(&self) -> String {
+        self.path.display().to_string()
+    }
+}
+
+fn encode(log: &SharedLog) -> serde_json::Result<Vec<u8>> {
+    let json = serde_json::to_string(log)?;
+    Ok(format!("{LAYOUT} {} {}\n{json}\n", json.len(), super::digest(&[&json])).into_bytes())
+}
+
+/// `None` for a file that is not whole or not ours.
+fn decode(text: &[u8]) -> Option<SharedLog> {
+    let end = text.iter().position(|byte| *byte == b'\n')?;
+    let mut head = std::str::from_utf8(text.get(..end)?).ok()?.split(' ');
+    let (layout, length, checksum) = (head.next()?, head.next()?, head.next()?);
+    // A shorter log leaves the rest of a longer one behind it.
+    let json = text.get(end + 1..)?.get(..length.parse().ok()?)?;
+    let json = std::str::from_utf8(json).ok()?;
+    if layout != LAYOUT || checksum != super::digest(&[json]) {
+        return None;
+    }
+    serde_json::from_str(json).ok()
+}
+
+fn remove_unused(folder: &Path) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for entry in entries.flatten() {
+        let modified = entry.metadata().and_then(|metadata| metadata.modified());
+        let age = modified.ok().and_then(|modified| SystemTime::now().duration_since(modified).ok());
+        if age.is_some_and(|age| age > UNUSED) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+#[cfg(unix)]
+mod system {
+    use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+
+    use rustix::fs::OFlags;
+    use rustix::process::geteuid;
+    use rustix::time::{ClockId, clock_gettime};
+
+    use super::{DirBuilder, File, OpenOptions, Path, PathBuf, fs, io};
+
+    /// The clock that all processes of the machine share, and that nobody sets.
+    pub(super) fn now_millis() -> u64 {
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        let clock = ClockId::Boottime;
+        #[cfg(not(any(target_os = "linux", target_os = "android")))]
+        let clock = ClockId::Monotonic;
+        let now = clock_gettime(clock);
+        let millis = now.tv_sec.saturating_mul(1_000).saturating_add(now.tv_nsec / 1_000_000);
+        u64::try_from(millis).unwrap_or(0)
+    }
+
+    /// Names the clock: another after each start of the machine, and on another machine that shares the folder.
+    pub(super) fn boot_id() -> String {
+        fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default()
+    }
+
+    /// The user's runtime folder, where there is one: it is the same for processes with another `TMPDIR`.
+    pub(super) fn folder() -> io::Result<PathBuf> {
+        let user = geteuid().as_raw();
+        let runtime = PathBuf::from(format!("/run/user/{user}"));
+        let (parent, name) = if owned(&runtime, user).is_ok() {
+            (runtime, "celper".to_owned())
+        } else {
+            (std::env::temp_dir(), format!("celper-{user}"))
+        };
+        let folder = parent.join(name);
+        match DirBuilder::new().mode(0o700).create(&folder) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            _ => owned(&folder, user)?,
+        }
+        Ok(folder)
+    }
+
+    /// Checks that nobody else can write into a folder: the temporary folder is everybody's, and a link could lead anywhere.
+    fn owned(folder: &Path, user: u32) -> io::Result<()> {
+        let metadata = fs::symlink_metadata(folder)?;
+        let private = metadata.permissions().mode() & 0o077 == 0;
+        if metadata.is_dir() && metadata.uid() == user && private {
+            return Ok(());
+        }
+        let message = format!("{} is not a private folder of this user", folder.display());
+        Err(io::Error::new(io::ErrorKind::PermissionDenied, message))
+    }
+
+    pub(super) fn private_file(options: &mut OpenOptions) {
+        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+        options.mode(0o600).custom_flags(i32::try_from(flags.bits()).unwrap_or(0));
+    }
+
+    pub(super) fn is_linked(file: &File) -> bool {
+        file.metadata().is_ok_and(|metadata| metadata.nlink() > 0)
+    }
+}
+
+#[cfg(not(unix))]
+mod system {
+    use super::{DirBuilder, File, OpenOptions, PathBuf, SystemTime, io};
+
+    /// The system's time of day: a clock that is set back makes waits longer by as much, at most by a lease.
+    pub(super) fn now_millis() -> u64 {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
+    }
+
+    pub(super) fn boot_id() -> String {
+        String::new()
+    }
+
+    /// Windows gives each user a temporary folder that others cannot read.
+    pub(super) fn folder() -> io::Result<PathBuf> {
+        let folder = std::env::temp_dir().join("celper");
+        DirBuilder::new().recursive(true).create(&folder)?;
+        Ok(folder)
+    }
+
+    pub(super) fn private_file(_: &mut OpenOptions) {}
+
+    /// A file that is open cannot be removed there.
+    pub(super) fn is_linked(_: &File) -> bool {
+        true
+    }
+}

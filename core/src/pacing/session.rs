@@ -1,0 +1,332 @@
+//! What one process tells a rate-limit store and asks of it, and what becomes of the replies.
+//!
+//! The process's own windows stay in force beside the store's log: while the store cannot be reached, they are all there is,
+//! divided by the number of processes that were last known to share the budget.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::RateLimits;
+use super::pacer::State;
+use super::store::{ByCategory, HoldReport, MAX_ASK, Put, Reply, SlotNumber, Step, StoreError};
+use crate::operation::Category;
+
+/// A step that takes longer has failed.
+pub(super) const STEP_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// How long to wait before a locked store is tried again.
+const BUSY_WAIT: Duration = Duration::from_millis(2);
+
+/// How long to wait before an unavailable store is tried again: doubled from the first to the last.
+const FIRST_RETRY: Duration = Duration::from_secs(1);
+const LAST_RETRY: Duration = Duration::from_secs(30);
+
+/// Returned slots that were not reported yet. Beyond that they are left to their leases.
+const MAX_RETURNED: usize = 1_000;
+
+/// One process's part in a shared budget.
+#[derive(Debug)]
+pub(super) struct Session {
+    process: u64,
+    location: String,
+    epoch: Option<u64>,
+    /// How many processes shared the budget at the last reply.
+    processes: u32,
+    /// Responses since the last step.
+    responded: Vec<(Category, SlotNumber, Instant)>,
+    /// Slots in flight whose lease has to be renewed.
+    renewed: Vec<(Category, SlotNumber)>,
+    returned: Vec<(Category, SlotNumber)>,
+    /// Whether the store may have lost this process's slots.
+    upload: bool,
+    holds: ByCategory<Option<(Instant, bool)>>,
+    /// Whether the store has this process in its queue.
+    queued: ByCategory<bool>,
+    /// When the next waiting calls can have a slot, by the store's last reply.
+    next: ByCategory<Vec<Instant>>,
+    in_progress: Option<StepInProgress>,
+    steps: u64,
+    failure: Option<Failure>,
+    /// Until then the log may lack other processes' slots, because it was begun anew.
+    incomplete_until: Option<Instant>,
+}
+
+#[derive(Debug)]
+struct StepInProgress {
+    number: u64,
+    started: Instant,
+    ask: ByCategory<Vec<SlotNumber>>,
+}
+
+/// Since when the store fails.
+#[derive(Debug)]
+struct Failure {
+    since: Instant,
+    retry_at: Instant,
+    retry_wait: Duration,
+    /// Locked by another process, and not yet for so long that it counts as unavailable.
+    busy: bool,
+}
+
+/// What a reply means for others than the waiting calls.
+#[derive(Debug, PartialEq)]
+pub(super) enum Change {
+    /// The store cannot be reached from now on.
+    Lost {
+        message: String,
+        processes: u32,
+    },
+    Restored,
+}
+
+impl Session {
+    pub(super) fn new(process: u64, location: String) -> Self {
+        Session {
+            process,
+            location,
+            epoch: None,
+            processes: 1,
+            responded: Vec::new(),
+            renewed: Vec::new(),
+            returned: Vec::new(),
+            upload: false,
+            holds: ByCategory::default(),
+            queued: ByCategory::default(),
+            next: ByCategory::default(),
+            in_progress: None,
+            steps: 0,
+            failure: None,
+            incomplete_until: None,
+        }
+    }
+
+    pub(super) fn location(&self) -> &str {
+        &self.location
+    }
+
+    /// Whether calls get their slots from the process's own windows alone.
+    pub(super) fn is_lost(&self) -> bool {
+        self.failure.as_ref().is_some_and(|failure| !failure.busy)
+    }
+
+    /// The share of the limits that the process may use without the other processes' slots.
+    pub(super) fn share(&self, limits: RateLimits, now: Instant) -> RateLimits {
+        let incomplete = self.incomplete_until.is_some_and(|until| now < until);
+        if !self.is_lost() && !incomplete {
+            return limits;
+        }
+        let share = |limit: u32| (limit / self.processes.max(1)).max(1);
+        RateLimits { reads: share(limits.reads), actions: share(limits.actions), total: share(limits.total), ..limits }
+    }
+
+    pub(super) fn mark_responded(&mut self, category: Category, slot: SlotNumber, now: Instant) {
+        self.responded.push((category, slot, now));
+    }
+
+    pub(super) fn mark_returned(&mut self, category: Category, slot: SlotNumber) {
+        if self.returned.len() < MAX_RETURNED {
+            self.returned.push((category, slot));
+        }
+    }
+
+    pub(super) fn renew(&mut self, category: Category, slot: SlotNumber) {
+        self.renewed.push((category, slot));
+    }
+
+    pub(super) fn hold(&mut self, category: Category, until: Instant, only_if_room: bool) {
+        *self.holds.get_mut(category) = Some((until, only_if_room));
+    }
+
+    /// When a failed step is to be repeated.
+    pub(super) fn retry_at(&self) -> Option<Instant> {
+        self.failure.as_ref().map(|failure| failure.retry_at)
+    }
+
+    fn has_reports(&self) -> bool {
+        self.upload
+            || !self.responded.is_empty()
+            || !self.renewed.is_empty()
+            || !self.returned.is_empty()
+            || self.holds.reads.is_some()
+            || self.holds.actions.is_some()
+    }
+
+    /// When the call behind `ahead` others of this process can have a slot, as far as the store has said.
+    pub(super) fn earliest(&self, category: Category, ahead: usize, now: Instant) -> Instant {
+        if self.is_lost() {
+            return now;
+        }
+        let next = self.next.get(category);
+        next.get(ahead).or(next.last()).copied().unwrap_or(now).max(now)
+    }
+
+    /// When the store has to be asked again for the first waiting call.
+    pub(super) fn check_at(&self, category: Category, now: Instant) -> Instant {
+        match (&self.failure, &self.in_progress) {
+            (_, Some(step)) => (step.started + STEP_TIMEOUT).max(now),
+            (Some(failure), None) if failure.busy => failure.retry_at.max(now),
+            (Some(_), None) => now,
+            (None, None) => self.earliest(category, 0, now),
+        }
+    }
+
+    fn fail(&mut self, error: &StoreError, now: Instant) -> Option<Change> {
+        // Whatever the step asked for may have been granted.
+        if let Some(step) = self.in_progress.take() {
+            step.ask.reads.into_iter().for_each(|slot| self.mark_returned(Category::Reads, slot));
+            step.ask.actions.into_iter().for_each(|slot| self.mark_returned(Category::Actions, slot));
+        }
+        self.upload = true;
+        self.next = ByCategory::default();
+        let was_lost = self.is_lost();
+        let since = self.failure.as_ref().map_or(now, |failure| failure.since);
+        let busy = matches!(error, StoreError::Busy) && !was_lost && now < since + STEP_TIMEOUT;
+        let retry_wait = match &self.failure {
+            Some(failure) if was_lost => (failure.retry_wait * 2).min(LAST_RETRY),
+            _ => FIRST_RETRY,
+        };
+        let retry_at = now + if busy { BUSY_WAIT } else { retry_wait };
+        self.failure = Some(Failure { since, retry_at, retry_wait, busy });
+        let lost = !busy && !was_lost;
+        lost.then(|| Change::Lost { message: error.to_string(), processes: self.processes })
+    }
+}
+
+impl State {
+    /// The next step, when one is due.
+    pub(super) fn next_step(&mut self, now: Instant, random: impl FnOnce() -> u64) -> (Option<(u64, Step)>, Option<Change>) {
+        let Some(session) = &mut self.session else { return (None, None) };
+        let mut change = None;
+        match &session.in_progress {
+            Some(step) if now < step.started + STEP_TIMEOUT => return (None, None),
+            Some(_) => {
+                let message = format!("no reply within {} ms", STEP_TIMEOUT.as_millis());
+                change = session.fail(&StoreError::Unavailable(message), now);
+            }
+            None => {}
+        }
+        if session.failure.as_ref().is_some_and(|failure| now < failure.retry_at) {
+            return (None, change);
+        }
+        self.advance(now);
+        let wants = ByCategory { reads: self.wanted(Category::Reads), actions: self.wanted(Category::Actions) };
+        let mut numbers = self.next_slot..;
+        let ask = ByCategory {
+            reads: numbers.by_ref().take(wants.reads).collect(),
+            actions: numbers.by_ref().take(wants.actions).collect(),
+        };
+        let Some(session) = &mut self.session else { return (None, change) };
+        let due = |category| {
+            let wants = *wants.get(category) > 0;
+            let asked = session.next.get(category).first().is_some_and(|next| *next > now);
+            (wants && !asked) || (!wants && *session.queued.get(category))
+        };
+        if !session.has_reports() && !due(Category::Reads) && !due(Category::Actions) {
+            return (None, change);
+        }
+        self.next_slot = numbers.start;
+        let lease = self.reads.lease().max(self.actions.lease()) + self.total.length();
+        let puts = self.take_puts(now);
+        let State { limits, session, total, .. } = self;
+        let Some(session) = session else { return (None, change) };
+        session.steps += 1;
+        let hold = |hold: &mut Option<(Instant, bool)>| {
+            hold.take().map(|(until, only_if_room)| HoldReport { wait: until.saturating_duration_since(now), only_if_room })
+        };
+        let step = Step {
+            process: session.process,
+            capacity: ByCategory { reads: limits.reads, actions: limits.actions },
+            total: limits.total,
+            window: total.length(),
+            known_epoch: session.epoch,
+            new_epoch: random(),
+            puts,
+            ask: ask.clone(),
+            lease,
+            holds: ByCategory { reads: hold(&mut session.holds.reads), actions: hold(&mut session.holds.actions) },
+        };
+        session.in_progress = Some(StepInProgress { number: session.steps, started: now, ask });
+        (Some((session.steps, step)), change)
+    }
+
+    /// How many slots of a category the waiting calls can use now, as far as the process itself knows.
+    fn wanted(&mut self, category: Category) -> usize {
+        let total = self.total.room();
+        let lane = self.lane(category);
+        if lane.is_held() { 0 } else { lane.queue_length().min(lane.room()).min(total).min(MAX_ASK) }
+    }
+
+    fn take_puts(&mut self, now: Instant) -> Vec<Put> {
+        let length = self.total.length();
+        let Some(session) = &mut self.session else { return Vec::new() };
+        let returned = session.returned.drain(..).map(|(category, slot)| Put { category, slot, free_in: None });
+        let mut puts: Vec<Put> = returned.collect();
+        let responded = std::mem::take(&mut session.responded);
+        let renewed = std::mem::take(&mut session.renewed);
+        if std::mem::take(&mut session.upload) {
+            for category in [Category::Reads, Category::Actions] {
+                puts.extend(self.lane(category).puts(category, now));
+            }
+            return puts;
+        }
+        puts.extend(responded.into_iter().map(|(category, slot, at)| {
+            let free_in = Some((at + length).saturating_duration_since(now));
+            Put { category, slot, free_in }
+        }));
+        for (category, slot) in renewed {
+            puts.extend(self.lane(category).puts(category, now).filter(|put| put.slot == slot));
+        }
+        puts
+    }
+
+    /// Applies the result of a step.
+    pub(super) fn complete_step(&mut self, number: u64, result: Result<Reply, StoreError>, now: Instant) -> Option<Change> {
+        let session = self.session.as_mut()?;
+        // The result of a step that took too long: its slots were reported as returned.
+        let step = session.in_progress.take_if(|step| step.number == number)?;
+        let reply = match result {
+            Ok(reply) => reply,
+            Err(error) => {
+                session.in_progress = Some(step);
+                return session.fail(&error, now);
+            }
+        };
+        let restored = session.is_lost();
+        session.failure = None;
+        if session.epoch != Some(reply.epoch) {
+            // The store's log is another one: it was lost, and begun anew by this process or another.
+            if session.epoch.is_some() {
+                session.upload = true;
+                session.incomplete_until =
+                    (session.processes > 1).then(|| now + self.total.length() + super::HOLD_MARGIN);
+            }
+            session.epoch = Some(reply.epoch);
+        }
+        if session.incomplete_until.is_none_or(|until| until <= now) {
+            session.incomplete_until = None;
+            session.processes = reply.processes;
+        }
+        for category in [Category::Reads, Category::Actions] {
+            let next: Vec<Instant> = reply.next.get(category).iter().map(|wait| now + *wait).collect();
+            *session.queued.get_mut(category) = !next.is_empty();
+            *session.next.get_mut(category) = next;
+        }
+        self.advance(now);
+        for category in [Category::Reads, Category::Actions] {
+            for slot in reply.granted.get(category) {
+                if !self.grant(category, *slot, now)
+                    && let Some(session) = &mut self.session
+                {
+                    session.mark_returned(category, *slot);
+                }
+            }
+            let held = *reply.holds.get(category);
+            if !held.is_zero() {
+                self.lane(category).hold_until(now + held);
+            }
+            self.lane(category).wake_first();
+        }
+        restored.then_some(Change::Restored)
+    }
+}

@@ -1,0 +1,321 @@
+//! The log of a store: which slots are taken until when, and which processes wait for the next ones.
+//!
+//! This is the algorithm of every store. It has no clock and does no I/O: the machine's file holds this structure, and
+//! `redis.lua` says the same in Lua; a property test compares the two.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::HOLD_MARGIN;
+use super::store::{ByCategory, HoldReport, Reply, SlotNumber, Step};
+use crate::operation::Category;
+
+/// How long a process may be late for its turn before others may take its slot.
+const GRACE: u64 = 250;
+
+/// Times are milliseconds of the store's clock.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct SharedLog {
+    epoch: u64,
+    /// The time of the last step.
+    written_at: u64,
+    /// The slots that are taken, the first to come free first. The total is counted from both.
+    reads: Vec<Slot>,
+    actions: Vec<Slot>,
+    /// The processes that wait, in the order of their turns.
+    waiting: Vec<Waiting>,
+    reads_held_until: u64,
+    actions_held_until: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Slot {
+    free_at: u64,
+    process: u64,
+    number: SlotNumber,
+}
+
+/// A process that waits for a category.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Waiting {
+    process: u64,
+    actions: bool,
+    wants: u32,
+    /// Until then its turn is kept.
+    due_by: u64,
+}
+
+const CATEGORIES: [Category; 2] = [Category::Reads, Category::Actions];
+
+fn other(category: Category) -> Category {
+    match category {
+        Category::Reads => Category::Actions,
+        Category::Actions => Category::Reads,
+    }
+}
+
+/// Rounded up: a slot is never free early.
+pub(super) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
+}
+
+impl Waiting {
+    fn category(&self) -> Category {
+        if self.actions { Category::Actions } else { Category::Reads }
+    }
+}
+
+impl SharedLog {
+    pub(super) fn new(epoch: u64) -> Self {
+        SharedLog { epoch, ..SharedLog::default() }
+    }
+
+    /// Makes one step of a process at the time `now`.
+    pub(super) fn step(&mut self, now: u64, step: &Step) -> Reply {
+        let window = millis(step.window);
+        self.follow_clock(now);
+        self.expire(now, window);
+        let known = step.known_epoch.is_none_or(|epoch| epoch == self.epoch);
+        for put in &step.puts {
+            self.put(put.category, step.process, put.slot, put.free_in.map(|free_in| now.saturating_add(millis(free_in))));
+        }
+        for category in CATEGORIES {
+            if let Some(hold) = step.holds.get(category) {
+                self.hold(now, category, *hold, step);
+            }
+        }
+        let mut granted = ByCategory::<Vec<SlotNumber>>::default();
+        let mut ask = ByCategory::<Vec<SlotNumber>>::default();
+        for category in CATEGORIES {
+            for number in step.ask.get(category) {
+                // A repeated step gets what the first one got.
+                let taken = self.slots(category).iter().any(|slot| (slot.process, slot.number) == (step.process, *number));
+                let list = if taken { granted.get_mut(category) } else { ask.get_mut(category) };
+                list.push(*number);
+            }
+            self.enqueue(step.process, category, ask.get(category).len(), now);
+        }
+        if known {
+            let turns = self.turns(now, step);
+            for category in CATEGORIES {
+                let asked = ask.get_mut(category);
+                let turns = (*turns.get(category)).min(asked.len());
+                for number in asked.drain(..turns) {
+                    self.put(category, step.process, number, Some(now.saturating_add(millis(step.lease))));
+                    granted.get_mut(category).push(number);
+                }
+                if turns > 0 {
+                    self.requeue(step.process, category, asked.len());
+                }
+            }
+        }
+        let next = ByCategory {
+            reads: self.forecast(now, step, Category::Reads, ask.reads.len(), known),
+            actions: self.forecast(now, step, Category::Actions, ask.actions.len(), known),
+        };
+        let grace = GRACE.min(window / 8);
+        for waiting in self.waiting.iter_mut().filter(|waiting| waiting.process == step.process) {
+            let wait = next.get(waiting.category()).first().copied().unwrap_or_default();
+            waiting.due_by = now.saturating_add(millis(wait)).saturating_add(grace);
+        }
+        Reply {
+            epoch: self.epoch,
+            granted,
+            next,
+            processes: self.processes(step.process),
+            holds: ByCategory {
+                reads: Duration::from_millis(self.reads_held_until.saturating_sub(now)),
+                actions: Duration::from_millis(self.actions_held_until.saturating_sub(now)),
+            },
+        }
+    }
+
+    fn slots(&self, category: Category) -> &Vec<Slot> {
+        match category {
+            Category::Reads => &self.reads,
+            Category::Actions => &self.actions,
+        }
+    }
+
+    fn slots_mut(&mut self, category: Category) -> &mut Vec<Slot> {
+        match category {
+            Category::Reads => &mut self.reads,
+            Category::Actions => &mut self.actions,
+        }
+    }
+
+    fn held_until(&self, category: Category) -> u64 {
+        match category {
+            Category::Reads => self.reads_held_until,
+            Category::Actions => self.actions_held_until,
+        }
+    }
+
+    /// Moves all times with a clock that went back: when it was set, after a failover to another server, or a restart.
+    fn follow_clock(&mut self, now: u64) {
+        let back = self.written_at.saturating_sub(now);
+        if back > 0 {
+            let slots = self.reads.iter_mut().chain(&mut self.actions).map(|slot| &mut slot.free_at);
+            let waiting = self.waiting.iter_mut().map(|waiting| &mut waiting.due_by);
+            let holds = [&mut self.reads_held_until, &mut self.actions_held_until];
+            slots.chain(waiting).chain(holds).for_each(|time| *time = time.saturating_sub(back));
+        }
+        self.written_at = now;
+    }
+
+    /// Removes the slots that have come free, and the processes that did not come back for a window.
+    fn expire(&mut self, now: u64, window: u64) {
+        self.reads.retain(|slot| slot.free_at > now);
+        self.actions.retain(|slot| slot.free_at > now);
+        self.waiting.retain(|waiting| waiting.due_by.saturating_add(window) > now);
+    }
+
+    fn put(&mut self, category: Category, process: u64, number: SlotNumber, free_at: Option<u64>) {
+        let slots = self.slots_mut(category);
+        slots.retain(|slot| (slot.process, slot.number) != (process, number));
+        if let Some(free_at) = free_at {
+            let position = slots.partition_point(|slot| slot.free_at <= free_at);
+            slots.insert(position, Slot { free_at, process, number });
+        }
+    }
+
+    fn hold(&mut self, now: u64, category: Category, hold: HoldReport, step: &Step) {
+        let room = self.room(category, step) > 0 && self.total_room(step) > 0;
+        if hold.only_if_room && !room {
+            return;
+        }
+        let until = now.saturating_add(millis(hold.wait.min(step.window + HOLD_MARGIN)));
+        let held_until = match category {
+            Category::Reads => &mut self.reads_held_until,
+            Category::Actions => &mut self.actions_held_until,
+        };
+        *held_until = until.max(*held_until);
+    }
+
+    fn room(&self, category: Category, step: &Step) -> usize {
+        capacity(*step.capacity.get(category)).saturating_sub(self.slots(category).len())
+    }
+
+    fn total_room(&self, step: &Step) -> usize {
+        capacity(step.total).saturating_sub(self.reads.len() + self.actions.len())
+    }
+
+    /// Enters a process that wants slots at the end of the queue, unless it is there; removes one that wants none.
+    fn enqueue(&mut self, process: u64, category: Category, wants: usize, now: u64) {
+        let wants = u32::try_from(wants).unwrap_or(u32::MAX);
+        let entry = |waiting: &Waiting| waiting.process == process && waiting.category() == category;
+        match self.waiting.iter_mut().find(|waiting| entry(waiting)) {
+            _ if wants == 0 => self.waiting.retain(|waiting| !entry(waiting)),
+            Some(waiting) => waiting.wants = wants,
+            None => {
+                let actions = category == Category::Actions;
+                self.waiting.push(Waiting { process, actions, wants, due_by: now });
+            }
+        }
+    }
+
+    /// Moves a process that had its turn to the end.
+    fn requeue(&mut self, process: u64, category: Category, wants: usize) {
+        self.waiting.retain(|waiting| waiting.process != process || waiting.category() != category);
+        self.enqueue(process, category, wants, 0);
+    }
+
+    fn keeps_turn(waiting: &Waiting, now: u64, step: &Step) -> bool {
+        waiting.process == step.process || waiting.due_by >= now
+    }
+
+    /// How many free slots fall to the process when all that wait take turns. Another one's slots stay free for it.
+    fn turns(&self, now: u64, step: &Step) -> ByCategory<usize> {
+        let room_now = |category| if self.held_until(category) > now { 0 } else { self.room(category, step) };
+        let mut room = ByCategory { reads: room_now(Category::Reads), actions: room_now(Category::Actions) };
+        let mut total = self.total_room(step);
+        let mut turns = ByCategory::default();
+        let mut waiting: Vec<Waiting> =
+            self.waiting.iter().filter(|waiting| Self::keeps_turn(waiting, now, step)).copied().collect();
+        loop {
+            let before = total;
+            for entry in &mut waiting {
+                let room = room.get_mut(entry.category());
+                if entry.wants > 0 && *room > 0 && total > 0 {
+                    entry.wants -= 1;
+                    *room -= 1;
+                    total -= 1;
+                    if entry.process == step.process {
+                        *turns.get_mut(entry.category()) += 1;
+                    }
+                }
+            }
+            if total == before {
+                return turns;
+            }
+        }
+    }
+
+    /// When the process's next `wants` slots come free, if every process that waits takes its turns and every request in flight
+    /// is responded to now.
+    fn forecast(&self, now: u64, step: &Step, category: Category, wants: usize, known: bool) -> Vec<Duration> {
+        if !known {
+            return vec![Duration::ZERO; wants];
+        }
+        let window = millis(step.window);
+        let latest = now.saturating_add(window);
+        let times = |slots: &[Slot]| -> Vec<u64> { slots.iter().map(|slot| slot.free_at.min(latest)).collect() };
+        let (own, others) = (times(self.slots(category)), times(self.slots(other(category))));
+        let mut total = [own.as_slice(), others.as_slice()].concat();
+        total.sort_unstable();
+        let (own_capacity, total_capacity) = (capacity(*step.capacity.get(category)), capacity(step.total));
+        let others_capacity = capacity(*step.capacity.get(other(category)));
+        let nth = |times: &[u64], capacity: usize, ahead: usize| -> u64 {
+            let free = capacity.saturating_sub(times.len());
+            let surplus = times.len().saturating_sub(capacity);
+            let rounds = u64::try_from(ahead / capacity).unwrap_or(u64::MAX);
+            let first = match (ahead % capacity).checked_sub(free) {
+                None => now,
+                Some(nth) => times.get(nth + surplus).copied().unwrap_or(latest),
+            };
+            first.saturating_add(window.saturating_mul(rounds))
+        };
+        let live: Vec<&Waiting> = self.waiting.iter().filter(|waiting| Self::keeps_turn(waiting, now, step)).collect();
+        let place = live.iter().position(|entry| entry.process == step.process && entry.category() == category);
+        let place = place.unwrap_or(live.len());
+        // How many slots of a category are taken before the process's turn `turn`.
+        let ahead = |of: Category, turn: usize| -> usize {
+            let taken = |(at, entry): (usize, &&Waiting)| {
+                let turns = if at < place { turn + 1 } else { turn };
+                if at == place || entry.category() != of { 0 } else { turns.min(usize::try_from(entry.wants).unwrap_or(0)) }
+            };
+            live.iter().enumerate().map(taken).sum()
+        };
+        (0..wants)
+            .map(|turn| {
+                let ahead_own = ahead(category, turn) + turn;
+                let free = nth(&own, own_capacity, ahead_own)
+                    .max(self.held_until(category))
+                    .max(nth(&total, total_capacity, ahead_own));
+                // The other category's turns use the total as far as they have room of their own.
+                let freed = others.partition_point(|free_at| *free_at <= free);
+                let certain = if self.held_until(other(category)) <= free {
+                    (others_capacity + freed).saturating_sub(others.len())
+                } else {
+                    0
+                };
+                let passing = ahead(other(category), turn).min(certain);
+                let free = free.max(nth(&total, total_capacity, ahead_own + passing));
+                // Not at once: it was not granted now.
+                Duration::from_millis(free.saturating_sub(now).max(1))
+            })
+            .collect()
+    }
+
+    fn processes(&self, own: u64) -> u32 {
+        let slots = self.reads.iter().chain(&self.actions).map(|slot| slot.process);
+        let all: BTreeSet<u64> = slots.chain(self.waiting.iter().map(|waiting| waiting.process)).chain([own]).collect();
+        u32::try_from(all.len()).unwrap_or(u32::MAX)
+    }
+}
+
+fn capacity(limit: u32) -> usize {
+    usize::try_from(limit).unwrap_or(usize::MAX).max(1)
+}

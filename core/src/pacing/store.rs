@@ -1,0 +1,107 @@
+//! What a pacer and a rate-limit store exchange. A store keeps the log of the windows that several processes share.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::operation::Category;
+
+/// A log of the windows, shared by the processes that use one budget.
+pub(crate) trait RateLimitStore: fmt::Debug + Send + Sync {
+    /// Makes one step and calls `done`, before it returns or later, on any thread. It may be repeated when its result is lost:
+    /// the slots' ids are the caller's, so nothing is taken twice.
+    fn step(&self, step: Step, done: StepDone);
+
+    /// Where the log is, for messages: without credentials.
+    fn location(&self) -> String;
+}
+
+pub(crate) type StepDone = Box<dyn FnOnce(Result<Reply, StoreError>) + Send>;
+
+/// The number that a process gives to a slot.
+pub(crate) type SlotNumber = u64;
+
+/// A value for each category.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ByCategory<T> {
+    pub(crate) reads: T,
+    pub(crate) actions: T,
+}
+
+impl<T> ByCategory<T> {
+    pub(crate) fn get(&self, category: Category) -> &T {
+        match category {
+            Category::Reads => &self.reads,
+            Category::Actions => &self.actions,
+        }
+    }
+
+    pub(crate) fn get_mut(&mut self, category: Category) -> &mut T {
+        match category {
+            Category::Reads => &mut self.reads,
+            Category::Actions => &mut self.actions,
+        }
+    }
+}
+
+/// Reports slots and asks for slots, in one atomic step. All times are durations: only the store's clock counts.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Step {
+    /// A random number for each process and pacer.
+    pub(crate) process: u64,
+    /// How many slots there are: of each category, and in all.
+    pub(crate) capacity: ByCategory<u32>,
+    pub(crate) total: u32,
+    pub(crate) window: Duration,
+    /// The log that the process knows. The store grants nothing from another one, until the process has put its slots in.
+    pub(crate) known_epoch: Option<u64>,
+    /// A random name for the log, should there be none yet.
+    pub(crate) new_epoch: u64,
+    /// Slots that were returned, or that come free after some time whatever the log says of them.
+    pub(crate) puts: Vec<Put>,
+    /// The slots that the process can use now, at most [`MAX_ASK`] of a category.
+    pub(crate) ask: ByCategory<Vec<SlotNumber>>,
+    /// When a granted slot comes free if the process is not heard of again.
+    pub(crate) lease: Duration,
+    /// A category without room at the service.
+    pub(crate) holds: ByCategory<Option<HoldReport>>,
+}
+
+/// The most slots of a category that one step asks for.
+pub(crate) const MAX_ASK: usize = 64;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Put {
+    pub(crate) category: Category,
+    pub(crate) slot: SlotNumber,
+    /// `None`: it was not used and is free at once.
+    pub(crate) free_in: Option<Duration>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct HoldReport {
+    pub(crate) wait: Duration,
+    /// Only when the log has room, which the service denies: somebody outside of it uses the budget. A full log is more exact
+    /// than the service's reset time.
+    pub(crate) only_if_room: bool,
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Reply {
+    pub(crate) epoch: u64,
+    /// Those of the slots that were asked for.
+    pub(crate) granted: ByCategory<Vec<SlotNumber>>,
+    /// When to ask for each of the slots that were not granted, if every other process takes its turns.
+    pub(crate) next: ByCategory<Vec<Duration>>,
+    /// How many processes used the budget in the last window or wait for it, this one included.
+    pub(crate) processes: u32,
+    pub(crate) holds: ByCategory<Duration>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StoreError {
+    /// Another process is in the middle of a step.
+    #[error("the rate-limit store is locked by another process")]
+    Busy,
+    #[error("{0}")]
+    Unavailable(String),
+}

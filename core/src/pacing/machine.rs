@@ -86,9 +86,9 @@ impl MachineFile {
         let mut log = decode(&text).unwrap_or_else(|| SharedLog::new(step.new_epoch));
         let reply = log.step(now, step);
         let text = encode(&log).map_err(|error| self.unavailable(&error.into()))?;
-        let written = file.seek(SeekFrom::Start(0)).and_then(|_| file.write_all(&text));
-        written.and_then(|()| if length > MAX_LENGTH { file.set_len(0) } else { Ok(()) })
-            .map_err(|error| self.unavailable(&error))?;
+        let emptied = if length > MAX_LENGTH { file.set_len(0) } else { Ok(()) };
+        let written = emptied.and_then(|()| file.seek(SeekFrom::Start(0))).and_then(|_| file.write_all(&text));
+        written.map_err(|error| self.unavailable(&error))?;
         Ok(reply)
     }
 }
@@ -223,5 +223,139 @@ mod system {
     /// A file that is open cannot be removed there.
     pub(super) fn is_linked(_: &File) -> bool {
         true
+    }
+}
+
+#[cfg(test)]
+#[cfg(unix)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::sync::mpsc;
+
+    use super::*;
+    use crate::pacing::RateLimits;
+    use crate::pacing::store::ByCategory;
+
+    struct Folder(PathBuf);
+
+    impl Folder {
+        fn new() -> Self {
+            let folder = std::env::temp_dir().join(format!("celper-test-{:x}", crate::pacing::random_u64()));
+            fs::create_dir(&folder).unwrap();
+            Folder(folder)
+        }
+
+        fn file(&self) -> MachineFile {
+            MachineFile::at(self.0.join("log")).unwrap()
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    /// Asks for one action, of which there are two.
+    fn step(number: u64) -> Step {
+        let limits = RateLimits::default();
+        Step {
+            process: 7,
+            capacity: ByCategory { reads: limits.reads, actions: 2 },
+            total: limits.total,
+            window: limits.window,
+            known_epoch: None,
+            new_epoch: number,
+            puts: Vec::new(),
+            ask: ByCategory { reads: Vec::new(), actions: vec![number] },
+            lease: limits.window,
+            holds: ByCategory::default(),
+        }
+    }
+
+    fn granted(file: &MachineFile, number: u64) -> bool {
+        file.step_now(&step(number)).unwrap().granted.actions == [number]
+    }
+
+    #[test]
+    fn a_log_is_kept_between_steps_and_begun_again_when_it_is_torn_foreign_or_gone() {
+        let folder = Folder::new();
+        let file = folder.file();
+        assert!(granted(&file, 1) && granted(&file, 2) && !granted(&file, 3));
+        assert!(granted(&file, 1), "a repeated step gets what the first one got");
+        let text = fs::read(&file.path).unwrap();
+        let flipped = String::from_utf8(text.clone()).unwrap().replacen("\"number\":1", "\"number\":9", 1).into_bytes();
+        let huge = vec![b' '; usize::try_from(MAX_LENGTH).unwrap() + 1];
+        let garbage = [&b""[..], b"\n", b"celper-rate-limits-9 2 0\n{}\n", b"\xff\xfe", &text[..text.len() / 2], &flipped, &huge];
+        for (at, bytes) in garbage.into_iter().enumerate() {
+            fs::write(&file.path, bytes).unwrap();
+            let granted = [4, 5, 6].map(|number| granted(&file, number));
+            assert_eq!(granted, [true, true, false], "{at}");
+        }
+        fs::remove_file(&file.path).unwrap();
+        assert!(granted(&file, 7) && granted(&file, 8) && !granted(&file, 9));
+    }
+
+    #[test]
+    fn the_file_is_private_and_no_link_is_followed() {
+        let folder = Folder::new();
+        let file = folder.file();
+        assert_eq!(fs::metadata(&file.path).unwrap().permissions().mode() & 0o777, 0o600);
+        fs::remove_file(&file.path).unwrap();
+        let other = folder.0.join("other");
+        fs::write(&other, "precious").unwrap();
+        symlink(&other, &file.path).unwrap();
+        assert!(matches!(file.step_now(&step(1)), Err(StoreError::Unavailable(_))));
+        assert_eq!(fs::read(&other).unwrap(), b"precious");
+        fs::remove_file(&file.path).unwrap();
+        fs::create_dir(&file.path).unwrap();
+        assert!(matches!(file.step_now(&step(1)), Err(StoreError::Unavailable(_))));
+        assert!(MachineFile::at(folder.0.join("missing").join("log")).is_err());
+    }
+
+    #[test]
+    fn a_held_lock_does_not_block_for_long() {
+        let folder = Folder::new();
+        let file = folder.file();
+        let holder = file.open().unwrap();
+        holder.lock().unwrap();
+        let (sender, receiver) = mpsc::channel();
+        file.step(step(1), Box::new(move |result| sender.send(result).unwrap()));
+        assert!(matches!(receiver.try_recv(), Ok(Err(StoreError::Busy))));
+        drop(holder);
+        assert!(granted(&file, 1));
+    }
+
+    #[test]
+    fn unused_files_are_removed_after_a_day() {
+        let folder = Folder::new();
+        let old = folder.0.join("old");
+        fs::write(&old, "").unwrap();
+        let before = SystemTime::now() - UNUSED - Duration::from_secs(60);
+        File::options().write(true).open(&old).unwrap().set_modified(before).unwrap();
+        let file = folder.file();
+        remove_unused(&folder.0);
+        assert!(!old.exists() && file.path.exists());
+    }
+
+    #[test]
+    fn concurrent_threads_never_get_more_than_there_is() {
+        let folder = Folder::new();
+        let count = |numbers: std::ops::Range<u64>| -> usize {
+            let file = folder.file();
+            let ask = |number| loop {
+                match file.step_now(&step(number)) {
+                    Err(StoreError::Busy) => {}
+                    reply => return reply.unwrap().granted.actions.len(),
+                }
+            };
+            numbers.map(ask).sum()
+        };
+        let count = &count;
+        let all: usize = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..4).map(|at| scope.spawn(move || count(at * 50..at * 50 + 50))).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+        });
+        assert_eq!(all, 2);
     }
 }

@@ -24,6 +24,10 @@ mod shared_log;
 mod store;
 mod window;
 
+#[cfg(all(test, feature = "redis", unix))]
+mod redis_tests;
+#[cfg(test)]
+mod shared_tests;
 #[cfg(test)]
 mod tests;
 

@@ -38,7 +38,6 @@ pub(crate) enum AcquireError {
 pub(crate) struct Pacer {
     state: Mutex<State>,
     store: Option<Arc<dyn RateLimitStore>>,
-    when_store_down: WhenStoreDown,
 }
 
 #[derive(Debug)]
@@ -102,9 +101,9 @@ impl Pacer {
             reads: lane(limits.reads),
             actions: lane(limits.actions),
             total: Window::new(limits.total, limits.window),
-            session: store.as_ref().map(|store| Session::new(random_u64(), store.location())),
+            session: store.as_ref().map(|store| Session::new(random_u64(), store.location(), when_store_down)),
         };
-        Pacer { state: Mutex::new(state), store, when_store_down }
+        Pacer { state: Mutex::new(state), store }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -152,8 +151,7 @@ impl Pacer {
                     return Ok(guard.into_permit(slot));
                 }
                 if let Some(session) = &state.session
-                    && session.is_lost()
-                    && self.when_store_down == WhenStoreDown::Fail
+                    && session.fails_calls()
                 {
                     return Err(AcquireError::StoreDown { location: session.location().to_owned() });
                 }
@@ -303,8 +301,15 @@ impl State {
     }
 
     pub(super) fn advance(&mut self, now: Instant) {
-        let share = self.session.as_ref().map_or(self.limits, |session| session.share(self.limits, now));
-        self.resize(share);
+        if let Some(session) = &self.session {
+            let (limits, holds) = session.own_limits(self.limits, now);
+            self.resize(limits);
+            for category in [Category::Reads, Category::Actions] {
+                if let Some(until) = holds.get(category) {
+                    self.lane(category).hold_until(*until);
+                }
+            }
+        }
         self.reads.advance(now);
         self.actions.advance(now);
         self.total.advance(now);
@@ -321,6 +326,7 @@ impl State {
         let all = self.clients.iter().map(|(_, limits)| *limits);
         if let Some(limits) = all.reduce(RateLimits::stricter) {
             self.limits = limits;
+            self.resize(limits);
             self.advance(Instant::now());
             self.reads.wake_first();
             self.actions.wake_first();
@@ -330,7 +336,7 @@ impl State {
     /// Grants every slot that is free now to the first waiter for it. With a store, the store grants.
     fn grant_all(&mut self, now: Instant) {
         self.advance(now);
-        if self.session.as_ref().is_some_and(|session| !session.is_lost()) {
+        if self.session.as_ref().is_some_and(|session| !session.grants_alone()) {
             return;
         }
         while self.total.has_room() {
@@ -428,6 +434,10 @@ impl Lane {
 
     pub(super) fn room(&self) -> usize {
         self.window.room()
+    }
+
+    pub(super) fn used(&self) -> usize {
+        self.window.used()
     }
 
     pub(super) fn queue_length(&self) -> usize {

@@ -218,11 +218,18 @@ local function run(log)
       last = math.max(last, slot[1])
     end
   end
-  for _, entry in ipairs(log.waiting) do count(entry[1]) end
+  local wanted = {0, 0}
+  for _, entry in ipairs(log.waiting) do
+    count(entry[1])
+    if entry[1] ~= step.process then wanted[entry[2]] = wanted[entry[2]] + entry[3] end
+  end
+  local unwanted = {
+    math.max(0, room(1) - wanted[1]), math.max(0, room(2) - wanted[2]), math.max(0, total_room() - wanted[1] - wanted[2]),
+  }
 
   local reply = {
     log.epoch, processes, math.max(0, held_until[1] - now), math.max(0, held_until[2] - now),
-    granted[1], granted[2], next_slots[1], next_slots[2],
+    granted[1], granted[2], next_slots[1], next_slots[2], unwanted,
   }
   return reply, last - now + window + 60000
 end

@@ -4,6 +4,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::OnceLock;
 use std::thread;
+use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisError, Script};
@@ -20,7 +21,7 @@ use super::store::{ByCategory, HoldReport, RateLimitStore, Reply, Step, StepDone
 use crate::error::Error;
 use crate::operation::Category;
 
-const SCRIPT: &str = include_str!("redis.lua");
+pub(super) const SCRIPT: &str = include_str!("redis.lua");
 
 /// By the server's clock: those of the processes' machines differ.
 const SERVER_CLOCK: &str = "local t = redis.call('TIME'); local now = t[1] * 1000 + math.floor(t[2] / 1000)\n";
@@ -206,7 +207,7 @@ fn node_address(seed: &ConnectionAddr, host: &str, port: u16) -> ConnectionAddr 
 
 /// A step as the script reads it; times in milliseconds.
 #[derive(Serialize)]
-struct StepJson<'a> {
+pub(super) struct StepJson<'a> {
     process: u64,
     capacity: [u32; 2],
     total: u32,
@@ -247,15 +248,18 @@ impl<'a> From<&'a Step> for StepJson<'a> {
     }
 }
 
-type ReplyValues = (u64, u32, u64, u64, Vec<u64>, Vec<u64>, Vec<u64>, Vec<u64>);
+pub(super) type ReplyValues = (u64, u32, u64, u64, Vec<u64>, Vec<u64>, Vec<u64>, Vec<u64>, (u32, u32, u32));
 
-fn reply((epoch, processes, reads_held, actions_held, reads, actions, next_reads, next_actions): ReplyValues) -> Reply {
-    use std::time::Duration;
+pub(super) fn reply(values: ReplyValues) -> Reply {
+    let (epoch, processes, reads_held, actions_held, reads, actions, next_reads, next_actions, room) = values;
+    let (room_reads, room_actions, total_room) = room;
     let durations = |values: Vec<u64>| values.into_iter().map(Duration::from_millis).collect();
     Reply {
         epoch,
         granted: ByCategory { reads, actions },
         next: ByCategory { reads: durations(next_reads), actions: durations(next_actions) },
+        room: ByCategory { reads: room_reads, actions: room_actions },
+        total_room,
         processes,
         holds: ByCategory { reads: Duration::from_millis(reads_held), actions: Duration::from_millis(actions_held) },
     }

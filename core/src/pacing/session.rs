@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::RateLimits;
+use super::{HOLD_MARGIN, RateLimits, WhenStoreDown};
 use super::pacer::State;
 use super::store::{ByCategory, HoldReport, MAX_ASK, Put, Reply, SlotNumber, Step, StoreError};
 use crate::operation::Category;
@@ -18,7 +18,7 @@ pub(super) const STEP_TIMEOUT: Duration = Duration::from_millis(500);
 /// How long to wait before a locked store is tried again.
 const BUSY_WAIT: Duration = Duration::from_millis(2);
 
-/// How long to wait before an unavailable store is tried again: doubled from the first to the last.
+/// How long to wait before an unavailable store is tried again: doubled from the first to the last, and at most a window.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LAST_RETRY: Duration = Duration::from_secs(30);
 
@@ -48,8 +48,20 @@ pub(super) struct Session {
     in_progress: Option<StepInProgress>,
     steps: u64,
     failure: Option<Failure>,
-    /// Until then the log may lack other processes' slots, because it was begun anew.
-    incomplete_until: Option<Instant>,
+    /// What was free at the last reply, and when that was.
+    last_room: Option<(Instant, ByCategory<u32>, u32)>,
+    restriction: Option<Restriction>,
+    when_down: WhenStoreDown,
+}
+
+/// The limits for a window in which the other processes' slots are not known: the store cannot be reached or was just reached
+/// again, or its log was lost. After that the slots that the others have beyond their shares are free, or in the log.
+#[derive(Debug)]
+struct Restriction {
+    until: Instant,
+    reads: u32,
+    actions: u32,
+    total: u32,
 }
 
 #[derive(Debug)]
@@ -81,7 +93,7 @@ pub(super) enum Change {
 }
 
 impl Session {
-    pub(super) fn new(process: u64, location: String) -> Self {
+    pub(super) fn new(process: u64, location: String, when_down: WhenStoreDown) -> Self {
         Session {
             process,
             location,
@@ -97,7 +109,9 @@ impl Session {
             in_progress: None,
             steps: 0,
             failure: None,
-            incomplete_until: None,
+            last_room: None,
+            restriction: None,
+            when_down,
         }
     }
 
@@ -105,19 +119,70 @@ impl Session {
         &self.location
     }
 
-    /// Whether calls get their slots from the process's own windows alone.
     pub(super) fn is_lost(&self) -> bool {
         self.failure.as_ref().is_some_and(|failure| !failure.busy)
     }
 
-    /// The share of the limits that the process may use without the other processes' slots.
-    pub(super) fn share(&self, limits: RateLimits, now: Instant) -> RateLimits {
-        let incomplete = self.incomplete_until.is_some_and(|until| now < until);
-        if !self.is_lost() && !incomplete {
-            return limits;
+    /// Whether calls get their slots from the process's own windows alone.
+    pub(super) fn grants_alone(&self) -> bool {
+        self.is_lost() && self.when_down == WhenStoreDown::Share
+    }
+
+    /// Whether calls fail: the store cannot be reached, and is not being tried.
+    pub(super) fn fails_calls(&self) -> bool {
+        self.is_lost() && self.when_down == WhenStoreDown::Fail && self.in_progress.is_none()
+    }
+
+    /// What the process may use by itself of the limits: `None` for a category that it must not use yet.
+    pub(super) fn own_limits(&self, limits: RateLimits, now: Instant) -> (RateLimits, ByCategory<Option<Instant>>) {
+        let mut own = if self.is_lost() { self.share(limits) } else { limits };
+        let mut holds = ByCategory::default();
+        if let Some(restriction) = self.restriction.as_ref().filter(|restriction| now < restriction.until) {
+            own.reads = own.reads.min(restriction.reads.max(1));
+            own.actions = own.actions.min(restriction.actions.max(1));
+            own.total = own.total.min(restriction.total.max(1));
+            let hold = |limit: u32| (limit.min(restriction.total) == 0).then_some(restriction.until);
+            holds = ByCategory { reads: hold(restriction.reads), actions: hold(restriction.actions) };
         }
+        (own, holds)
+    }
+
+    fn share(&self, limits: RateLimits) -> RateLimits {
         let share = |limit: u32| (limit / self.processes.max(1)).max(1);
         RateLimits { reads: share(limits.reads), actions: share(limits.actions), total: share(limits.total), ..limits }
+    }
+
+    fn restrict_to_share(&mut self, limits: RateLimits, now: Instant) {
+        if self.processes > 1 {
+            let RateLimits { reads, actions, total, window } = self.share(limits);
+            self.restriction = Some(Restriction { until: now + window + HOLD_MARGIN, reads, actions, total });
+        }
+    }
+
+    /// For one window: what the process uses already, and its part of what was free.
+    fn restrict(&mut self, limits: RateLimits, used: ByCategory<usize>, now: Instant) {
+        let processes = self.processes.max(1);
+        if processes == 1 {
+            return;
+        }
+        // Older knowledge says nothing: who used slots then has them no more.
+        let restricted = self.restriction.as_ref().is_some_and(|restriction| now < restriction.until);
+        let (room, total_room) = match &self.last_room {
+            // The log was not complete yet.
+            _ if restricted => (ByCategory::default(), 0),
+            Some((at, room, total)) if now < *at + limits.window => (*room, *total),
+            _ => (ByCategory { reads: limits.reads, actions: limits.actions }, limits.total),
+        };
+        let share = self.share(limits);
+        let part = |share: u32, used: usize, room: u32| {
+            share.min(u32::try_from(used).unwrap_or(u32::MAX).saturating_add(room / processes))
+        };
+        self.restriction = Some(Restriction {
+            until: now + limits.window + HOLD_MARGIN,
+            reads: part(share.reads, used.reads, room.reads),
+            actions: part(share.actions, used.actions, room.actions),
+            total: part(share.total, used.reads + used.actions, total_room),
+        });
     }
 
     pub(super) fn mark_responded(&mut self, category: Category, slot: SlotNumber, now: Instant) {
@@ -171,7 +236,7 @@ impl Session {
         }
     }
 
-    fn fail(&mut self, error: &StoreError, now: Instant) -> Option<Change> {
+    fn fail(&mut self, error: &StoreError, limits: RateLimits, used: ByCategory<usize>, now: Instant) -> Option<Change> {
         // Whatever the step asked for may have been granted.
         if let Some(step) = self.in_progress.take() {
             step.ask.reads.into_iter().for_each(|slot| self.mark_returned(Category::Reads, slot));
@@ -183,12 +248,15 @@ impl Session {
         let since = self.failure.as_ref().map_or(now, |failure| failure.since);
         let busy = matches!(error, StoreError::Busy) && !was_lost && now < since + STEP_TIMEOUT;
         let retry_wait = match &self.failure {
-            Some(failure) if was_lost => (failure.retry_wait * 2).min(LAST_RETRY),
-            _ => FIRST_RETRY,
+            Some(failure) if was_lost => (failure.retry_wait * 2).min(LAST_RETRY).min(limits.window),
+            _ => FIRST_RETRY.min(limits.window),
         };
         let retry_at = now + if busy { BUSY_WAIT } else { retry_wait };
         self.failure = Some(Failure { since, retry_at, retry_wait, busy });
         let lost = !busy && !was_lost;
+        if lost {
+            self.restrict(limits, used, now);
+        }
         lost.then(|| Change::Lost { message: error.to_string(), processes: self.processes })
     }
 }
@@ -202,7 +270,8 @@ impl State {
             Some(step) if now < step.started + STEP_TIMEOUT => return (None, None),
             Some(_) => {
                 let message = format!("no reply within {} ms", STEP_TIMEOUT.as_millis());
-                change = session.fail(&StoreError::Unavailable(message), now);
+                let used = ByCategory { reads: self.reads.used(), actions: self.actions.used() };
+                change = session.fail(&StoreError::Unavailable(message), self.limits, used, now);
             }
             None => {}
         }
@@ -283,30 +352,37 @@ impl State {
     /// Applies the result of a step.
     pub(super) fn complete_step(&mut self, number: u64, result: Result<Reply, StoreError>, now: Instant) -> Option<Change> {
         let session = self.session.as_mut()?;
+        let used = ByCategory { reads: self.reads.used(), actions: self.actions.used() };
         // The result of a step that took too long: its slots were reported as returned.
         let step = session.in_progress.take_if(|step| step.number == number)?;
         let reply = match result {
             Ok(reply) => reply,
             Err(error) => {
                 session.in_progress = Some(step);
-                return session.fail(&error, now);
+                return session.fail(&error, self.limits, used, now);
             }
         };
         let restored = session.is_lost();
         session.failure = None;
+        if restored {
+            // The others come back within a window, and until then the log lacks what they used.
+            session.restrict_to_share(self.limits, now);
+        }
         if session.epoch != Some(reply.epoch) {
-            // The store's log is another one: it was lost, and begun anew by this process or another.
+            // The store's log is another one: it was lost, and begun again by this process or another.
             if session.epoch.is_some() {
                 session.upload = true;
-                session.incomplete_until =
-                    (session.processes > 1).then(|| now + self.total.length() + super::HOLD_MARGIN);
+                session.restrict(self.limits, used, now);
             }
             session.epoch = Some(reply.epoch);
         }
-        if session.incomplete_until.is_none_or(|until| until <= now) {
-            session.incomplete_until = None;
+        if session.restriction.as_ref().is_none_or(|restriction| restriction.until <= now) {
+            session.restriction = None;
             session.processes = reply.processes;
+        } else {
+            session.processes = session.processes.max(reply.processes);
         }
+        session.last_room = Some((now, reply.room, reply.total_room));
         for category in [Category::Reads, Category::Actions] {
             let next: Vec<Instant> = reply.next.get(category).iter().map(|wait| now + *wait).collect();
             *session.queued.get_mut(category) = !next.is_empty();

@@ -120,10 +120,20 @@ impl SharedLog {
             let wait = next.get(waiting.category()).first().copied().unwrap_or_default();
             waiting.due_by = now.saturating_add(millis(wait)).saturating_add(grace);
         }
+        let wanted = |category: Option<Category>| -> usize {
+            let others = self.waiting.iter().filter(|waiting| waiting.process != step.process);
+            let wanted = others.filter(|waiting| category.is_none_or(|category| waiting.category() == category));
+            wanted.map(|waiting| usize::try_from(waiting.wants).unwrap_or(0)).sum()
+        };
         Reply {
             epoch: self.epoch,
             granted,
             next,
+            room: ByCategory {
+                reads: count(self.room(Category::Reads, step).saturating_sub(wanted(Some(Category::Reads)))),
+                actions: count(self.room(Category::Actions, step).saturating_sub(wanted(Some(Category::Actions)))),
+            },
+            total_room: count(self.total_room(step).saturating_sub(wanted(None))),
             processes: self.processes(step.process),
             holds: ByCategory {
                 reads: Duration::from_millis(self.reads_held_until.saturating_sub(now)),
@@ -204,7 +214,7 @@ impl SharedLog {
 
     /// Enters a process that wants slots at the end of the queue, unless it is there; removes one that wants none.
     fn enqueue(&mut self, process: u64, category: Category, wants: usize, now: u64) {
-        let wants = u32::try_from(wants).unwrap_or(u32::MAX);
+        let wants = count(wants);
         let entry = |waiting: &Waiting| waiting.process == process && waiting.category() == category;
         match self.waiting.iter_mut().find(|waiting| entry(waiting)) {
             _ if wants == 0 => self.waiting.retain(|waiting| !entry(waiting)),
@@ -312,8 +322,12 @@ impl SharedLog {
     fn processes(&self, own: u64) -> u32 {
         let slots = self.reads.iter().chain(&self.actions).map(|slot| slot.process);
         let all: BTreeSet<u64> = slots.chain(self.waiting.iter().map(|waiting| waiting.process)).chain([own]).collect();
-        u32::try_from(all.len()).unwrap_or(u32::MAX)
+        count(all.len())
     }
+}
+
+fn count(value: usize) -> u32 {
+    u32::try_from(value).unwrap_or(u32::MAX)
 }
 
 fn capacity(limit: u32) -> usize {

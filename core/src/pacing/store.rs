@@ -92,6 +92,9 @@ pub(crate) struct Reply {
     pub(crate) granted: ByCategory<Vec<SlotNumber>>,
     /// When to ask for each of the slots that were not granted, if every other process takes its turns.
     pub(crate) next: ByCategory<Vec<Duration>>,
+    /// How many slots are free after this step and not wanted by another process: of each category, and in all.
+    pub(crate) room: ByCategory<u32>,
+    pub(crate) total_room: u32,
     /// How many processes used the budget in the last window or wait for it, this one included.
     pub(crate) processes: u32,
     pub(crate) holds: ByCategory<Duration>,

@@ -52,7 +52,7 @@ impl Window {
         (self.capacity + freed).saturating_sub(self.used())
     }
 
-    fn used(&self) -> usize {
+    pub(super) fn used(&self) -> usize {
         self.in_flight.len() + self.responded.len()
     }
 

@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 use super::HOLD_MARGIN;
 use super::session::STEP_TIMEOUT;
 use super::shared_log::millis;
-use super::store::{ByCategory, HoldReport, RateLimitStore, Reply, Step, StepDone, StoreError};
+use super::store::{ByCategory, HoldReport, RateLimitStore, Reply, Room, Step, StepDone, StoreError};
 use crate::error::Error;
 use crate::operation::Category;
 
@@ -252,14 +252,12 @@ pub(super) type ReplyValues = (u64, u32, u64, u64, Vec<u64>, Vec<u64>, Vec<u64>,
 
 pub(super) fn reply(values: ReplyValues) -> Reply {
     let (epoch, processes, reads_held, actions_held, reads, actions, next_reads, next_actions, room) = values;
-    let (room_reads, room_actions, total_room) = room;
     let durations = |values: Vec<u64>| values.into_iter().map(Duration::from_millis).collect();
     Reply {
         epoch,
         granted: ByCategory { reads, actions },
         next: ByCategory { reads: durations(next_reads), actions: durations(next_actions) },
-        room: ByCategory { reads: room_reads, actions: room_actions },
-        total_room,
+        room: Room { reads: room.0, actions: room.1, total: room.2 },
         processes,
         holds: ByCategory { reads: Duration::from_millis(reads_held), actions: Duration::from_millis(actions_held) },
     }

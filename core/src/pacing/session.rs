@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::{HOLD_MARGIN, RateLimits, WhenStoreDown};
 use super::pacer::State;
-use super::store::{ByCategory, HoldReport, MAX_ASK, Put, Reply, SlotNumber, Step, StoreError};
+use super::store::{ByCategory, HoldReport, MAX_ASK, Put, Reply, Room, SlotNumber, Step, StoreError};
 use crate::operation::Category;
 
 /// A step that takes longer has failed.
@@ -48,8 +48,7 @@ pub(super) struct Session {
     in_progress: Option<StepInProgress>,
     steps: u64,
     failure: Option<Failure>,
-    /// What was free at the last reply, and when that was.
-    last_room: Option<(Instant, ByCategory<u32>, u32)>,
+    room: LeastRoom,
     restriction: Option<Restriction>,
     when_down: WhenStoreDown,
 }
@@ -69,6 +68,35 @@ struct StepInProgress {
     number: u64,
     started: Instant,
     ask: ByCategory<Vec<SlotNumber>>,
+}
+
+/// The fewest free slots of the last window, which a process may count on when it does not see the log any more: between two
+/// replies others take what was free.
+#[derive(Debug, Default)]
+struct LeastRoom {
+    since: Option<Instant>,
+    last: Option<Instant>,
+    current: Room,
+    previous: Room,
+}
+
+impl LeastRoom {
+    fn record(&mut self, room: Room, window: Duration, now: Instant) {
+        self.last = Some(now);
+        match self.since {
+            None => (self.since, self.current, self.previous) = (Some(now), room, room),
+            Some(since) if now > since + window => (self.since, self.previous, self.current) = (Some(now), self.current, room),
+            Some(_) => self.current = self.current.min(room),
+        }
+    }
+
+    fn least(&self, limits: RateLimits, now: Instant) -> Room {
+        match self.last {
+            Some(last) if now < last + limits.window => self.current.min(self.previous),
+            // The slots that were taken then are free by now.
+            _ => Room { reads: limits.reads, actions: limits.actions, total: limits.total },
+        }
+    }
 }
 
 /// Since when the store fails.
@@ -109,7 +137,7 @@ impl Session {
             in_progress: None,
             steps: 0,
             failure: None,
-            last_room: None,
+            room: LeastRoom::default(),
             restriction: None,
             when_down,
         }
@@ -165,14 +193,9 @@ impl Session {
         if processes == 1 {
             return;
         }
-        // Older knowledge says nothing: who used slots then has them no more.
         let restricted = self.restriction.as_ref().is_some_and(|restriction| now < restriction.until);
-        let (room, total_room) = match &self.last_room {
-            // The log was not complete yet.
-            _ if restricted => (ByCategory::default(), 0),
-            Some((at, room, total)) if now < *at + limits.window => (*room, *total),
-            _ => (ByCategory { reads: limits.reads, actions: limits.actions }, limits.total),
-        };
+        // While it was restricted, the log was not complete.
+        let room = if restricted { Room::default() } else { self.room.least(limits, now) };
         let share = self.share(limits);
         let part = |share: u32, used: usize, room: u32| {
             share.min(u32::try_from(used).unwrap_or(u32::MAX).saturating_add(room / processes))
@@ -181,7 +204,7 @@ impl Session {
             until: now + limits.window + HOLD_MARGIN,
             reads: part(share.reads, used.reads, room.reads),
             actions: part(share.actions, used.actions, room.actions),
-            total: part(share.total, used.reads + used.actions, total_room),
+            total: part(share.total, used.reads + used.actions, room.total),
         });
     }
 
@@ -382,7 +405,8 @@ impl State {
         } else {
             session.processes = session.processes.max(reply.processes);
         }
-        session.last_room = Some((now, reply.room, reply.total_room));
+        let RateLimits { window, .. } = self.limits;
+        session.room.record(reply.room, window, now);
         for category in [Category::Reads, Category::Actions] {
             let next: Vec<Instant> = reply.next.get(category).iter().map(|wait| now + *wait).collect();
             *session.queued.get_mut(category) = !next.is_empty();

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::HOLD_MARGIN;
-use super::store::{ByCategory, HoldReport, Reply, SlotNumber, Step};
+use super::store::{ByCategory, HoldReport, Reply, Room, SlotNumber, Step};
 use crate::operation::Category;
 
 /// How long a process may be late for its turn before others may take its slot.
@@ -129,11 +129,11 @@ impl SharedLog {
             epoch: self.epoch,
             granted,
             next,
-            room: ByCategory {
+            room: Room {
                 reads: count(self.room(Category::Reads, step).saturating_sub(wanted(Some(Category::Reads)))),
                 actions: count(self.room(Category::Actions, step).saturating_sub(wanted(Some(Category::Actions)))),
+                total: count(self.total_room(step).saturating_sub(wanted(None))),
             },
-            total_room: count(self.total_room(step).saturating_sub(wanted(None))),
             processes: self.processes(step.process),
             holds: ByCategory {
                 reads: Duration::from_millis(self.reads_held_until.saturating_sub(now)),

@@ -92,12 +92,28 @@ pub(crate) struct Reply {
     pub(crate) granted: ByCategory<Vec<SlotNumber>>,
     /// When to ask for each of the slots that were not granted, if every other process takes its turns.
     pub(crate) next: ByCategory<Vec<Duration>>,
-    /// How many slots are free after this step and not wanted by another process: of each category, and in all.
-    pub(crate) room: ByCategory<u32>,
-    pub(crate) total_room: u32,
+    pub(crate) room: Room,
     /// How many processes used the budget in the last window or wait for it, this one included.
     pub(crate) processes: u32,
     pub(crate) holds: ByCategory<Duration>,
+}
+
+/// How many slots are free after a step and not wanted by another process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Room {
+    pub(crate) reads: u32,
+    pub(crate) actions: u32,
+    pub(crate) total: u32,
+}
+
+impl Room {
+    pub(crate) fn min(self, other: Room) -> Room {
+        Room {
+            reads: self.reads.min(other.reads),
+            actions: self.actions.min(other.actions),
+            total: self.total.min(other.total),
+        }
+    }
 }
 
 #[derive(Debug, thiserror::Error)]

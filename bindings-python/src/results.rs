@@ -335,7 +335,7 @@ pub(crate) fn to_python<'py>(py: Python<'py>, output: OperationOutput) -> PyResu
         headers.map(convert).transpose()
     };
     match output {
-        OperationOutput::CandidateState(state) => CandidateState {
+        OperationOutput::CandidateState(state) | OperationOutput::AlreadyDone(state) => CandidateState {
             status: Status::from_core(py, &state.status)?,
             analysis_viewed: state.analysis_viewed,
             interview_score: state.interview_score,

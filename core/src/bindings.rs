@@ -2,17 +2,19 @@
 //!
 //! Not for Rust programs, which have their own runtime; behind the feature `bindings`.
 
+pub mod batch;
+
 use std::mem::ManuallyDrop;
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle, Runtime};
 
 pub use crate::argument::{Argument, NameStyle};
-use crate::panics::{catch_panic, interrupted};
-pub use crate::panics::panic_error;
 use crate::client::Client;
 use crate::error::{Error, ErrorKind};
 use crate::operation::Operation;
+pub use crate::panics::panic_error;
+use crate::panics::{catch_panic, interrupted};
 use crate::process::PerProcess;
 use crate::request::{OperationInput, OperationOutput};
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use futures_core::Stream;
 use tokio::sync::Notify;
 
+use crate::argument::NameStyle;
 use crate::batch::{BatchBuilder, BoxFuture, Caller, CandidateRequest, from_iter, from_stream};
 use crate::call::{Engine, Limits, Reservation};
 use crate::config::{ClientBuilder, ClientConfig};
@@ -13,7 +14,6 @@ use crate::error::Error;
 use crate::model::{CandidateState, Decision, Invitation};
 use crate::operation::{Category, Operation};
 use crate::pacing::Pacer;
-use crate::argument::NameStyle;
 use crate::process::PerProcess;
 use crate::request::{JobPositionId, OperationInput, OperationOutput, Request};
 use crate::response::FromResponse;
@@ -270,6 +270,10 @@ impl Caller for Client {
 
     fn names(&self) -> NameStyle {
         self.shared.config.names
+    }
+
+    fn check_open(&self) -> Result<(), Error> {
+        self.engine().map(drop)
     }
 
     fn check(&self, input: &OperationInput) -> Result<(), Error> {

@@ -54,7 +54,8 @@ mod validate;
 pub use reqwest;
 
 pub use batch::{
-    Batch, BatchBuilder, BatchItem, BatchProgress, CandidateRequest, InviteRequest, RejectRequest, SelectRequest, StatusRequest,
+    Batch, BatchBuilder, BatchItem, BatchProgress, CandidateRequest, InviteRequest, RejectRequest, SelectRequest,
+    StatusRequest,
 };
 pub use client::Client;
 pub use config::ClientBuilder;

@@ -51,6 +51,9 @@ pub(crate) trait Caller: Send + Sync + 'static {
 
     fn names(&self) -> NameStyle;
 
+    /// Whether calls are possible at all.
+    fn check_open(&self) -> Result<(), Error>;
+
     /// Whether the arguments are valid.
     fn check(&self, input: &OperationInput) -> Result<(), Error>;
 
@@ -153,6 +156,17 @@ impl Shared {
         if !state.consumers.iter().any(|waker| waker.will_wake(cx.waker())) {
             state.consumers.push(cx.waker().clone());
         }
+        Poll::Pending
+    }
+
+    /// Ready when the driver has ended. Items may be left.
+    #[cfg(feature = "bindings")]
+    pub(crate) fn poll_finished(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut state = self.lock();
+        if state.is_finished {
+            return Poll::Ready(());
+        }
+        state.consumers.push(cx.waker().clone());
         Poll::Pending
     }
 
@@ -592,12 +606,7 @@ impl Outcome {
 }
 
 /// Takes a request's step, with a permit for it.
-async fn carry_out(
-    equipment: Arc<Equipment>,
-    mut row: Row,
-    category: Category,
-    reservation: Reservation,
-) -> Finished {
+async fn carry_out(equipment: Arc<Equipment>, mut row: Row, category: Category, reservation: Reservation) -> Finished {
     let started = Instant::now();
     let is_send = matches!(row.step, Step::Send);
     if is_send
@@ -624,9 +633,9 @@ async fn carry_out(
             ..OperationInput::new(Operation::Status, input.candidate_id, input.job_position_id)
         };
     }
-    let result = catch_panic(equipment.caller.call(&input, reservation)).await.unwrap_or_else(|panic| {
-        Err(interrupted(panic_error(&*panic), input.operation, input.idempotency_key.clone()))
-    });
+    let result = catch_panic(equipment.caller.call(&input, reservation))
+        .await
+        .unwrap_or_else(|panic| Err(interrupted(panic_error(&*panic), input.operation, input.idempotency_key.clone())));
     let took = started.elapsed();
     let sent = row.attempt.clone();
     let next = if is_send {

@@ -231,7 +231,9 @@ impl Opening {
     }
 
     fn other_version(&self) -> Error {
-        self.refused("was written by another version of the SDK; continue the batch with that version, or use another file")
+        self.refused(
+            "was written by another version of the SDK; continue the batch with that version, or use another file",
+        )
     }
 
     fn refused(&self, problem: &str) -> Error {
@@ -384,7 +386,8 @@ impl Writer {
     fn read_past(&self, offset: u64) -> Result<Past, Error> {
         let mut buffer = Vec::new();
         let mut file = self.file();
-        let read = file.seek(SeekFrom::Start(offset)).and_then(|_| read_line(&mut BufReader::new(&mut *file), &mut buffer));
+        let read =
+            file.seek(SeekFrom::Start(offset)).and_then(|_| read_line(&mut BufReader::new(&mut *file), &mut buffer));
         let past = match read {
             Ok(_) => Line::parse(&buffer).and_then(|line| line.clone_past()),
             Err(error) => return Err(self.failed(&error.to_string())),

@@ -22,8 +22,8 @@ use std::time::SystemTime;
 use futures_core::Stream;
 use tokio::runtime::Handle;
 
-use self::driver::{Clock, Parts};
 pub(crate) use self::driver::{BoxFuture, Caller, Input, Outcome, Shared, Source};
+use self::driver::{Clock, Parts};
 use self::journal::{Journal, Opening};
 pub use self::progress::BatchProgress;
 pub use self::requests::{CandidateRequest, InviteRequest, RejectRequest, SelectRequest, StatusRequest};
@@ -194,9 +194,14 @@ impl BatchBuilder {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) when an option is not valid, there is no tokio runtime, or
-    /// the journal cannot be used: it belongs to another batch or another base URL, is in use, damaged, or cannot be opened.
+    /// [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) when an option is not valid, the client is closed, there is no
+    /// tokio runtime, or the journal cannot be used: it belongs to another batch or another base URL, is in use, damaged, or cannot be opened.
     pub async fn start(self) -> Result<Batch, Error> {
+        let (shared, batch_id) = self.begin().await?;
+        Ok(Batch { shared, batch_id })
+    }
+
+    pub(crate) async fn begin(self) -> Result<(Arc<Shared>, Option<String>), Error> {
         let names = self.caller.names();
         if let Some(id) = &self.batch_id
             && (id.is_empty() || id.len() > MAX_BATCH_ID || id.chars().any(char::is_control))
@@ -209,6 +214,7 @@ impl BatchBuilder {
         if Handle::try_current().is_err() {
             return Err(Error::invalid_argument("a batch needs a tokio runtime; start it inside one"));
         }
+        self.caller.check_open()?;
         let mut batch_id = self.batch_id;
         let journal = match self.journal {
             Some(path) => {
@@ -228,7 +234,7 @@ impl BatchBuilder {
             clock: self.clock,
         };
         tokio::spawn(driver::run(parts));
-        Ok(Batch { shared, batch_id })
+        Ok((shared, batch_id))
     }
 }
 

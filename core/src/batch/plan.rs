@@ -97,10 +97,8 @@ impl Row {
             return Next::Step(Step::Verify(error));
         }
         // With these the service says that the action has not taken place.
-        let refused = matches!(
-            error.kind(),
-            ErrorKind::NotFound | ErrorKind::AnalysisNotViewed | ErrorKind::InvalidRequest
-        );
+        let refused =
+            matches!(error.kind(), ErrorKind::NotFound | ErrorKind::AnalysisNotViewed | ErrorKind::InvalidRequest);
         Next::Settled(Err(if self.in_doubt && !refused { unknown(error) } else { error }))
     }
 
@@ -177,7 +175,8 @@ pub(super) fn ends_batch(error: &Error) -> bool {
 /// The error of a request that was not attempted, of the same kind as what ended the batch.
 pub(super) fn not_attempted(row: &Row, cause: &Error, failed: Option<u64>) -> Error {
     let why = failed.map(|index| format!(" by the request at index {index}")).unwrap_or_default();
-    let error = Error::new(cause.kind(), format!("not attempted, because the batch was ended{why}: {}", cause.message()));
+    let error =
+        Error::new(cause.kind(), format!("not attempted, because the batch was ended{why}: {}", cause.message()));
     row.input.rejected(error).with(|parts| {
         parts.status = cause.status();
         parts.code = cause.code().map(str::to_owned);

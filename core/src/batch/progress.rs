@@ -133,6 +133,7 @@ impl Counters {
         // Without pacing only the speed so far says something.
         let sent = self.sent_reads + self.sent_actions;
         let remaining = (unread + (waiting + self.in_flight) as u64) as f64;
-        (sent > 0).then(|| Duration::try_from_secs_f64(self.started.elapsed().as_secs_f64() * remaining / sent as f64).ok())?
+        (sent > 0)
+            .then(|| Duration::try_from_secs_f64(self.started.elapsed().as_secs_f64() * remaining / sent as f64).ok())?
     }
 }

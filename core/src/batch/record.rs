@@ -160,9 +160,7 @@ impl<'a> Line<'a> {
         result: &'a Result<OperationOutput, Error>,
     ) -> Self {
         match result {
-            Ok(output) => {
-                Line { result: Some(output.into()), ..Line::new(Event::Done, id, input, attempt) }
-            }
+            Ok(output) => Line { result: Some(output.into()), ..Line::new(Event::Done, id, input, attempt) },
             Err(error) => Line {
                 error: Some(RecordedError {
                     kind: error.kind().name().into(),

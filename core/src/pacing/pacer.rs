@@ -153,7 +153,8 @@ impl Pacer {
             let held = lane.held_until.filter(|_| requests > 0).unwrap_or(now);
             window(&lane.window, requests).max(held)
         };
-        let last = lane(read_lane, reads).max(lane(action_lane, actions)).max(window(total, reads.saturating_add(actions)));
+        let last =
+            lane(read_lane, reads).max(lane(action_lane, actions)).max(window(total, reads.saturating_add(actions)));
         last - now
     }
 

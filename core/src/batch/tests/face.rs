@@ -280,9 +280,9 @@ async fn a_panic_is_the_item_of_its_request() {
     assert_eq!((error.kind(), error.outcome_unknown(), items.len()), (ErrorKind::Internal, true, 3));
     assert!(items[0].result.is_ok() && items[2].result.is_ok());
 
-    let rows = (0..3).inspect(|nth| assert!(*nth < 2, "the iterator is broken")).map(|nth| {
-        StatusRequest::new(format!("c{nth}"), JobPositionId("p"))
-    });
+    let rows = (0..3)
+        .inspect(|nth| assert!(*nth < 2, "the iterator is broken"))
+        .map(|nth| StatusRequest::new(format!("c{nth}"), JobPositionId("p")));
     let items = all(client.batch(rows).start().await.unwrap()).await;
     assert_eq!(items.len(), 2);
 }

@@ -36,7 +36,8 @@ async fn finish(mut batch: Batch) -> Vec<BatchItem> {
 async fn a_file_that_cannot_be_the_batchs_journal_is_refused_and_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("journal.jsonl");
-    let good = format!(r#"{{"format":"celper batch journal","version":1,"batch_id":"spring","base_url":"{BASE_URL}"}}"#);
+    let good =
+        format!(r#"{{"format":"celper batch journal","version":1,"batch_id":"spring","base_url":"{BASE_URL}"}}"#);
     let refused = [
         ("candidate,position\n1,2\n".to_owned(), "is not a journal"),
         ("candidate,position".to_owned(), "is not a journal"),
@@ -132,7 +133,8 @@ async fn a_full_disk_ends_the_batch_and_nothing_is_sent_that_is_not_in_the_journ
         assert_eq!(items.len(), 90);
         let text = fs::read_to_string(&path).unwrap();
         let acted = (0..90).filter(|nth| service.candidate(&format!("c{nth}")).acts == 1);
-        let started = |nth: &usize| text.contains(&format!("\"c{nth}\",\"job_position_id\":\"p\",\"event\":\"started\""));
+        let started =
+            |nth: &usize| text.contains(&format!("\"c{nth}\",\"job_position_id\":\"p\",\"event\":\"started\""));
         let acted: Vec<_> = acted.collect();
         assert!(acted.iter().all(started), "{acted:?} {text}");
         let last = items.iter().find(|item| item.not_attempted).unwrap().result.as_ref().unwrap_err();
@@ -141,7 +143,8 @@ async fn a_full_disk_ends_the_batch_and_nothing_is_sent_that_is_not_in_the_journ
         // With room again, the next run does the rest.
         faults::SPACE.lock().unwrap().remove(&path);
         tokio::time::sleep(60 * SECOND).await;
-        let batch = client(&service).batch((0..90).map(invite)).batch_id("spring").journal(&path).start().await.unwrap();
+        let batch =
+            client(&service).batch((0..90).map(invite)).batch_id("spring").journal(&path).start().await.unwrap();
         assert!(finish(batch).await.iter().all(|item| item.result.is_ok()));
         assert!((0..90).all(|nth| service.candidate(&format!("c{nth}")).acts == 1));
     }

@@ -345,6 +345,10 @@ impl Caller for SimulatedClient {
         NameStyle::Snake
     }
 
+    fn check_open(&self) -> Result<(), Error> {
+        Ok(())
+    }
+
     fn check(&self, input: &OperationInput) -> Result<(), Error> {
         input.prepare(&self.base_url, NameStyle::Snake).map(drop)
     }

@@ -122,6 +122,15 @@ enum Leaving {
     Cancels,
 }
 
+impl State {
+    /// Wakes the consumer when there is something new.
+    fn wait(&mut self, cx: &Context<'_>) {
+        if !self.consumers.iter().any(|waker| waker.will_wake(cx.waker())) {
+            self.consumers.push(cx.waker().clone());
+        }
+    }
+}
+
 impl Shared {
     pub(crate) fn new(caller: Arc<dyn Caller>, total: Option<u64>) -> Self {
         let state = State {
@@ -153,9 +162,7 @@ impl Shared {
         if state.is_finished {
             return Poll::Ready(None);
         }
-        if !state.consumers.iter().any(|waker| waker.will_wake(cx.waker())) {
-            state.consumers.push(cx.waker().clone());
-        }
+        state.wait(cx);
         Poll::Pending
     }
 
@@ -166,7 +173,7 @@ impl Shared {
         if state.is_finished {
             return Poll::Ready(());
         }
-        state.consumers.push(cx.waker().clone());
+        state.wait(cx);
         Poll::Pending
     }
 

@@ -277,6 +277,7 @@ impl Error {
             parts.status = self.0.status;
             parts.code.clone_from(&self.0.code);
             parts.request_id.clone_from(&self.0.request_id);
+            parts.rate_limit.clone_from(&self.0.rate_limit);
         })
     }
 

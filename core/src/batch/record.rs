@@ -78,6 +78,7 @@ struct RecordedState {
     analysis_viewed: bool,
     interview_score: Option<f64>,
     request_id: Option<String>,
+    attempts: u32,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -90,10 +91,12 @@ enum RecordedResult {
         email_delivery: String,
         expires_at: Time,
         request_id: Option<String>,
+        attempts: u32,
     },
     Decision {
         status: String,
         request_id: Option<String>,
+        attempts: u32,
     },
     AlreadyDone(RecordedState),
 }
@@ -219,6 +222,7 @@ impl From<&CandidateState> for RecordedState {
             analysis_viewed: state.analysis_viewed,
             interview_score: state.interview_score,
             request_id: state.request_id.clone(),
+            attempts: state.attempts,
         }
     }
 }
@@ -231,6 +235,7 @@ impl RecordedState {
             interview_score: self.interview_score,
             request_id: self.request_id.clone(),
             rate_limit: None,
+            attempts: self.attempts,
         }
     }
 }
@@ -246,10 +251,12 @@ impl From<&OperationOutput> for RecordedResult {
                 email_delivery: invitation.email_delivery.clone(),
                 expires_at: Time(invitation.expires_at),
                 request_id: invitation.request_id.clone(),
+                attempts: invitation.attempts,
             },
             OperationOutput::Decision(decision) => RecordedResult::Decision {
                 status: decision.status.as_str().to_owned(),
                 request_id: decision.request_id.clone(),
+                attempts: decision.attempts,
             },
         }
     }
@@ -260,7 +267,7 @@ impl RecordedResult {
         match self {
             RecordedResult::CandidateState(state) => OperationOutput::CandidateState(state.to_state()),
             RecordedResult::AlreadyDone(state) => OperationOutput::AlreadyDone(state.to_state()),
-            RecordedResult::Invitation { invited, session_id, email_delivery, expires_at, request_id } => {
+            RecordedResult::Invitation { invited, session_id, email_delivery, expires_at, request_id, attempts } => {
                 OperationOutput::Invitation(Invitation {
                     invited: *invited,
                     session_id: session_id.clone(),
@@ -268,12 +275,14 @@ impl RecordedResult {
                     expires_at: expires_at.0,
                     request_id: request_id.clone(),
                     rate_limit: None,
+                    attempts: *attempts,
                 })
             }
-            RecordedResult::Decision { status, request_id } => OperationOutput::Decision(Decision {
+            RecordedResult::Decision { status, request_id, attempts } => OperationOutput::Decision(Decision {
                 status: status.as_str().into(),
                 request_id: request_id.clone(),
                 rate_limit: None,
+                attempts: *attempts,
             }),
         }
     }

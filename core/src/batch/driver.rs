@@ -198,8 +198,7 @@ impl Shared {
     pub(crate) fn progress(&self) -> BatchProgress {
         // Outside of the lock, as the pacer has one of its own.
         let pacer = self.caller.pacer();
-        let state = self.lock();
-        state.counters.snapshot(pacer.as_deref(), !state.is_finished && state.leaving == Leaving::Stays)
+        self.lock().counters.snapshot(pacer.as_deref())
     }
 
     /// Why the driver died, if it did.
@@ -598,6 +597,7 @@ impl Driver {
     fn count(&self) {
         let mut state = self.shared.lock();
         let counters = &mut state.counters;
+        counters.is_ended = self.end.is_some();
         counters.in_flight = self.calls.len();
         counters.waiting_reads = self.reads.rows.len();
         counters.waiting_actions = self.actions.rows.len();

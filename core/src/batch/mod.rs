@@ -53,8 +53,9 @@ use crate::request::OperationOutput;
 ///   `timeout`. At most one request of each category waits for the rate limit, so other calls of the client do not queue behind the
 ///   batch. Without pacing 16 requests are under way. Requests are read at most 64 ahead, and items that nobody takes stop the
 ///   batch in the end, so memory does not grow with the number of requests, but for about 50 bytes each.
-/// - **Errors** are items. What would be the error of every further request (401, 403, a closed client, a journal that cannot be
-///   written) ends the batch: the other requests come as items that are [`not_attempted`](BatchItem::not_attempted).
+/// - **Errors** are items. What would be the error of every further request (401, 403, a key provider that fails, a
+///   closed client, a journal that cannot be written) ends the batch: the other requests come as items that are
+///   [`not_attempted`](BatchItem::not_attempted).
 /// - **Twice in a batch**: of two requests with the same operation, ids and e-mail the second gives an item with an
 ///   `invalid_argument` error that names the first.
 /// - **Twice in two runs**: with a [`batch_id`](BatchBuilder::batch_id) or a [`journal`](BatchBuilder::journal) a batch that

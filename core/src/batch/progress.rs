@@ -48,6 +48,8 @@ pub(super) struct Counters {
     /// Requests ahead that the journal knows as done.
     pub(super) done_ahead: u64,
     pub(super) total: Option<u64>,
+    /// Nothing more is sent, so the rate limit does not decide any more.
+    pub(super) is_ended: bool,
     /// A moving average of the time from a permit to the response.
     response_time: Duration,
     started: Instant,
@@ -67,6 +69,7 @@ impl Counters {
             sent_actions: 0,
             done_ahead: 0,
             total,
+            is_ended: false,
             response_time: Duration::ZERO,
             started: Instant::now(),
         }
@@ -86,8 +89,8 @@ impl Counters {
         self.succeeded + self.failed + self.not_attempted
     }
 
-    pub(super) fn snapshot(&self, pacer: Option<&Pacer>, is_running: bool) -> BatchProgress {
-        let done = self.done();
+    pub(super) fn snapshot(&self, pacer: Option<&Pacer>) -> BatchProgress {
+        let (done, is_running) = (self.done(), !self.is_ended);
         let eta = match self.total {
             Some(total) if done >= total => Some(Duration::ZERO),
             Some(total) if is_running => self.eta(total, pacer),

@@ -271,7 +271,11 @@ impl ClientBuilder {
         not_zero(Argument::AttemptTimeout.name(names), self.limits.attempt_timeout)?;
         self.rate_limits.map_or(Ok(()), |limits| limits.validate(names))?;
         let store = self.rate_limit_store.clone().or_else(|| from_env("CELPER_RATE_LIMIT_STORE").map(Zeroizing::new));
-        let store = StoreOptions::parse(store.as_ref().map(|store| store.as_str()), self.rate_limit_store_down.as_deref(), names)?;
+        let store = StoreOptions::parse(
+            store.as_ref().map(|store| store.as_str()),
+            self.rate_limit_store_down.as_deref(),
+            names,
+        )?;
         if self.rate_limit_name.as_ref().is_some_and(String::is_empty) {
             let name = Argument::RateLimitName.name(names);
             return Err(Error::invalid_argument(format!("{name} is empty; leave it out to share the limits by key")));
@@ -358,9 +362,13 @@ impl ClientConfig {
         self.key.load().is_none()
     }
 
+    /// The error of a call on a closed client.
+    pub(crate) fn closed() -> Error {
+        Error::invalid_argument("the client is closed; make a new one")
+    }
+
     pub(crate) fn engine(&self) -> Result<Engine<HttpTransport>, Error> {
-        let key =
-            self.key.load_full().ok_or_else(|| Error::invalid_argument("the client is closed; make a new one"))?;
+        let key = self.key.load_full().ok_or_else(ClientConfig::closed)?;
         let base_url = self.base_url.as_str();
         let named = self.rate_limit_name.as_ref().map(|name| Budget::named(base_url, name));
         let (key_provider, budget): (Arc<dyn KeyProvider>, _) = match &*key {

@@ -4,6 +4,8 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::time::Duration;
 
+use crate::model::RateLimit;
+
 /// What went wrong, as a stable value to match on.
 ///
 /// ```
@@ -180,6 +182,7 @@ pub(crate) struct Parts {
     pub(crate) request_id: Option<String>,
     pub(crate) retry_after: Option<Duration>,
     pub(crate) attempts: u32,
+    pub(crate) rate_limit: Option<RateLimit>,
     pub(crate) idempotency_key: Option<String>,
     pub(crate) outcome_unknown: bool,
     /// A retry would fail in the same way.
@@ -198,6 +201,7 @@ impl Error {
             request_id: None,
             retry_after: None,
             attempts: 0,
+            rate_limit: None,
             idempotency_key: None,
             outcome_unknown: false,
             permanent: false,
@@ -250,6 +254,11 @@ impl Error {
         self.0.attempts
     }
 
+    /// The response's rate limit headers; `None` where it had none, or where there was no response.
+    pub fn rate_limit(&self) -> Option<&RateLimit> {
+        self.0.rate_limit.as_ref()
+    }
+
     /// The idempotency key of an action's requests: call again with it, and the action is not performed twice.
     pub fn idempotency_key(&self) -> Option<&str> {
         self.0.idempotency_key.as_deref()
@@ -260,6 +269,16 @@ impl Error {
     /// call again with the same [`idempotency_key`](Error::idempotency_key).
     pub fn outcome_unknown(&self) -> bool {
         self.0.outcome_unknown
+    }
+
+    /// The same error without its cause, to be told of elsewhere.
+    pub(crate) fn outline(&self) -> Self {
+        Error::new(self.kind(), self.message()).with(|parts| {
+            parts.status = self.0.status;
+            parts.code.clone_from(&self.0.code);
+            parts.request_id.clone_from(&self.0.request_id);
+            parts.rate_limit.clone_from(&self.0.rate_limit);
+        })
     }
 
     pub(crate) fn is_permanent(&self) -> bool {

@@ -15,7 +15,7 @@ use crate::base_url::host_and_port;
 use crate::connect;
 use crate::error::{Cause, Error, ErrorKind};
 use crate::key::{ApiKey, KeyProvider};
-use crate::operation::Operation;
+use crate::operation::{Category, Operation};
 use crate::pacing::{AcquireError, Member, Permit, Ticket};
 use crate::response::{FromResponse, ResponseMeta, is_truncated, parse_error_body, parse_success};
 use crate::retry::{FailedAttempt, may_have_acted, wait_before_retry};
@@ -56,14 +56,42 @@ pub(crate) struct Engine<T> {
     pub(crate) names: NameStyle,
 }
 
+/// A call's place in the order and the permit of its first attempt, taken before the call starts: the wait for the rate limit
+/// then counts against no timeout.
+#[derive(Default)]
+pub(crate) struct Reservation {
+    ticket: Option<Ticket>,
+    permit: Option<Permit>,
+}
+
 impl<T: Transport> Engine<T> {
-    pub(crate) async fn call<R: FromResponse>(&self, request: &PreparedRequest, limits: Limits) -> Result<R, Error> {
+    /// Waits, as long as it takes, until the rate limit allows a request of this category.
+    pub(crate) async fn reserve(&self, category: Category, attempt_timeout: Duration) -> Reservation {
+        let Some(pacer) = &self.pacer else { return Reservation::default() };
+        let ticket = pacer.ticket();
+        let log_wait = |wait| {
+            tracing::debug!(target: "celper", wait_ms = millis(wait), reason = "pacing", "a batch waits for the rate limit");
+        };
+        let deadline = after(Instant::now(), FOREVER);
+        let permit = pacer.acquire(category, ticket, Permit::lease(attempt_timeout), deadline, log_wait).await;
+        // Without a permit the call asks for one itself, and tells why there is none.
+        Reservation { ticket: Some(ticket), permit: permit.ok() }
+    }
+
+    pub(crate) async fn call<R: FromResponse>(
+        &self,
+        request: &PreparedRequest,
+        limits: Limits,
+        reservation: Option<Reservation>,
+    ) -> Result<R, Error> {
+        let Reservation { ticket, permit } = reservation.unwrap_or_default();
         let mut call = Call {
             engine: self,
             request,
             limits,
             deadline: after(Instant::now(), limits.timeout.unwrap_or(FOREVER)),
-            ticket: self.pacer.as_ref().map(|pacer| pacer.ticket()),
+            ticket: ticket.or_else(|| self.pacer.as_ref().map(|pacer| pacer.ticket())),
+            reserved: permit,
             attempts: 0,
             outcome_unknown: false,
         };
@@ -82,6 +110,8 @@ struct Call<'a, T> {
     limits: Limits,
     deadline: Instant,
     ticket: Option<Ticket>,
+    /// The first attempt's permit, if the caller has taken it.
+    reserved: Option<Permit>,
     attempts: u32,
     /// Whether an attempt so far may have performed the action. Later attempts never reset it: the service does not promise
     /// to keep its first response under the idempotency key when that response was a 5xx, so even a later "invalid status"
@@ -161,7 +191,10 @@ impl<T: Transport> Call<'_, T> {
     }
 
     /// Waits until the service's rate windows have room for a request.
-    async fn acquire_permit(&self) -> Result<Option<Permit>, AcquireError> {
+    async fn acquire_permit(&mut self) -> Result<Option<Permit>, AcquireError> {
+        if let Some(permit) = self.reserved.take() {
+            return Ok(Some(permit));
+        }
         let (Some(pacer), Some(ticket)) = (&self.engine.pacer, self.ticket) else {
             return Ok(None);
         };
@@ -259,6 +292,7 @@ impl<T: Transport> Call<'_, T> {
             return Err(error.with(|parts| {
                 parts.status = Some(status);
                 parts.request_id = meta.request_id;
+                parts.rate_limit = meta.rate_limit;
             }));
         }
         // The status alone says what happened; the body only adds the reason.
@@ -270,6 +304,7 @@ impl<T: Transport> Call<'_, T> {
             parts.status = Some(status);
             parts.code = details.code;
             parts.request_id = details.request_id.or(meta.request_id);
+            parts.rate_limit = meta.rate_limit;
             parts.retry_after = meta.retry_after;
         }))
     }
@@ -356,10 +391,19 @@ impl<T: Transport> Call<'_, T> {
     }
 
     fn parse<R: FromResponse>(&mut self, response: SuccessResponse) -> Result<R, Error> {
-        parse_success(&response.body, &response.meta, &response.key).map_err(|error| {
-            self.note_lost_response(response.status);
-            error.with(|parts| parts.status = Some(response.status))
-        })
+        match parse_success::<R>(&response.body, &response.meta, &response.key) {
+            Ok(mut result) => {
+                result.set_attempts(self.attempts);
+                Ok(result)
+            }
+            Err(error) => {
+                self.note_lost_response(response.status);
+                Err(error.with(|parts| {
+                    parts.status = Some(response.status);
+                    parts.rate_limit = response.meta.rate_limit;
+                }))
+            }
+        }
     }
 
     /// Adds to an error what the call knows.

@@ -286,7 +286,8 @@ mod tests {
         let text = fs::read(&file.path).unwrap();
         let flipped = String::from_utf8(text.clone()).unwrap().replacen("\"number\":1", "\"number\":9", 1).into_bytes();
         let huge = vec![b' '; usize::try_from(MAX_LENGTH).unwrap() + 1];
-        let garbage = [&b""[..], b"\n", b"celper-rate-limits-9 2 0\n{}\n", b"\xff\xfe", &text[..text.len() / 2], &flipped, &huge];
+        let garbage =
+            [&b""[..], b"\n", b"celper-rate-limits-9 2 0\n{}\n", b"\xff\xfe", &text[..text.len() / 2], &flipped, &huge];
         for (at, bytes) in garbage.into_iter().enumerate() {
             fs::write(&file.path, bytes).unwrap();
             let granted = [4, 5, 6].map(|number| granted(&file, number));

@@ -37,7 +37,7 @@ use crate::argument::{Argument, NameStyle};
 use crate::error::Error;
 
 pub(crate) use options::{Budget, StoreOptions, WhenStoreDown};
-pub(crate) use pacer::{AcquireError, Member, Permit, Ticket};
+pub(crate) use pacer::{AcquireError, Member, Pacer, Permit, Ticket};
 pub(crate) use registry::{shared, unshared};
 
 /// How much longer than a window a hold may be: the service rounds its times to seconds.

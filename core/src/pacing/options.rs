@@ -125,9 +125,9 @@ impl StoreKind {
                 super::redis_store::RedisUrl::parse(url, name).map(StoreKind::Redis)
             }
             #[cfg(not(feature = "redis"))]
-            url if url.starts_with("redis://") || url.starts_with("rediss://") => Err(Error::invalid_argument(format!(
-                "{name}: this build of the SDK has no Redis; in Rust, turn on the feature `redis`"
-            ))),
+            url if url.starts_with("redis://") || url.starts_with("rediss://") => Err(Error::invalid_argument(
+                format!("{name}: this build of the SDK has no Redis; in Rust, turn on the feature `redis`"),
+            )),
             // The value may be a URL with a password: it is not repeated.
             _ => Err(Error::invalid_argument(format!(
                 "{name} must be \"machine\", \"process\", or a redis:// or rediss:// URL"

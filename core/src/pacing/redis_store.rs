@@ -195,12 +195,9 @@ fn node_address(seed: &ConnectionAddr, host: &str, port: u16) -> ConnectionAddr 
     let same = |seed_host: &String| if host.is_empty() || host == "?" { seed_host.clone() } else { host.to_owned() };
     match seed {
         ConnectionAddr::Tcp(seed_host, _) => ConnectionAddr::Tcp(same(seed_host), port),
-        ConnectionAddr::TcpTls { host: seed_host, insecure, tls_params, .. } => ConnectionAddr::TcpTls {
-            host: same(seed_host),
-            port,
-            insecure: *insecure,
-            tls_params: tls_params.clone(),
-        },
+        ConnectionAddr::TcpTls { host: seed_host, insecure, tls_params, .. } => {
+            ConnectionAddr::TcpTls { host: same(seed_host), port, insecure: *insecure, tls_params: tls_params.clone() }
+        }
         other => other.clone(),
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use tokio::sync::oneshot;
 
-use super::redis_store::{RedisStore, RedisUrl, StepJson, ReplyValues, SCRIPT, reply};
+use super::redis_store::{RedisStore, RedisUrl, ReplyValues, SCRIPT, StepJson, reply};
 use super::shared_log::SharedLog;
 use super::store::{ByCategory, HoldReport, Put, RateLimitStore, Reply, Step, StoreError};
 use crate::operation::Category;
@@ -114,26 +114,42 @@ fn runtime() -> tokio::runtime::Runtime {
 fn steps() -> impl Strategy<Value = Vec<(u64, Step)>> {
     let durations = |most: u64| (0..most).prop_map(Duration::from_millis);
     let category = || prop_oneof![Just(Category::Reads), Just(Category::Actions)];
-    let put = (category(), 0..40_u64, prop::option::of(durations(4_000)))
-        .prop_map(|(category, slot, free_in)| Put { category, slot, free_in });
+    let put = (category(), 0..40_u64, prop::option::of(durations(4_000))).prop_map(|(category, slot, free_in)| Put {
+        category,
+        slot,
+        free_in,
+    });
     let hold = || {
         prop::option::weighted(0.1, (durations(5_000), any::<bool>()))
             .prop_map(|hold| hold.map(|(wait, only_if_room)| HoldReport { wait, only_if_room }))
     };
     let asked = || prop::collection::btree_set(0..1_000_u64, 0..5).prop_map(|numbers| numbers.into_iter().collect());
-    let step = (1..5_u64, (1..8_u32, 1..6_u32, 1..10_u32), prop::collection::vec(put, 0..3), asked(), asked(), hold(), hold(), any::<bool>())
-        .prop_map(|(process, (reads, actions, total), puts, ask_reads, ask_actions, held_reads, held_actions, foreign)| Step {
-            process,
-            capacity: ByCategory { reads, actions },
-            total,
-            window: Duration::from_millis(3_001),
-            known_epoch: foreign.then_some(99).filter(|_| process == 4),
-            new_epoch: 1,
-            puts,
-            ask: ByCategory { reads: ask_reads, actions: ask_actions },
-            lease: Duration::from_millis(3_500),
-            holds: ByCategory { reads: held_reads, actions: held_actions },
-        });
+    let step = (
+        1..5_u64,
+        (1..8_u32, 1..6_u32, 1..10_u32),
+        prop::collection::vec(put, 0..3),
+        asked(),
+        asked(),
+        hold(),
+        hold(),
+        any::<bool>(),
+    )
+        .prop_map(
+            |(process, (reads, actions, total), puts, ask_reads, ask_actions, held_reads, held_actions, foreign)| {
+                Step {
+                    process,
+                    capacity: ByCategory { reads, actions },
+                    total,
+                    window: Duration::from_millis(3_001),
+                    known_epoch: foreign.then_some(99).filter(|_| process == 4),
+                    new_epoch: 1,
+                    puts,
+                    ask: ByCategory { reads: ask_reads, actions: ask_actions },
+                    lease: Duration::from_millis(3_500),
+                    holds: ByCategory { reads: held_reads, actions: held_actions },
+                }
+            },
+        );
     // Mostly forward; a clock can be set back.
     let advance = prop_oneof![9 => 0..1_500_i64, 1 => -2_000..0_i64];
     prop::collection::vec((advance, step), 1..40).prop_map(|steps| {
@@ -161,7 +177,8 @@ fn the_script_does_what_the_algorithm_in_rust_does() {
             redis::cmd("FLUSHDB").query_async::<()>(&mut connection).await.unwrap();
             for (now, step) in &steps {
                 let json = serde_json::to_string(&StepJson::from(step)).unwrap();
-                let values: ReplyValues = script.key("log").arg(json).arg(now).invoke_async(&mut connection).await.unwrap();
+                let values: ReplyValues =
+                    script.key("log").arg(json).arg(now).invoke_async(&mut connection).await.unwrap();
                 prop_assert_eq!(reply(values), log.step(*now, step));
             }
             Ok(())
@@ -208,7 +225,10 @@ fn a_server_that_hangs_or_refuses_is_unavailable_within_half_a_second_and_no_sec
         let hangs = ask(&store, step(7, vec![3])).await;
         let new_connection = ask(&valkey.store("default:hunter2@"), step(7, vec![3])).await;
         valkey.signal("-CONT");
-        assert!(matches!((&hangs, &new_connection), (Err(StoreError::Unavailable(_)), Err(StoreError::Unavailable(_)))));
+        assert!(matches!(
+            (&hangs, &new_connection),
+            (Err(StoreError::Unavailable(_)), Err(StoreError::Unavailable(_)))
+        ));
         assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
         assert!(granted(&store, 3).await);
     });

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::RateLimits;
 use super::options::{Budget, StoreOptions};
 use super::pacer::{Member, Pacer};
-use super::RateLimits;
 use crate::process::PerProcess;
 
 /// The pacers of this process.

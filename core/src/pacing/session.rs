@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{HOLD_MARGIN, RateLimits, WhenStoreDown};
 use super::pacer::State;
 use super::store::{ByCategory, HoldReport, MAX_ASK, Put, Reply, Room, SlotNumber, Step, StoreError};
+use super::{HOLD_MARGIN, RateLimits, WhenStoreDown};
 use crate::operation::Category;
 
 /// A step that takes longer has failed.
@@ -85,7 +85,9 @@ impl LeastRoom {
         self.last = Some(now);
         match self.since {
             None => (self.since, self.current, self.previous) = (Some(now), room, room),
-            Some(since) if now > since + window => (self.since, self.previous, self.current) = (Some(now), self.current, room),
+            Some(since) if now > since + window => {
+                (self.since, self.previous, self.current) = (Some(now), self.current, room)
+            }
             Some(_) => self.current = self.current.min(room),
         }
     }
@@ -259,7 +261,13 @@ impl Session {
         }
     }
 
-    fn fail(&mut self, error: &StoreError, limits: RateLimits, used: ByCategory<usize>, now: Instant) -> Option<Change> {
+    fn fail(
+        &mut self,
+        error: &StoreError,
+        limits: RateLimits,
+        used: ByCategory<usize>,
+        now: Instant,
+    ) -> Option<Change> {
         // Whatever the step asked for may have been granted.
         if let Some(step) = self.in_progress.take() {
             step.ask.reads.into_iter().for_each(|slot| self.mark_returned(Category::Reads, slot));
@@ -286,7 +294,11 @@ impl Session {
 
 impl State {
     /// The next step, when one is due.
-    pub(super) fn next_step(&mut self, now: Instant, random: impl FnOnce() -> u64) -> (Option<(u64, Step)>, Option<Change>) {
+    pub(super) fn next_step(
+        &mut self,
+        now: Instant,
+        random: impl FnOnce() -> u64,
+    ) -> (Option<(u64, Step)>, Option<Change>) {
         let Some(session) = &mut self.session else { return (None, None) };
         let mut change = None;
         match &session.in_progress {
@@ -324,7 +336,8 @@ impl State {
         let Some(session) = session else { return (None, change) };
         session.steps += 1;
         let hold = |hold: &mut Option<(Instant, bool)>| {
-            hold.take().map(|(until, only_if_room)| HoldReport { wait: until.saturating_duration_since(now), only_if_room })
+            hold.take()
+                .map(|(until, only_if_room)| HoldReport { wait: until.saturating_duration_since(now), only_if_room })
         };
         let step = Step {
             process: session.process,
@@ -344,6 +357,10 @@ impl State {
 
     /// How many slots of a category the waiting calls can use now, as far as the process itself knows.
     fn wanted(&mut self, category: Category) -> usize {
+        if self.session.as_ref().is_some_and(Session::grants_alone) {
+            // The waiting calls get theirs without the store meanwhile.
+            return 0;
+        }
         let total = self.total.room();
         let lane = self.lane(category);
         if lane.is_held() { 0 } else { lane.queue_length().min(lane.room()).min(total).min(MAX_ASK) }
@@ -373,7 +390,12 @@ impl State {
     }
 
     /// Applies the result of a step.
-    pub(super) fn complete_step(&mut self, number: u64, result: Result<Reply, StoreError>, now: Instant) -> Option<Change> {
+    pub(super) fn complete_step(
+        &mut self,
+        number: u64,
+        result: Result<Reply, StoreError>,
+        now: Instant,
+    ) -> Option<Change> {
         let session = self.session.as_mut()?;
         let used = ByCategory { reads: self.reads.used(), actions: self.actions.used() };
         // The result of a step that took too long: its slots were reported as returned.

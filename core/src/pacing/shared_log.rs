@@ -79,7 +79,12 @@ impl SharedLog {
         self.expire(now, window);
         let known = step.known_epoch.is_none_or(|epoch| epoch == self.epoch);
         for put in &step.puts {
-            self.put(put.category, step.process, put.slot, put.free_in.map(|free_in| now.saturating_add(millis(free_in))));
+            self.put(
+                put.category,
+                step.process,
+                put.slot,
+                put.free_in.map(|free_in| now.saturating_add(millis(free_in))),
+            );
         }
         for category in CATEGORIES {
             if let Some(hold) = step.holds.get(category) {
@@ -91,7 +96,8 @@ impl SharedLog {
         for category in CATEGORIES {
             for number in step.ask.get(category) {
                 // A repeated step gets what the first one got.
-                let taken = self.slots(category).iter().any(|slot| (slot.process, slot.number) == (step.process, *number));
+                let taken =
+                    self.slots(category).iter().any(|slot| (slot.process, slot.number) == (step.process, *number));
                 let list = if taken { granted.get_mut(category) } else { ask.get_mut(category) };
                 list.push(*number);
             }
@@ -294,16 +300,22 @@ impl SharedLog {
         let ahead = |of: Category, turn: usize| -> usize {
             let taken = |(at, entry): (usize, &&Waiting)| {
                 let turns = if at < place { turn + 1 } else { turn };
-                if at == place || entry.category() != of { 0 } else { turns.min(usize::try_from(entry.wants).unwrap_or(0)) }
+                if at == place || entry.category() != of {
+                    0
+                } else {
+                    turns.min(usize::try_from(entry.wants).unwrap_or(0))
+                }
             };
             live.iter().enumerate().map(taken).sum()
         };
         (0..wants)
             .map(|turn| {
                 let ahead_own = ahead(category, turn) + turn;
-                let free = nth(&own, own_capacity, ahead_own)
-                    .max(self.held_until(category))
-                    .max(nth(&total, total_capacity, ahead_own));
+                let free = nth(&own, own_capacity, ahead_own).max(self.held_until(category)).max(nth(
+                    &total,
+                    total_capacity,
+                    ahead_own,
+                ));
                 // The other category's turns use the total as far as they have room of their own.
                 let freed = others.partition_point(|free_at| *free_at <= free);
                 let certain = if self.held_until(other(category)) <= free {

@@ -127,7 +127,13 @@ async fn request(pacer: &Arc<Pacer>, category: Category, arrivals: &Arrivals, th
 }
 
 /// Callers that make one request after the other until `ends`, and how many they made.
-fn busy(process: &Process, category: Category, callers: usize, arrivals: &Arrivals, ends: Instant) -> JoinHandle<usize> {
+fn busy(
+    process: &Process,
+    category: Category,
+    callers: usize,
+    arrivals: &Arrivals,
+    ends: Instant,
+) -> JoinHandle<usize> {
     let made = Arc::new(AtomicUsize::new(0));
     let callers: Vec<_> = (0..callers)
         .map(|_| {

@@ -7,8 +7,8 @@ use std::time::Duration;
 use proptest::prelude::*;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use super::pacer::{AcquireError, Pacer};
 use super::RateLimits;
+use super::pacer::{AcquireError, Pacer};
 use crate::model::RateLimit;
 use crate::operation::Category::{self, Actions, Reads};
 use crate::response::ResponseMeta;
@@ -180,7 +180,8 @@ fn at_least_99_and_a_half_percent_of_the_allowed_rate_is_used_over_ten_windows()
                 tokio::spawn(async move {
                     let mut made = 0_u32;
                     loop {
-                        let mut permit = pacer.acquire(Actions, pacer.ticket(), LEASE, in_a_day(), |_| ()).await.unwrap();
+                        let mut permit =
+                            pacer.acquire(Actions, pacer.ticket(), LEASE, in_a_day(), |_| ()).await.unwrap();
                         // From the first slots' responses to the eleventh round, ten windows and their latency.
                         if begun.elapsed() > WINDOW * 10 {
                             return made;
@@ -237,7 +238,8 @@ fn a_wait_beyond_the_deadline_fails_at_once() {
             ping(&pacer, Actions).await;
         }
         let now = Instant::now();
-        let refused = pacer.acquire(Actions, pacer.ticket(), LEASE, now + Duration::from_secs(59), |_| ()).await.unwrap_err();
+        let refused =
+            pacer.acquire(Actions, pacer.ticket(), LEASE, now + Duration::from_secs(59), |_| ()).await.unwrap_err();
         assert_eq!(refused, AcquireError::DeadlineExceeded { retry_after: GUARDED });
         assert_eq!(Instant::now(), now);
 
@@ -255,7 +257,8 @@ fn a_wait_beyond_the_deadline_fails_at_once() {
             })
             .collect();
         tokio::task::yield_now().await;
-        let refused = pacer.acquire(Actions, pacer.ticket(), LEASE, now + Duration::from_secs(119), |_| ()).await.unwrap_err();
+        let refused =
+            pacer.acquire(Actions, pacer.ticket(), LEASE, now + Duration::from_secs(119), |_| ()).await.unwrap_err();
         assert_eq!(refused, AcquireError::DeadlineExceeded { retry_after: GUARDED * 2 });
         assert_eq!(Instant::now(), now);
         for call in waiting {
@@ -300,7 +303,9 @@ fn a_hold_stops_the_category_and_fails_calls_with_an_earlier_deadline() {
         pacer.apply_response(Actions, 429, &retry_after(Duration::from_secs(20)));
         let impatient = tokio::spawn({
             let pacer = Arc::clone(&pacer);
-            async move { pacer.acquire(Actions, pacer.ticket(), LEASE, begun + Duration::from_secs(30), |_| ()).await.map(drop) }
+            async move {
+                pacer.acquire(Actions, pacer.ticket(), LEASE, begun + Duration::from_secs(30), |_| ()).await.map(drop)
+            }
         });
         tokio::task::yield_now().await;
         pacer.apply_response(Actions, 429, &retry_after(Duration::from_secs(40)));
@@ -344,7 +349,11 @@ fn on_wait_is_called_when_a_wait_starts() {
         let mut told = None;
         for _ in 0..2 {
             assert_eq!(told, None, "the first call does not wait");
-            pacer.acquire(Actions, pacer.ticket(), LEASE, in_a_day(), |wait| told = Some(wait)).await.unwrap().mark_sent();
+            pacer
+                .acquire(Actions, pacer.ticket(), LEASE, in_a_day(), |wait| told = Some(wait))
+                .await
+                .unwrap()
+                .mark_sent();
         }
         assert_eq!(told, Some(GUARDED));
     });
@@ -398,7 +407,9 @@ fn a_thousand_dropped_waiters_leave_no_state() {
         let waiting: Vec<_> = (0..1_000)
             .map(|_| {
                 let pacer = Arc::clone(&pacer);
-                tokio::spawn(async move { pacer.acquire(Actions, pacer.ticket(), LEASE, in_a_day(), |_| ()).await.map(drop) })
+                tokio::spawn(async move {
+                    pacer.acquire(Actions, pacer.ticket(), LEASE, in_a_day(), |_| ()).await.map(drop)
+                })
             })
             .collect();
         tokio::task::yield_now().await;

@@ -20,11 +20,13 @@ mod pacer;
 mod redis_store;
 mod registry;
 mod session;
+#[cfg(any(feature = "machine", test))]
 mod shared_log;
 mod store;
 mod window;
 
-#[cfg(all(test, feature = "redis", unix))]
+#[cfg(test)]
+#[cfg(all(feature = "redis", unix))]
 mod redis_tests;
 #[cfg(test)]
 mod shared_tests;

@@ -22,6 +22,7 @@ impl Budget {
         Budget(super::digest(&[base_url, "name", name]))
     }
 
+    #[cfg(any(feature = "machine", feature = "redis"))]
     pub(super) fn name(&self) -> &str {
         &self.0
     }
@@ -38,10 +39,12 @@ pub(crate) enum WhenStoreDown {
 }
 
 /// Where the log of the windows is kept.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 enum StoreKind {
+    #[cfg_attr(not(feature = "machine"), default)]
     Process,
     #[cfg(feature = "machine")]
+    #[default]
     Machine,
     #[cfg(feature = "redis")]
     Redis(super::redis_store::RedisUrl),
@@ -101,15 +104,6 @@ fn report_no_file(error: &std::io::Error) {
             target: "celper", error = %error,
             "no file for the machine's rate limits: this process paces its requests by itself (rate limit store \"process\")"
         );
-    }
-}
-
-impl Default for StoreKind {
-    fn default() -> Self {
-        #[cfg(feature = "machine")]
-        return StoreKind::Machine;
-        #[cfg(not(feature = "machine"))]
-        StoreKind::Process
     }
 }
 

@@ -16,8 +16,7 @@ use zeroize::Zeroizing;
 
 use super::HOLD_MARGIN;
 use super::session::STEP_TIMEOUT;
-use super::shared_log::millis;
-use super::store::{ByCategory, HoldReport, RateLimitStore, Reply, Room, Step, StepDone, StoreError};
+use super::store::{ByCategory, HoldReport, RateLimitStore, Reply, Room, Step, StepDone, StoreError, millis};
 use crate::error::Error;
 use crate::operation::Category;
 

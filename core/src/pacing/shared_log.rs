@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::HOLD_MARGIN;
-use super::store::{ByCategory, HoldReport, Reply, Room, SlotNumber, Step};
+use super::store::{ByCategory, HoldReport, Reply, Room, SlotNumber, Step, millis};
 use crate::operation::Category;
 
 /// How long a process may be late for its turn before others may take its slot.
@@ -54,11 +54,6 @@ fn other(category: Category) -> Category {
         Category::Reads => Category::Actions,
         Category::Actions => Category::Reads,
     }
-}
-
-/// Rounded up: a slot is never free early.
-pub(super) fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
 }
 
 impl Waiting {

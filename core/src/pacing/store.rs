@@ -120,7 +120,14 @@ impl Room {
 pub(crate) enum StoreError {
     /// Another process is in the middle of a step.
     #[error("the rate-limit store is locked by another process")]
+    #[cfg_attr(not(feature = "machine"), allow(dead_code, reason = "only a file is locked"))]
     Busy,
     #[error("{0}")]
     Unavailable(String),
+}
+
+/// In whole milliseconds, rounded up: a slot is never free early.
+#[cfg(any(feature = "machine", feature = "redis", test))]
+pub(super) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
 }

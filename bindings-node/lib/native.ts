@@ -2,7 +2,7 @@
 
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type * as Binding from './binding';
 
 const { version } = require('../package.json') as { version: string };
@@ -36,7 +36,7 @@ function load(): typeof Binding {
   const candidates = PLATFORMS.filter((name) => name === platform || name.startsWith(`${platform}-`));
   const failures: string[] = [];
   for (const candidate of candidates) {
-    const found = requirePackage(candidate, failures) ?? requireLocalBuild(candidate, failures);
+    const found = requireLocalBuild(candidate, failures) ?? requirePackage(candidate, failures);
     if (found) return found;
   }
   throw Object.assign(new Error(loadErrorMessage(platform, candidates, failures)), { code: 'CELPER_NATIVE_MISSING' });
@@ -75,11 +75,12 @@ function requirePackage(platform: Platform, failures: string[]): typeof Binding 
 
 /** Requires the file of a local build. Not with `require`: bundlers would look for the file, which the package does not have. */
 function requireLocalBuild(platform: Platform, failures: string[]): typeof Binding | undefined {
-  const file = `../celper.${platform}.node`;
+  const file = join(dirname(ownFile()), '..', `celper.${platform}.node`);
+  if (!existsSync(file)) return undefined;
   try {
     return createRequire(ownFile())(file);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'MODULE_NOT_FOUND') failures.push(`${file}: ${firstLine(error)}`);
+    failures.push(`${file}: ${firstLine(error)}`);
     return undefined;
   }
 }

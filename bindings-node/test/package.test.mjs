@@ -161,7 +161,10 @@ test("tools that trace a program's files find the native file", async () => {
   const away = await emptyFolder();
   for (const file of ['esm.mjs', 'cjs.cjs']) {
     const { fileList } = await nodeFileTrace([join(folder, file)], { base: folder });
-    assert.ok([...fileList].some((path) => path.endsWith('.node')), [...fileList].join('\n'));
+    assert.ok(
+      [...fileList].some((path) => path.endsWith('.node')),
+      [...fileList].join('\n'),
+    );
     for (const path of fileList) await cp(join(folder, path), join(away, path));
     assert.deepEqual(await node(away, file), { code: 0, out: 'new', err: '' });
   }

@@ -14,6 +14,7 @@ use tokio::runtime::{Builder, Handle, Runtime};
 
 pub use crate::argument::{Argument, NameStyle};
 use crate::client::Client;
+use crate::connect;
 use crate::error::{Error, ErrorKind};
 use crate::operation::Operation;
 use crate::process::PerProcess;
@@ -78,6 +79,11 @@ async fn catch_panic<T>(call: impl Future<Output = T>) -> Result<T, Box<dyn Any 
 fn panic_message(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
+}
+
+/// OpenSSL's name for what is wrong with a TLS connection, for languages whose own errors have such codes.
+pub fn tls_code(cause: &(dyn std::error::Error + 'static)) -> Option<&'static str> {
+    connect::tls_code(cause)
 }
 
 /// The error of a call with an argument that the binding cannot convert.

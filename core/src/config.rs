@@ -226,8 +226,10 @@ impl ClientBuilder {
         self.limits.timeout.map_or(Ok(()), |timeout| not_zero(Argument::Timeout.name(names), timeout))?;
         not_zero(Argument::AttemptTimeout.name(names), self.limits.attempt_timeout)?;
         self.rate_limits.map_or(Ok(()), |limits| limits.validate(names))?;
-        let ca_certificates =
-            if self.ca_certificates.is_empty() { Vec::new() } else { tls::parse_pem(&self.ca_certificates, names)? };
+        let mut ca_certificates = tls::from_language_environment(&self.language.0)?;
+        if !self.ca_certificates.is_empty() {
+            ca_certificates.extend(tls::parse_pem(&self.ca_certificates, Argument::CaCertificates.name(names))?);
+        }
         let key = match (&self.key_provider, &self.api_key) {
             (Some(_), Some(_)) => {
                 let name = Argument::ApiKey.name(names);
@@ -286,7 +288,7 @@ pub(crate) struct ClientConfig {
     pub(crate) names: NameStyle,
     /// Empty once the client is closed.
     key: ArcSwapOption<KeySource>,
-    rate_limits: Option<RateLimits>,
+    pub(crate) rate_limits: Option<RateLimits>,
     user_agent: HeaderValue,
     /// `None`: the environment's proxy. `Some(None)`: no proxy.
     proxy: Option<Option<ProxyServer>>,

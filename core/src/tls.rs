@@ -1,5 +1,8 @@
 //! The trusted certificates: the system's roots, bundled ones where the system has none, and those that the caller adds.
 
+use std::env;
+use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
@@ -34,9 +37,34 @@ pub(crate) fn client_config(extra: &[CertificateDer<'static>], names: NameStyle)
     Ok(config)
 }
 
-/// The certificates of a PEM file's content.
-pub(crate) fn parse_pem(pem: &[u8], names: NameStyle) -> Result<Vec<CertificateDer<'static>>, Error> {
-    let name = Argument::CaCertificates.name(names);
+/// The certificates of the PEM files that a language's own variables name, to be trusted in addition to the system's: whoever
+/// sets one for the other HTTP clients of the program expects it to count here.
+pub(crate) fn from_language_environment(language: &str) -> Result<Vec<CertificateDer<'static>>, Error> {
+    let variable = match language {
+        "node" => "NODE_EXTRA_CA_CERTS",
+        _ => return Ok(Vec::new()),
+    };
+    match env::var_os(variable).filter(|path| !path.is_empty()) {
+        Some(path) => read_pem_file(variable, Path::new(&path)),
+        None => Ok(Vec::new()),
+    }
+}
+
+/// Certificates that rustls cannot use are left out, as from the system's store.
+fn read_pem_file(variable: &str, path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
+    let pem = fs::read(path).map_err(|error| {
+        let path = path.display();
+        Error::invalid_argument(format!(
+            "{variable} names {path}, which cannot be read ({error}); correct the variable or unset it"
+        ))
+    })?;
+    let mut certificates = parse_pem(&pem, variable)?;
+    certificates.retain(|certificate| RootCertStore::empty().add(certificate.clone()).is_ok());
+    Ok(certificates)
+}
+
+/// The certificates of a PEM file's content. `name` is the option or the variable that it comes from.
+pub(crate) fn parse_pem(pem: &[u8], name: &str) -> Result<Vec<CertificateDer<'static>>, Error> {
     let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
     match certificates {
         Ok(certificates) if !certificates.is_empty() => Ok(certificates),
@@ -100,10 +128,18 @@ mod tests {
     #[test]
     fn pem_without_a_certificate_is_refused() {
         for pem in ["", "not PEM at all", "-----BEGIN CERTIFICATE-----\n!!\n-----END CERTIFICATE-----\n"] {
-            assert!(parse_pem(pem.as_bytes(), NameStyle::Snake).is_err(), "{pem:?}");
+            assert!(parse_pem(pem.as_bytes(), "ca_certificates").is_err(), "{pem:?}");
         }
         let garbage =
-            parse_pem(b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", NameStyle::Snake).unwrap();
+            parse_pem(b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "ca_certificates").unwrap();
         assert!(client_config(&garbage, NameStyle::Snake).unwrap_err().message().contains("ca_certificates"));
+    }
+
+    #[test]
+    fn a_named_file_that_cannot_be_read_is_an_error() {
+        let error = read_pem_file("NODE_EXTRA_CA_CERTS", Path::new("/nowhere/ca.pem")).unwrap_err();
+        let (variable, path) = ("NODE_EXTRA_CA_CERTS", "/nowhere/ca.pem");
+        assert!(error.message().contains(variable) && error.message().contains(path), "{error}");
+        assert!(read_pem_file(variable, Path::new(file!())).is_err(), "a file without certificates");
     }
 }

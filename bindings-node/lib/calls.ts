@@ -8,6 +8,7 @@ import type { CallArguments } from './arguments';
 import type { Bridge, NativeClient } from './binding';
 import { type CallerStack, type ErrorFields, type ErrorKind, errorOf, type OperationName } from './errors';
 import { askKeyProvider, type KeyProvider } from './keys';
+import type { RateLimit } from './models';
 import { native } from './native';
 import { abortReason, onAbort } from './signals';
 
@@ -41,6 +42,7 @@ interface Call {
 interface NativeError extends ErrorFields {
   kind: ErrorKind;
   cause?: { message: string; code?: string; keyProvider?: true };
+  rateLimit?: RateLimit & RawRateLimit;
 }
 
 type Outcome = { id: number; ok: RawResult } | { id: number; error: NativeError };
@@ -49,8 +51,11 @@ type Message = Outcome | { id: number; needsKey: true };
 /** A result with times in milliseconds, before they become `Date` objects. */
 interface RawResult {
   expiresAt?: unknown;
-  requestId?: string | null;
-  rateLimit?: { resetAt: unknown } | null;
+  rateLimit?: RawRateLimit;
+}
+
+interface RawRateLimit {
+  resetAt: unknown;
 }
 
 const calls = new Map<number, Call>();
@@ -162,19 +167,19 @@ function leave(owner: Owner): void {
 
 function toResult(result: RawResult): unknown {
   if (typeof result.expiresAt === 'number') result.expiresAt = new Date(result.expiresAt);
-  if (result.requestId === null) delete result.requestId;
-  const { rateLimit } = result;
-  if (rateLimit === null) delete result.rateLimit;
-  else if (rateLimit !== undefined) {
-    if (typeof rateLimit.resetAt === 'number') rateLimit.resetAt = new Date(rateLimit.resetAt);
-    Object.freeze(rateLimit);
-  }
+  if (result.rateLimit !== undefined) finishRateLimit(result.rateLimit);
   return Object.freeze(result);
+}
+
+function finishRateLimit(rateLimit: RawRateLimit): void {
+  if (typeof rateLimit.resetAt === 'number') rateLimit.resetAt = new Date(rateLimit.resetAt);
+  Object.freeze(rateLimit);
 }
 
 /** Creates the error object for an error from the native half. `keyFailure` is what the key provider threw. */
 export function toError(error: NativeError, caller: CallerStack, keyFailure?: unknown): Error {
   const { cause, ...fields } = error;
+  if (Object.hasOwn(error, 'rateLimit') && fields.rateLimit) finishRateLimit(fields.rateLimit);
   if (cause === undefined || !Object.hasOwn(error, 'cause')) return errorOf(fields, caller);
   if (Object.hasOwn(cause, 'keyProvider')) return errorOf({ ...fields, cause: keyFailure }, caller);
   const causedBy = Object.assign(new Error(cause.message), Object.hasOwn(cause, 'code') && { code: cause.code });

@@ -70,6 +70,8 @@ export interface Answered {
   readonly requestId?: string;
   /** The server's rate limit headers; `undefined` if it sent none. */
   readonly rateLimit?: RateLimit;
+  /** How many HTTP requests the call has sent. */
+  readonly attempts: number;
 }
 
 /** A candidate's state, from `getCandidateStatus`. */

@@ -36,21 +36,30 @@ enum ResultFields<'a> {
         status: &'a str,
         analysis_viewed: bool,
         interview_score: Option<f64>,
+        #[serde(skip_serializing_if = "Option::is_none")]
         request_id: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
         rate_limit: Option<RateLimitFields>,
+        attempts: u32,
     },
     Invitation {
         invited: bool,
         session_id: &'a str,
         email_delivery: &'a str,
         expires_at: f64,
+        #[serde(skip_serializing_if = "Option::is_none")]
         request_id: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
         rate_limit: Option<RateLimitFields>,
+        attempts: u32,
     },
     Decision {
         status: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
         request_id: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
         rate_limit: Option<RateLimitFields>,
+        attempts: u32,
     },
 }
 
@@ -84,6 +93,8 @@ struct ErrorFields<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_after: Option<f64>,
     attempts: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rate_limit: Option<RateLimitFields>,
     #[serde(skip_serializing_if = "Option::is_none")]
     idempotency_key: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -124,6 +135,7 @@ pub(crate) fn result_json(id: u32, output: &OperationOutput) -> String {
             interview_score: state.interview_score,
             request_id: state.request_id.as_deref(),
             rate_limit: rate_limit_fields(state.rate_limit.as_ref()),
+            attempts: state.attempts,
         },
         OperationOutput::Invitation(invitation) => ResultFields::Invitation {
             invited: invitation.invited,
@@ -132,11 +144,13 @@ pub(crate) fn result_json(id: u32, output: &OperationOutput) -> String {
             expires_at: unix_milliseconds(invitation.expires_at),
             request_id: invitation.request_id.as_deref(),
             rate_limit: rate_limit_fields(invitation.rate_limit.as_ref()),
+            attempts: invitation.attempts,
         },
         OperationOutput::Decision(decision) => ResultFields::Decision {
             status: decision.status.as_str(),
             request_id: decision.request_id.as_deref(),
             rate_limit: rate_limit_fields(decision.rate_limit.as_ref()),
+            attempts: decision.attempts,
         },
         _ => return error_json(id, &Error::invalid_argument("unknown result type")),
     };
@@ -159,6 +173,7 @@ pub(crate) fn error_json(id: u32, error: &Error) -> String {
                 request_id: error.request_id(),
                 retry_after: error.retry_after().map(|wait| wait.as_secs_f64()),
                 attempts: error.attempts(),
+                rate_limit: rate_limit_fields(error.rate_limit()),
                 idempotency_key: error.idempotency_key(),
                 outcome_unknown: action.then_some(error.outcome_unknown()),
                 cause: cause(error),

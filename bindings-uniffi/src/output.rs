@@ -18,6 +18,8 @@ pub enum Outcome {
         request_id: Option<String>,
         /// The response's rate limit headers.
         rate_limit: Option<RateLimitHeaders>,
+        /// The number of HTTP requests sent.
+        attempts: u32,
     },
     /// The call failed.
     Failed {
@@ -59,7 +61,7 @@ pub enum Output {
 }
 
 /// A response's rate limit headers.
-#[derive(uniffi::Record)]
+#[derive(Clone, Copy, uniffi::Record)]
 pub struct RateLimitHeaders {
     /// Requests allowed in the window.
     pub limit: Option<u64>,
@@ -120,7 +122,8 @@ impl From<Result<OperationOutput, celper::Error>> for Outcome {
                     interview_score: state.interview_score,
                 },
                 request_id: state.request_id,
-                rate_limit: state.rate_limit.map(RateLimitHeaders::from),
+                rate_limit: state.rate_limit.as_ref().map(RateLimitHeaders::from),
+                attempts: state.attempts,
             },
             Ok(OperationOutput::Invitation(invitation)) => Outcome::Succeeded {
                 output: Output::Invitation {
@@ -130,12 +133,14 @@ impl From<Result<OperationOutput, celper::Error>> for Outcome {
                     expires_at: invitation.expires_at.into(),
                 },
                 request_id: invitation.request_id,
-                rate_limit: invitation.rate_limit.map(RateLimitHeaders::from),
+                rate_limit: invitation.rate_limit.as_ref().map(RateLimitHeaders::from),
+                attempts: invitation.attempts,
             },
             Ok(OperationOutput::Decision(decision)) => Outcome::Succeeded {
                 output: Output::Decision { status: decision.status.as_str().to_owned() },
                 request_id: decision.request_id,
-                rate_limit: decision.rate_limit.map(RateLimitHeaders::from),
+                rate_limit: decision.rate_limit.as_ref().map(RateLimitHeaders::from),
+                attempts: decision.attempts,
             },
             Ok(_) => Outcome::Failed { failure: panic_error(&"unknown result type").into() },
             Err(error) => Outcome::Failed { failure: error.into() },
@@ -143,8 +148,8 @@ impl From<Result<OperationOutput, celper::Error>> for Outcome {
     }
 }
 
-impl From<RateLimit> for RateLimitHeaders {
-    fn from(limit: RateLimit) -> Self {
+impl From<&RateLimit> for RateLimitHeaders {
+    fn from(limit: &RateLimit) -> Self {
         RateLimitHeaders {
             limit: limit.limit,
             remaining: limit.remaining,

@@ -124,9 +124,10 @@ public class Celper(
                 "status", candidateId, jobPositionId, null, null, idempotencyKey, timeout?.toSeconds(),
                 maxRetries?.toLong(),
             ),
-        ) { output: Output.State, requestId, rateLimit ->
+        ) { output: Output.State, requestId, rateLimit, attempts ->
             CandidateState(
                 CandidateStatus.of(output.status), output.analysisViewed, output.interviewScore, requestId, rateLimit,
+                attempts,
             )
         }
 
@@ -165,9 +166,10 @@ public class Celper(
                 "invite", candidateId, jobPositionId, emailSubject, emailBody, idempotencyKey, timeout?.toSeconds(),
                 maxRetries?.toLong(),
             ),
-        ) { output: Output.Invitation, requestId, rateLimit ->
+        ) { output: Output.Invitation, requestId, rateLimit, attempts ->
             Invitation(
                 output.invited, output.sessionId, output.emailDelivery, output.expiresAt.toInstant(), requestId, rateLimit,
+                attempts,
             )
         }
 
@@ -238,13 +240,13 @@ public class Celper(
                 operation, candidateId, jobPositionId, null, null, idempotencyKey, timeout?.toSeconds(),
                 maxRetries?.toLong(),
             ),
-        ) { output: Output.Decision, requestId, rateLimit ->
-            Decision(CandidateStatus.of(output.status), requestId, rateLimit)
+        ) { output: Output.Decision, requestId, rateLimit, attempts ->
+            Decision(CandidateStatus.of(output.status), requestId, rateLimit, attempts)
         }
 
     private suspend inline fun <reified O : Output, R> call(
         input: CallInput,
-        result: (O, String?, RateLimit?) -> R,
+        result: (O, String?, RateLimit?, Int) -> R,
     ): R {
         with(input) {
             checkUnicode(
@@ -253,7 +255,7 @@ public class Celper(
             )
         }
         return when (val outcome = native.call(id, input)) {
-            is Outcome.Succeeded -> result(outcome.output as O, outcome.requestId, outcome.rateLimit?.toPublic())
+            is Outcome.Succeeded -> with(outcome) { result(output as O, requestId, rateLimit?.toPublic(), attempts.toInt()) }
             is Outcome.Failed -> throw CelperException.of(outcome.failure)
             is Outcome.Cancelled -> throw CancellationException("the call was cancelled")
         }
@@ -352,6 +354,6 @@ private fun Duration.toSeconds(): Double = toDouble(DurationUnit.SECONDS)
 
 private fun Timestamp.toInstant(): Instant = Instant.ofEpochSecond(seconds, nanoseconds.toLong())
 
-private fun RateLimitHeaders.toPublic(): RateLimit = RateLimit(limit?.toSaturatedLong(), remaining?.toSaturatedLong(), resetAt?.toInstant())
+internal fun RateLimitHeaders.toPublic(): RateLimit = RateLimit(limit?.toSaturatedLong(), remaining?.toSaturatedLong(), resetAt?.toInstant())
 
 private fun ULong.toSaturatedLong(): Long = coerceAtMost(Long.MAX_VALUE.toULong()).toLong()

@@ -68,6 +68,9 @@ public sealed class CelperException(failure: Failure, cause: Throwable?) : Runti
     /** The number of HTTP requests that were sent for the call. */
     public val attempts: Int = failure.attempts.toInt()
 
+    /** The rate limit headers of the response; null if there were none, or no response. */
+    public val rateLimit: RateLimit? = failure.rateLimit?.toPublic()
+
     /** The idempotency key of the action. Call again with the same key, and the action is not performed twice. */
     public val idempotencyKey: String? = failure.idempotencyKey
 

@@ -94,8 +94,10 @@ public class CandidateState internal constructor(
     public val requestId: String?,
     /** The rate limit headers of the response; null if there were none. */
     public val rateLimit: RateLimit?,
+    /** The number of HTTP requests that were sent for the call. */
+    public val attempts: Int,
 ) {
-    private val fields get() = listOf(status, analysisViewed, interviewScore, requestId, rateLimit)
+    private val fields get() = listOf(status, analysisViewed, interviewScore, requestId, rateLimit, attempts)
 
     override fun equals(other: Any?): Boolean = other is CandidateState && fields == other.fields
 
@@ -103,7 +105,7 @@ public class CandidateState internal constructor(
 
     override fun toString(): String =
         "CandidateState(status=$status, analysisViewed=$analysisViewed, interviewScore=$interviewScore, " +
-            "requestId=$requestId, rateLimit=$rateLimit)"
+            "requestId=$requestId, rateLimit=$rateLimit, attempts=$attempts)"
 }
 
 /** The result of inviting a candidate. */
@@ -120,8 +122,10 @@ public class Invitation internal constructor(
     public val requestId: String?,
     /** The rate limit headers of the response; null if there were none. */
     public val rateLimit: RateLimit?,
+    /** The number of HTTP requests that were sent for the call. */
+    public val attempts: Int,
 ) {
-    private val fields get() = listOf(invited, sessionId, emailDelivery, expiresAt, requestId, rateLimit)
+    private val fields get() = listOf(invited, sessionId, emailDelivery, expiresAt, requestId, rateLimit, attempts)
 
     override fun equals(other: Any?): Boolean = other is Invitation && fields == other.fields
 
@@ -129,7 +133,7 @@ public class Invitation internal constructor(
 
     override fun toString(): String =
         "Invitation(invited=$invited, sessionId=$sessionId, emailDelivery=$emailDelivery, expiresAt=$expiresAt, " +
-            "requestId=$requestId, rateLimit=$rateLimit)"
+            "requestId=$requestId, rateLimit=$rateLimit, attempts=$attempts)"
 }
 
 /** The result of selecting or rejecting a candidate. */
@@ -140,12 +144,14 @@ public class Decision internal constructor(
     public val requestId: String?,
     /** The rate limit headers of the response; null if there were none. */
     public val rateLimit: RateLimit?,
+    /** The number of HTTP requests that were sent for the call. */
+    public val attempts: Int,
 ) {
-    private val fields get() = listOf(status, requestId, rateLimit)
+    private val fields get() = listOf(status, requestId, rateLimit, attempts)
 
     override fun equals(other: Any?): Boolean = other is Decision && fields == other.fields
 
     override fun hashCode(): Int = fields.hashCode()
 
-    override fun toString(): String = "Decision(status=$status, requestId=$requestId, rateLimit=$rateLimit)"
+    override fun toString(): String = "Decision(status=$status, requestId=$requestId, rateLimit=$rateLimit, attempts=$attempts)"
 }

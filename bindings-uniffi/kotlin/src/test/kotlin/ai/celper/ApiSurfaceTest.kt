@@ -112,7 +112,7 @@ class ApiSurfaceTest {
         val parents = classes.map { "error_parents.${asError(it)}: " + asError(Class.forName("ai.celper.$it").superclass.simpleName) }
         compare("error_parents", parents, typed = false)
         for ((kind, name) in table["error_kinds"].asJsonObject.entrySet()) {
-            val exception = CelperException.of(Failure(kind, "", "", "status", null, null, null, null, 0u, null, false, null))
+            val exception = CelperException.of(Failure(kind, "", "", "status", null, null, null, null, 0u, null, null, false, null))
             assertEquals(name.asString, asError(exception.javaClass.simpleName), kind)
             assertEquals(kind, exception.kind)
         }

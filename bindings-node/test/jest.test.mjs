@@ -31,10 +31,22 @@ const TEST = `
 async function jest(option) {
   const folder = await mkdtemp(join(tmpdir(), 'celper-jest-'));
   after(() => rm(folder, { recursive: true, force: true }));
-  const config = { rootDir: folder, testEnvironment: 'node', moduleNameMapper: { '^celper$': path('../dist/index.js') } };
+  const config = {
+    rootDir: folder,
+    testEnvironment: 'node',
+    moduleNameMapper: { '^celper$': path('../dist/index.js') },
+  };
   await writeFile(join(folder, 'jest.config.json'), JSON.stringify(config));
   await writeFile(join(folder, 'calls.test.js'), TEST);
-  const args = ['--no-cache', '--runInBand', '--ci', '--colors=false', '--config', join(folder, 'jest.config.json'), option];
+  const args = [
+    '--no-cache',
+    '--runInBand',
+    '--ci',
+    '--colors=false',
+    '--config',
+    join(folder, 'jest.config.json'),
+    option,
+  ];
   const env = { ...process.env, ...sandbox.environment };
   const file = path('../node_modules/jest/bin/jest.js');
   const { code = 0, stderr } = await promisify(execFile)(process.execPath, [file, ...args], { env }).catch((e) => e);

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::call::{Engine, Limits};
+use crate::call::{Engine, FOREVER, Limits};
 use crate::config::{ClientBuilder, ClientConfig};
 use crate::error::Error;
 use crate::model::{CandidateState, Decision, Invitation};
@@ -174,7 +174,7 @@ impl Client {
         }
         let engine = self.engine().map_err(|error| input.rejected(error))?;
         let limits = Limits {
-            timeout: input.timeout.or(config.limits.timeout),
+            timeout: input.timeout.or(config.limits.timeout).filter(|timeout| *timeout < FOREVER),
             max_retries: input.max_retries.unwrap_or(config.limits.max_retries),
             ..config.limits
         };
@@ -193,9 +193,9 @@ impl Client {
         self.shared.config.base_url.as_str()
     }
 
-    /// The timeout of a whole call, if it was set.
+    /// The timeout of a whole call; `None` where there is none.
     pub fn timeout(&self) -> Option<Duration> {
-        self.shared.config.limits.timeout
+        self.shared.config.limits.timeout.filter(|timeout| *timeout < FOREVER)
     }
 
     /// The timeout of one HTTP attempt.
@@ -214,7 +214,7 @@ impl Client {
     }
 }
 
-/// Shows the base URL and the limits, never the key.
+/// Shows the options, never the key.
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client")

@@ -5,7 +5,7 @@ import { execFile, spawn } from 'node:child_process';
 import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
@@ -34,23 +34,11 @@ async function run(cwd, file, ...args) {
 }
 const node = (cwd, ...args) => run(cwd, process.execPath, ...args);
 
-let project;
-before(async () => {
-  project = await emptyFolder();
-  const here = fileURLToPath(new URL('.', import.meta.url));
-  for (const file of FILES) await cp(join(here, file), join(project, file), { recursive: true });
-  await run(project, 'npm', 'ci', '--no-audit', '--no-fund');
-  await run(
-    project,
-    'npm',
-    'install',
-    '--no-save',
-    '--no-package-lock',
-    '--no-audit',
-    '--no-fund',
-    ...registry.tarballs,
-  );
-});
+const project = await emptyFolder();
+const here = fileURLToPath(new URL('.', import.meta.url));
+for (const file of FILES) await cp(join(here, file), join(project, file), { recursive: true });
+await run(project, 'npm', 'ci', '--no-audit', '--no-fund');
+await run(project, 'npm', 'install', '--no-save', '--no-package-lock', '--no-audit', '--no-fund', ...registry.tarballs);
 
 for (const bundler of ['turbopack', 'webpack']) {
   test(`a route handler in Next.js's standalone output, built with ${bundler}`, async () => {

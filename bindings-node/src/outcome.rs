@@ -129,7 +129,7 @@ pub(crate) fn key_request_json(id: u32) -> String {
 /// The JSON of a call's result.
 pub(crate) fn result_json(id: u32, output: &OperationOutput) -> String {
     let ok = match output {
-        OperationOutput::CandidateState(state) => ResultFields::CandidateState {
+        OperationOutput::CandidateState(state) | OperationOutput::AlreadyDone(state) => ResultFields::CandidateState {
             status: state.status.as_str(),
             analysis_viewed: state.analysis_viewed,
             interview_score: state.interview_score,

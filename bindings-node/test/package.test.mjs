@@ -169,3 +169,11 @@ test("tools that trace a program's files find the native file", async () => {
     assert.deepEqual(await node(away, file), { code: 0, out: 'new', err: '' });
   }
 });
+
+test('a Node that is too old is told so', async () => {
+  const folder = await project();
+  const program = "Object.defineProperty(process.versions, 'node', { value: '18.20.4' }); require('celper');";
+  const { code, err } = await run(process.execPath, ['-e', program], folder);
+  assert.equal(code, 1);
+  assert.match(err, /celper needs Node 20 or later; this is Node 18\.20\.4/);
+});

@@ -16,6 +16,7 @@
 export type {
   ActionOptions,
   CallOptions,
+  CelperApi,
   CelperOptions,
   InviteOptions,
   RateLimits,
@@ -42,6 +43,7 @@ export {
   TransportError,
   UnexpectedResponseError,
 } from './errors';
+export type { KeyProvider } from './keys';
 export type {
   Answered,
   CandidateState,

@@ -6,6 +6,7 @@
 import type { CallArguments } from './arguments';
 import type { Bridge, NativeClient } from './binding';
 import { type CallerStack, type ErrorFields, errorOf, type OperationName } from './errors';
+import type { RateLimit } from './models';
 import { native } from './native';
 import { onAbort } from './signals';
 
@@ -23,6 +24,7 @@ interface Call {
 
 interface NativeError extends ErrorFields {
   cause?: { message: string; code?: string };
+  rateLimit?: RateLimit & RawRateLimit;
 }
 
 type Outcome = { id: number; ok: RawResult } | { id: number; error: NativeError };
@@ -30,7 +32,11 @@ type Outcome = { id: number; ok: RawResult } | { id: number; error: NativeError 
 /** A result with times in milliseconds, before they become `Date` objects. */
 interface RawResult {
   expiresAt?: unknown;
-  rateLimit: { resetAt: unknown } | null;
+  rateLimit: RawRateLimit | null;
+}
+
+interface RawRateLimit {
+  resetAt: unknown;
 }
 
 const calls = new Map<number, Call>();
@@ -95,16 +101,18 @@ function takeCall(id: number): Call | undefined {
 
 function toResult(result: RawResult): unknown {
   if (typeof result.expiresAt === 'number') result.expiresAt = new Date(result.expiresAt);
-  const { rateLimit } = result;
-  if (rateLimit !== null) {
-    if (typeof rateLimit.resetAt === 'number') rateLimit.resetAt = new Date(rateLimit.resetAt);
-    Object.freeze(rateLimit);
-  }
+  if (result.rateLimit !== null) finishRateLimit(result.rateLimit);
   return Object.freeze(result);
+}
+
+function finishRateLimit(rateLimit: RawRateLimit): void {
+  if (typeof rateLimit.resetAt === 'number') rateLimit.resetAt = new Date(rateLimit.resetAt);
+  Object.freeze(rateLimit);
 }
 
 /** Creates the error object for an error from the native half. */
 export function toError({ cause, ...fields }: NativeError, caller: CallerStack): Error {
+  if (fields.rateLimit !== undefined) finishRateLimit(fields.rateLimit);
   if (cause === undefined) return errorOf(fields, caller);
   const { message, ...rest } = cause;
   const error = Object.assign(new Error(message), rest);

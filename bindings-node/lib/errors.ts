@@ -25,6 +25,8 @@
  * When its `signal` aborts, a call rejects with the signal's reason, which is not one of these classes.
  */
 
+import type { RateLimit } from './models';
+
 /** What went wrong: a stable value that is the same in every language. */
 export type ErrorKind =
   | 'invalid_argument'
@@ -57,6 +59,7 @@ export interface ErrorFields {
   requestId?: string;
   retryAfter?: number;
   attempts?: number;
+  rateLimit?: RateLimit;
   idempotencyKey?: string;
   outcomeUnknown?: boolean;
   cause?: unknown;
@@ -97,6 +100,8 @@ export class CelperError extends Error {
   declare readonly retryAfter?: number;
   /** How many HTTP requests the call has sent. */
   readonly attempts: number;
+  /** The response's rate limit headers, if there was a response that had them. */
+  declare readonly rateLimit?: RateLimit;
   /** The idempotency key of an action's requests. Calling again with it does not repeat the action. */
   declare readonly idempotencyKey?: string;
   /**
@@ -118,6 +123,7 @@ export class CelperError extends Error {
     if (fields.requestId !== undefined) this.requestId = fields.requestId;
     if (fields.retryAfter !== undefined) this.retryAfter = fields.retryAfter;
     this.attempts = fields.attempts ?? 0;
+    if (fields.rateLimit !== undefined) this.rateLimit = fields.rateLimit;
     if (fields.idempotencyKey !== undefined) this.idempotencyKey = fields.idempotencyKey;
     if (fields.outcomeUnknown !== undefined) this.outcomeUnknown = fields.outcomeUnknown;
   }

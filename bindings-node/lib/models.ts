@@ -70,6 +70,8 @@ export interface Answered {
   readonly requestId: string | null;
   /** The server's rate limit headers; `null` if it sent none. */
   readonly rateLimit: RateLimit | null;
+  /** How many HTTP requests the call has sent. */
+  readonly attempts: number;
 }
 
 /** A candidate's state, from `getCandidateStatus`. */

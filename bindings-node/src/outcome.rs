@@ -29,6 +29,7 @@ enum ResultFields<'a> {
         interview_score: Option<f64>,
         request_id: Option<&'a str>,
         rate_limit: Option<RateLimitFields>,
+        attempts: u32,
     },
     Invitation {
         invited: bool,
@@ -37,11 +38,13 @@ enum ResultFields<'a> {
         expires_at: f64,
         request_id: Option<&'a str>,
         rate_limit: Option<RateLimitFields>,
+        attempts: u32,
     },
     Decision {
         status: &'a str,
         request_id: Option<&'a str>,
         rate_limit: Option<RateLimitFields>,
+        attempts: u32,
     },
 }
 
@@ -76,6 +79,8 @@ struct ErrorFields<'a> {
     retry_after: Option<f64>,
     attempts: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
+    rate_limit: Option<RateLimitFields>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     idempotency_key: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     outcome_unknown: Option<bool>,
@@ -106,6 +111,7 @@ pub(crate) fn result_json(id: u32, output: &OperationOutput) -> String {
             interview_score: state.interview_score,
             request_id: state.request_id.as_deref(),
             rate_limit: rate_limit_fields(state.rate_limit.as_ref()),
+            attempts: state.attempts,
         },
         OperationOutput::Invitation(invitation) => ResultFields::Invitation {
             invited: invitation.invited,
@@ -114,11 +120,13 @@ pub(crate) fn result_json(id: u32, output: &OperationOutput) -> String {
             expires_at: unix_milliseconds(invitation.expires_at),
             request_id: invitation.request_id.as_deref(),
             rate_limit: rate_limit_fields(invitation.rate_limit.as_ref()),
+            attempts: invitation.attempts,
         },
         OperationOutput::Decision(decision) => ResultFields::Decision {
             status: decision.status.as_str(),
             request_id: decision.request_id.as_deref(),
             rate_limit: rate_limit_fields(decision.rate_limit.as_ref()),
+            attempts: decision.attempts,
         },
         _ => return error_json(id, &Error::invalid_argument("unknown result type")),
     };
@@ -141,6 +149,7 @@ pub(crate) fn error_json(id: u32, error: &Error) -> String {
                 request_id: error.request_id(),
                 retry_after: error.retry_after().map(|wait| wait.as_secs_f64()),
                 attempts: error.attempts(),
+                rate_limit: rate_limit_fields(error.rate_limit()),
                 idempotency_key: error.idempotency_key(),
                 outcome_unknown: action.then_some(error.outcome_unknown()),
                 cause: cause(error),

@@ -21,7 +21,14 @@ const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 test('status, invite, select, reject', async () => {
   const { id: invited } = await sandbox.createCandidate();
   const fresh = await client.getCandidateStatus(invited, { jobPositionId });
-  assert.deepEqual(Object.keys(fresh), ['status', 'analysisViewed', 'interviewScore', 'requestId', 'rateLimit']);
+  assert.deepEqual(Object.keys(fresh), [
+    'status',
+    'analysisViewed',
+    'interviewScore',
+    'requestId',
+    'rateLimit',
+    'attempts',
+  ]);
   assert.deepEqual([fresh.status, fresh.analysisViewed, fresh.interviewScore], ['new', false, null]);
   assert.match(fresh.requestId, UUID);
 
@@ -38,7 +45,7 @@ test('status, invite, select, reject', async () => {
   const { id: rejected } = await sandbox.createInterviewedCandidate({ interviewScore: 12.5 });
   assert.equal((await client.getCandidateStatus(rejected, { jobPositionId })).interviewScore, 12.5);
   const decision = await client.rejectCandidate(rejected, { jobPositionId });
-  assert.deepEqual(Object.keys(decision), ['status', 'requestId', 'rateLimit']);
+  assert.deepEqual(Object.keys(decision), ['status', 'requestId', 'rateLimit', 'attempts']);
   assert.equal(decision.status, 'rejected');
 });
 

@@ -6,6 +6,8 @@ use celper::{Error, bindings};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 
+use crate::results::RateLimit;
+
 /// `celper._errors.from_native`, imported on first use.
 static FROM_NATIVE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 
@@ -28,6 +30,7 @@ pub(crate) fn to_exception<'py>(py: Python<'py>, error: &Error) -> PyResult<Boun
         error.request_id(),
         error.retry_after().map(|wait| wait.as_secs_f64()),
         error.attempts(),
+        error.rate_limit().map(|headers| RateLimit::from_core(py, headers)).transpose()?,
         error.idempotency_key(),
         error.outcome_unknown(),
     ))

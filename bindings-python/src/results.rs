@@ -199,6 +199,8 @@ record! {
         request_id: Option<String> = None,
         /// The response's rate limit headers; ``None`` if it had none.
         rate_limit: Option<Py<RateLimit>> = None,
+        /// The number of HTTP requests that the call sent.
+        attempts: u32 = 1,
     }
 }
 
@@ -220,6 +222,8 @@ record! {
         request_id: Option<String> = None,
         /// The response's rate limit headers; ``None`` if it had none.
         rate_limit: Option<Py<RateLimit>> = None,
+        /// The number of HTTP requests that the call sent.
+        attempts: u32 = 1,
     }
 }
 
@@ -235,6 +239,8 @@ record! {
         request_id: Option<String> = None,
         /// The response's rate limit headers; ``None`` if it had none.
         rate_limit: Option<Py<RateLimit>> = None,
+        /// The number of HTTP requests that the call sent.
+        attempts: u32 = 1,
     }
 }
 
@@ -318,6 +324,13 @@ impl<'py> FromPyObject<'_, 'py> for MaybeUnset<'py> {
     }
 }
 
+impl RateLimit {
+    pub(crate) fn from_core(py: Python<'_>, headers: &celper::RateLimit) -> PyResult<Py<Self>> {
+        let reset_at = headers.reset_at.map(|time| UtcDateTime::from_core(py, time)).transpose()?;
+        Py::new(py, RateLimit { limit: headers.limit, remaining: headers.remaining, reset_at })
+    }
+}
+
 impl RateLimits {
     pub(crate) fn to_core(&self) -> celper::RateLimits {
         let window = Duration::try_from_secs_f64(self.window).unwrap_or_default();
@@ -327,13 +340,8 @@ impl RateLimits {
 
 /// Converts the result of an operation.
 pub(crate) fn to_python<'py>(py: Python<'py>, output: OperationOutput) -> PyResult<Bound<'py, PyAny>> {
-    let rate_limit = |headers: Option<celper::RateLimit>| {
-        let convert = |limit: celper::RateLimit| {
-            let reset_at = limit.reset_at.map(|time| UtcDateTime::from_core(py, time)).transpose()?;
-            Py::new(py, RateLimit { limit: limit.limit, remaining: limit.remaining, reset_at })
-        };
-        headers.map(convert).transpose()
-    };
+    let rate_limit =
+        |headers: Option<celper::RateLimit>| headers.map(|headers| RateLimit::from_core(py, &headers)).transpose();
     match output {
         OperationOutput::CandidateState(state) => CandidateState {
             status: Status::from_core(py, &state.status)?,
@@ -341,6 +349,7 @@ pub(crate) fn to_python<'py>(py: Python<'py>, output: OperationOutput) -> PyResu
             interview_score: state.interview_score,
             request_id: state.request_id,
             rate_limit: rate_limit(state.rate_limit)?,
+            attempts: state.attempts,
         }
         .into_bound_py_any(py),
         OperationOutput::Invitation(invitation) => Invitation {
@@ -350,12 +359,14 @@ pub(crate) fn to_python<'py>(py: Python<'py>, output: OperationOutput) -> PyResu
             expires_at: UtcDateTime::from_core(py, invitation.expires_at)?,
             request_id: invitation.request_id,
             rate_limit: rate_limit(invitation.rate_limit)?,
+            attempts: invitation.attempts,
         }
         .into_bound_py_any(py),
         OperationOutput::Decision(decision) => Decision {
             status: Status::from_core(py, &decision.status)?,
             request_id: decision.request_id,
             rate_limit: rate_limit(decision.rate_limit)?,
+            attempts: decision.attempts,
         }
         .into_bound_py_any(py),
         _ => Err(PyTypeError::new_err("the core returned a result that this version of celper does not know")),

@@ -5,6 +5,7 @@ use std::error::Error as _;
 use celper::{Error, ErrorKind};
 
 use crate::key::KeyProviderError;
+use crate::output::RateLimitHeaders;
 
 /// An error of the core, as data for the language layers.
 #[derive(Clone, uniffi::Record)]
@@ -27,6 +28,8 @@ pub struct Failure {
     pub retry_after: Option<f64>,
     /// The number of HTTP requests sent.
     pub attempts: u32,
+    /// The response's rate limit headers.
+    pub rate_limit: Option<RateLimitHeaders>,
     /// The idempotency key that the action was sent with.
     pub idempotency_key: Option<String>,
     /// Whether the action may have taken place although the call failed.
@@ -48,6 +51,7 @@ impl From<Error> for Failure {
             request_id: error.request_id().map(ToOwned::to_owned),
             retry_after: error.retry_after().map(|wait| wait.as_secs_f64()),
             attempts: error.attempts(),
+            rate_limit: error.rate_limit().map(RateLimitHeaders::from),
             idempotency_key: error.idempotency_key().map(ToOwned::to_owned),
             outcome_unknown: error.outcome_unknown(),
             cause: provider_error.and_then(KeyProviderError::take),

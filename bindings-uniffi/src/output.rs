@@ -19,6 +19,8 @@ pub enum Outcome {
         request_id: Option<String>,
         /// The response's rate limit headers.
         rate_limit: Option<RateLimitHeaders>,
+        /// The number of HTTP requests sent.
+        attempts: u32,
     },
     /// The call failed.
     Failed {
@@ -60,7 +62,7 @@ pub enum Output {
 }
 
 /// A response's rate limit headers.
-#[derive(uniffi::Record)]
+#[derive(Clone, Copy, uniffi::Record)]
 pub struct RateLimitHeaders {
     /// Requests allowed in the window.
     pub limit: Option<u64>,
@@ -134,7 +136,7 @@ impl Interruption {
 
 /// None for a result type that this crate does not know.
 fn convert(output: OperationOutput) -> Option<Outcome> {
-    let (output, request_id, rate_limit) = match output {
+    let (output, request_id, rate_limit, attempts) = match output {
         OperationOutput::CandidateState(state) => (
             Output::State {
                 status: state.status.as_str().to_owned(),
@@ -143,6 +145,7 @@ fn convert(output: OperationOutput) -> Option<Outcome> {
             },
             state.request_id,
             state.rate_limit,
+            state.attempts,
         ),
         OperationOutput::Invitation(invitation) => (
             Output::Invitation {
@@ -153,17 +156,26 @@ fn convert(output: OperationOutput) -> Option<Outcome> {
             },
             invitation.request_id,
             invitation.rate_limit,
+            invitation.attempts,
         ),
-        OperationOutput::Decision(decision) => {
-            (Output::Decision { status: decision.status.as_str().to_owned() }, decision.request_id, decision.rate_limit)
-        }
+        OperationOutput::Decision(decision) => (
+            Output::Decision { status: decision.status.as_str().to_owned() },
+            decision.request_id,
+            decision.rate_limit,
+            decision.attempts,
+        ),
         _ => return None,
     };
-    Some(Outcome::Succeeded { output, request_id, rate_limit: rate_limit.map(RateLimitHeaders::from) })
+    Some(Outcome::Succeeded {
+        output,
+        request_id,
+        rate_limit: rate_limit.as_ref().map(RateLimitHeaders::from),
+        attempts,
+    })
 }
 
-impl From<RateLimit> for RateLimitHeaders {
-    fn from(limit: RateLimit) -> Self {
+impl From<&RateLimit> for RateLimitHeaders {
+    fn from(limit: &RateLimit) -> Self {
         RateLimitHeaders {
             limit: limit.limit,
             remaining: limit.remaining,

@@ -4,6 +4,8 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::time::Duration;
 
+use crate::model::RateLimit;
+
 /// What went wrong, as a stable value to match on.
 ///
 /// ```
@@ -180,6 +182,7 @@ pub(crate) struct Parts {
     pub(crate) request_id: Option<String>,
     pub(crate) retry_after: Option<Duration>,
     pub(crate) attempts: u32,
+    pub(crate) rate_limit: Option<RateLimit>,
     pub(crate) idempotency_key: Option<String>,
     pub(crate) outcome_unknown: bool,
     /// A retry would fail in the same way.
@@ -198,6 +201,7 @@ impl Error {
             request_id: None,
             retry_after: None,
             attempts: 0,
+            rate_limit: None,
             idempotency_key: None,
             outcome_unknown: false,
             permanent: false,
@@ -248,6 +252,11 @@ impl Error {
     /// How many HTTP requests the call made.
     pub fn attempts(&self) -> u32 {
         self.0.attempts
+    }
+
+    /// The response's rate limit headers; `None` where it had none, or where there was no response.
+    pub fn rate_limit(&self) -> Option<&RateLimit> {
+        self.0.rate_limit.as_ref()
     }
 
     /// The idempotency key of an action's requests: call again with it, and the action is not performed twice.

@@ -117,6 +117,9 @@ pub struct CandidateState {
     /// The server's rate limit headers; `None` where it sent none.
     #[serde(skip)]
     pub rate_limit: Option<RateLimit>,
+    /// How many HTTP requests the call made.
+    #[serde(skip)]
+    pub attempts: u32,
 }
 
 /// An invitation, from [`invite_candidate`](crate::Client::invite_candidate).
@@ -139,6 +142,9 @@ pub struct Invitation {
     /// The server's rate limit headers; `None` where it sent none.
     #[serde(skip)]
     pub rate_limit: Option<RateLimit>,
+    /// How many HTTP requests the call made.
+    #[serde(skip)]
+    pub attempts: u32,
 }
 
 /// A decision, from [`select_candidate`](crate::Client::select_candidate) and
@@ -155,4 +161,7 @@ pub struct Decision {
     /// The server's rate limit headers; `None` where it sent none.
     #[serde(skip)]
     pub rate_limit: Option<RateLimit>,
+    /// How many HTTP requests the call made.
+    #[serde(skip)]
+    pub attempts: u32,
 }

@@ -24,6 +24,10 @@ A cancelled call raises ``asyncio.CancelledError``.
 
 from __future__ import annotations
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from celper._celper import RateLimit
+
 
 class CelperError(Exception):
     """The base class of all errors of this package.
@@ -56,6 +60,8 @@ class CelperError(Exception):
     """Seconds to wait before calling again, from the server or from the client's pacing."""
     attempts: int
     """The number of HTTP requests that the call sent."""
+    rate_limit: RateLimit | None
+    """The response's rate limit headers; ``None`` if it had none, or if there was no response."""
     idempotency_key: str | None
     """The idempotency key of an action's requests. Call again with it, and the action takes place only once."""
     outcome_unknown: bool
@@ -72,6 +78,7 @@ class CelperError(Exception):
         request_id: str | None = None,
         retry_after: float | None = None,
         attempts: int = 0,
+        rate_limit: RateLimit | None = None,
         idempotency_key: str | None = None,
         outcome_unknown: bool = False,
     ) -> None:
@@ -83,6 +90,7 @@ class CelperError(Exception):
         self.request_id = request_id
         self.retry_after = retry_after
         self.attempts = attempts
+        self.rate_limit = rate_limit
         self.idempotency_key = idempotency_key
         self.outcome_unknown = outcome_unknown
         self._line = message
@@ -228,6 +236,7 @@ def from_native(
     request_id: str | None,
     retry_after: float | None,
     attempts: int,
+    rate_limit: RateLimit | None,
     idempotency_key: str | None,
     outcome_unknown: bool,
 ) -> CelperError:
@@ -240,6 +249,7 @@ def from_native(
         request_id=request_id,
         retry_after=retry_after,
         attempts=attempts,
+        rate_limit=rate_limit,
         idempotency_key=idempotency_key,
         outcome_unknown=outcome_unknown,
     )

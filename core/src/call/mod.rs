@@ -256,6 +256,7 @@ impl<T: Transport> Call<'_, T> {
             return Err(error.with(|parts| {
                 parts.status = Some(status);
                 parts.request_id = meta.request_id;
+                parts.rate_limit = meta.rate_limit;
             }));
         }
         // The status alone says what happened; the body only adds the reason.
@@ -267,6 +268,7 @@ impl<T: Transport> Call<'_, T> {
             parts.status = Some(status);
             parts.code = details.code;
             parts.request_id = details.request_id.or(meta.request_id);
+            parts.rate_limit = meta.rate_limit;
             parts.retry_after = meta.retry_after;
         }))
     }
@@ -345,10 +347,19 @@ impl<T: Transport> Call<'_, T> {
     }
 
     fn parse<R: FromResponse>(&mut self, response: SuccessResponse) -> Result<R, Error> {
-        parse_success(&response.body, &response.meta, &response.key).map_err(|error| {
-            self.note_lost_response(response.status);
-            error.with(|parts| parts.status = Some(response.status))
-        })
+        match parse_success::<R>(&response.body, &response.meta, &response.key) {
+            Ok(mut result) => {
+                result.set_attempts(self.attempts);
+                Ok(result)
+            }
+            Err(error) => {
+                self.note_lost_response(response.status);
+                Err(error.with(|parts| {
+                    parts.status = Some(response.status);
+                    parts.rate_limit = response.meta.rate_limit;
+                }))
+            }
+        }
     }
 
     /// Adds to an error what the call knows.

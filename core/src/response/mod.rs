@@ -86,6 +86,9 @@ impl ResponseMeta {
 pub trait FromResponse: DeserializeOwned + Send + 'static {
     /// Adds what comes from outside of `data`.
     fn set_meta(&mut self, request_id: Option<String>, rate_limit: Option<RateLimit>);
+
+    /// Adds how many requests the call made.
+    fn set_attempts(&mut self, attempts: u32);
 }
 
 /// The result of an action, whose request has an idempotency key. Not exported.
@@ -99,6 +102,10 @@ macro_rules! from_response {
         impl FromResponse for $result {
             fn set_meta(&mut self, request_id: Option<String>, rate_limit: Option<RateLimit>) {
                 (self.request_id, self.rate_limit) = (request_id, rate_limit);
+            }
+
+            fn set_attempts(&mut self, attempts: u32) {
+                self.attempts = attempts;
             }
         }
     )*};

@@ -50,8 +50,8 @@ pub(crate) fn check_secrets(reported: &Value, secrets: &[String], failures: &mut
     }
 }
 
-/// The requests of one call have the same idempotency key and body, and there are as many as the error reports.
-pub(crate) fn check_attempts(is_action: bool, requests: &[Value], error: Option<&Value>, failures: &mut Vec<String>) {
+/// The requests of one call have the same idempotency key and body, and there are as many as the result or error reports.
+pub(crate) fn check_attempts(is_action: bool, requests: &[Value], outcome: &Value, failures: &mut Vec<String>) {
     let key = |request: &Value| request["headers"]["idempotency-key"].as_str().map(str::to_owned);
     let keys: HashSet<Option<String>> = requests.iter().map(key).collect();
     let bodies: HashSet<String> = requests.iter().map(|request| request["body"].to_string()).collect();
@@ -62,13 +62,16 @@ pub(crate) fn check_attempts(is_action: bool, requests: &[Value], error: Option<
     if !requests.is_empty() && keys.contains(&None) == is_action {
         failures.push(format!("actions must send an idempotency key, and reads must not: {keys:?}"));
     }
-    let Some(error) = error else {
+    if outcome.is_null() {
+        return;
+    }
+    // Attempts that never reached a server count too, so an error without any request can report some.
+    if !requests.is_empty() && outcome["attempts"] != requests.len() {
+        failures.push(format!("attempts: {}, but there were {} requests", outcome["attempts"], requests.len()));
+    }
+    let Some(error) = outcome.get("kind").map(|_| outcome) else {
         return;
     };
-    // Attempts that never reached a server count too, so an error without any request can report some.
-    if !requests.is_empty() && error["attempts"] != requests.len() {
-        failures.push(format!("error.attempts: {}, but there were {} requests", error["attempts"], requests.len()));
-    }
     if let Some(Some(key)) = keys.iter().next()
         && error["idempotency_key"] != **key
     {

@@ -99,14 +99,14 @@ public final class Celper: Sendable, CustomStringConvertible {
         timeout: Duration? = nil,
         maxRetries: Int? = nil
     ) async throws -> CandidateState {
-        let (output, requestId, rateLimit) = try await call(
+        let (output, requestId, rateLimit, attempts) = try await call(
             "status", candidateId, jobPositionId, timeout: timeout, maxRetries: maxRetries)
         guard case .state(let status, let analysisViewed, let interviewScore) = output else {
             throw wrongOutput("status")
         }
         return CandidateState(
             status: CandidateStatus(rawValue: status), analysisViewed: analysisViewed, interviewScore: interviewScore,
-            requestId: requestId, rateLimit: rateLimit)
+            requestId: requestId, rateLimit: rateLimit, attempts: attempts)
     }
 
     /// Invites a candidate with the status `new`: opens a 7-day interview session and queues the e-mail.
@@ -138,7 +138,7 @@ public final class Celper: Sendable, CustomStringConvertible {
         timeout: Duration? = nil,
         maxRetries: Int? = nil
     ) async throws -> Invitation {
-        let (output, requestId, rateLimit) = try await call(
+        let (output, requestId, rateLimit, attempts) = try await call(
             "invite", candidateId, jobPositionId, emailSubject: emailSubject, emailBody: emailBody,
             idempotencyKey: idempotencyKey, timeout: timeout, maxRetries: maxRetries)
         guard case .invitation(let invited, let sessionId, let emailDelivery, let expiresAt) = output else {
@@ -146,7 +146,7 @@ public final class Celper: Sendable, CustomStringConvertible {
         }
         return Invitation(
             invited: invited, sessionId: sessionId, emailDelivery: emailDelivery, expiresAt: expiresAt.date,
-            requestId: requestId, rateLimit: rateLimit)
+            requestId: requestId, rateLimit: rateLimit, attempts: attempts)
     }
 
     /// Selects a candidate with the status `interviewed` whose analysis was viewed.
@@ -217,17 +217,17 @@ public final class Celper: Sendable, CustomStringConvertible {
         _ operation: String, _ candidateId: String, _ jobPositionId: String, _ idempotencyKey: String?,
         _ timeout: Duration?, _ maxRetries: Int?
     ) async throws -> Decision {
-        let (output, requestId, rateLimit) = try await call(
+        let (output, requestId, rateLimit, attempts) = try await call(
             operation, candidateId, jobPositionId, idempotencyKey: idempotencyKey, timeout: timeout,
             maxRetries: maxRetries)
         guard case .decision(let status) = output else { throw wrongOutput(operation) }
-        return Decision(status: CandidateStatus(rawValue: status), requestId: requestId, rateLimit: rateLimit)
+        return Decision(status: CandidateStatus(rawValue: status), requestId: requestId, rateLimit: rateLimit, attempts: attempts)
     }
 
     private func call(
         _ operation: String, _ candidateId: String, _ jobPositionId: String, emailSubject: String? = nil,
         emailBody: String? = nil, idempotencyKey: String? = nil, timeout: Duration?, maxRetries: Int?
-    ) async throws -> (Output, String?, RateLimit?) {
+    ) async throws -> (Output, String?, RateLimit?, Int) {
         // If the task is already cancelled, send nothing.
         try Task.checkCancellation()
         let input = CallInput(
@@ -243,7 +243,8 @@ public final class Celper: Sendable, CustomStringConvertible {
             cancel.cancel()
         }
         switch outcome {
-        case .succeeded(let output, let requestId, let headers): return (output, requestId, headers?.rateLimit)
+        case .succeeded(let output, let requestId, let headers, let attempts):
+            return (output, requestId, headers?.rateLimit, Int(attempts))
         case .failed(let failure): throw CelperError(failure)
         case .cancelled: throw CancellationError()
         }
@@ -255,7 +256,7 @@ public final class Celper: Sendable, CustomStringConvertible {
             Failure(
                 kind: CelperError.Kind.internal.rawValue, message: message, text: "\(operation): \(message)",
                 operation: operation, status: nil, code: nil, requestId: nil, retryAfter: nil, attempts: 0,
-                idempotencyKey: nil, outcomeUnknown: operation != "status", cause: nil))
+                rateLimit: nil, idempotencyKey: nil, outcomeUnknown: operation != "status", cause: nil))
     }
 }
 

@@ -66,6 +66,8 @@ public struct CelperError: Error, LocalizedError, CustomStringConvertible, Senda
     public let retryAfter: Duration?
     /// The number of HTTP requests that were sent for the call.
     public let attempts: Int
+    /// The rate limit headers of the response; nil if there were none, or no response.
+    public let rateLimit: RateLimit?
     /// The idempotency key of the action. Call again with the same key, and the action is not performed twice.
     public let idempotencyKey: String?
     /// Whether the action may have taken place although the call failed. Read the status, or call again with the same key.
@@ -87,6 +89,7 @@ public struct CelperError: Error, LocalizedError, CustomStringConvertible, Senda
         requestId = failure.requestId
         retryAfter = failure.retryAfter.map(Duration.seconds)
         attempts = Int(failure.attempts)
+        rateLimit = failure.rateLimit?.rateLimit
         idempotencyKey = failure.idempotencyKey
         outcomeUnknown = failure.outcomeUnknown
         underlyingError = (failure.cause as? WrappedError)?.error

@@ -81,6 +81,8 @@ public struct CandidateState: Hashable, Sendable {
     public let requestId: String?
     /// The rate limit headers of the response; nil if there were none.
     public let rateLimit: RateLimit?
+    /// The number of HTTP requests that were sent for the call.
+    public let attempts: Int
 }
 
 /// The result of inviting a candidate.
@@ -97,6 +99,8 @@ public struct Invitation: Hashable, Sendable {
     public let requestId: String?
     /// The rate limit headers of the response; nil if there were none.
     public let rateLimit: RateLimit?
+    /// The number of HTTP requests that were sent for the call.
+    public let attempts: Int
 }
 
 /// The result of selecting or rejecting a candidate.
@@ -107,6 +111,8 @@ public struct Decision: Hashable, Sendable {
     public let requestId: String?
     /// The rate limit headers of the response; nil if there were none.
     public let rateLimit: RateLimit?
+    /// The number of HTTP requests that were sent for the call.
+    public let attempts: Int
 }
 
 /// The number of requests that the client sends at most in each sliding window. The defaults are the service's documented

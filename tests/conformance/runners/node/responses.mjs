@@ -32,6 +32,7 @@ export function rejected(error, signal) {
       request_id: error.requestId ?? null,
       retry_after: error.retryAfter ?? null,
       attempts: error.attempts,
+      rate_limit: plain(error.rateLimit ?? null),
       idempotency_key: error.idempotencyKey ?? null,
       // Errors of reads do not have it: `if (error.outcomeUnknown)` is false for them.
       outcome_unknown: error.outcomeUnknown ?? false,

@@ -21,6 +21,7 @@ ERROR_FIELDS = [
     "request_id",
     "retry_after",
     "attempts",
+    "rate_limit",
     "idempotency_key",
     "outcome_unknown",
 ]
@@ -41,7 +42,7 @@ def raised(error: BaseException, lines: list[str]) -> Response:
     if isinstance(error, celper.CelperError):
         return {
             "error": {
-                **{name: getattr(error, name) for name in ERROR_FIELDS},
+                **{name: _plain(getattr(error, name)) for name in ERROR_FIELDS},
                 "class": type(error).__name__,
                 "classes": [cls.__name__ for cls in type(error).__mro__],
                 "text": str(error),

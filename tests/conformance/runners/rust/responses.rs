@@ -11,30 +11,31 @@ use crate::logs;
 
 pub(crate) fn result(output: OperationOutput) -> Result<Value> {
     let debug = format!("{output:?}");
-    let (mut fields, request_id, limit) = match output {
+    let (mut fields, request_id, limit, attempts) = match output {
         OperationOutput::CandidateState(state) => {
             let fields = json!({
                 "type": "CandidateState", "status": state.status.as_str(), "status_known": is_known(&state.status),
                 "analysis_viewed": state.analysis_viewed, "interview_score": state.interview_score,
             });
-            (fields, state.request_id, state.rate_limit)
+            (fields, state.request_id, state.rate_limit, state.attempts)
         }
         OperationOutput::Invitation(invitation) => {
             let fields = json!({
                 "type": "Invitation", "invited": invitation.invited, "session_id": invitation.session_id,
                 "email_delivery": invitation.email_delivery, "expires_at": unix_milliseconds(invitation.expires_at),
             });
-            (fields, invitation.request_id, invitation.rate_limit)
+            (fields, invitation.request_id, invitation.rate_limit, invitation.attempts)
         }
         OperationOutput::Decision(decision) => {
             let status = &decision.status;
             let fields = json!({"type": "Decision", "status": status.as_str(), "status_known": is_known(status)});
-            (fields, decision.request_id, decision.rate_limit)
+            (fields, decision.request_id, decision.rate_limit, decision.attempts)
         }
         other => bail!("unknown result type: {other:?}"),
     };
     fields["request_id"] = request_id.into();
     fields["rate_limit"] = limit.as_ref().map_or(Value::Null, rate_limit);
+    fields["attempts"] = attempts.into();
     fields["strings"] = json!({"debug": debug});
     Ok(json!({"result": fields}))
 }
@@ -66,7 +67,7 @@ pub(crate) fn error(error: &Error) -> Value {
     json!({"error": {
         "kind": error.kind().name(), "message": error.message(), "operation": error.operation(),
         "status": error.status(), "code": error.code(), "request_id": error.request_id(),
-        "retry_after": error.retry_after().map(|wait| wait.as_secs_f64()), "attempts": error.attempts(),
+        "retry_after": error.retry_after().map(|wait| wait.as_secs_f64()), "attempts": error.attempts(), "rate_limit": error.rate_limit().map(rate_limit),
         "idempotency_key": error.idempotency_key(), "outcome_unknown": error.outcome_unknown(),
         "class": format!("{:?}", error.kind()), "classes": ["Error"], "text": error.to_string(),
         "strings": {

@@ -29,15 +29,15 @@ fun returned(result: Any): Response {
     val fields = when (result) {
         is CandidateState -> with(result) {
             statusFields(status) + mapOf("analysis_viewed" to analysisViewed, "interview_score" to interviewScore) +
-                commonFields(requestId, rateLimit)
+                commonFields(requestId, rateLimit, attempts)
         }
         is Invitation -> with(result) {
             mapOf(
                 "invited" to invited, "session_id" to sessionId, "email_delivery" to emailDelivery,
                 "expires_at" to expiresAt.toEpochMilli(),
-            ) + commonFields(requestId, rateLimit)
+            ) + commonFields(requestId, rateLimit, attempts)
         }
-        is Decision -> with(result) { statusFields(status) + commonFields(requestId, rateLimit) }
+        is Decision -> with(result) { statusFields(status) + commonFields(requestId, rateLimit, attempts) }
         else -> error("unknown result type: $result")
     }
     return mapOf("result" to mapOf("type" to result.javaClass.simpleName) + fields + ("strings" to strings(result)))
@@ -46,12 +46,12 @@ fun returned(result: Any): Response {
 private fun statusFields(status: CandidateStatus): Response =
     mapOf("status" to status.value, "status_known" to (status !is CandidateStatus.Unknown))
 
-private fun commonFields(requestId: String?, rateLimit: RateLimit?): Response = mapOf(
-    "request_id" to requestId,
-    "rate_limit" to rateLimit?.run {
-        mapOf("limit" to limit, "remaining" to remaining, "reset_at" to resetAt?.toEpochMilli())
-    },
-)
+private fun commonFields(requestId: String?, rateLimit: RateLimit?, attempts: Int): Response =
+    mapOf("request_id" to requestId, "rate_limit" to rateLimit?.let(::headers), "attempts" to attempts)
+
+private fun headers(rateLimit: RateLimit): Response = with(rateLimit) {
+    mapOf("limit" to limit, "remaining" to remaining, "reset_at" to resetAt?.toEpochMilli())
+}
 
 fun thrown(thrown: Throwable): Response = when (thrown) {
     is CelperException -> mapOf("error" to errorFields(thrown))
@@ -69,6 +69,7 @@ private fun errorFields(error: CelperException): Response = mapOf(
     "request_id" to error.requestId,
     "retry_after" to error.retryAfterSeconds,
     "attempts" to error.attempts,
+    "rate_limit" to error.rateLimit?.let(::headers),
     "idempotency_key" to error.idempotencyKey,
     "outcome_unknown" to error.outcomeUnknown,
     "class" to error.javaClass.simpleName,

@@ -21,7 +21,7 @@ func opened(_ client: Celper) -> [String: Any] { ["opened": ["strings": strings(
 
 func returned(_ state: CandidateState) -> [String: Any] {
     returned(
-        state, statusFields(state.status), state.requestId, state.rateLimit,
+        state, statusFields(state.status), state.requestId, state.rateLimit, state.attempts,
         ["analysis_viewed": state.analysisViewed, "interview_score": orNull(state.interviewScore)])
 }
 
@@ -30,27 +30,29 @@ func returned(_ invitation: Invitation) -> [String: Any] {
         "invited": invitation.invited, "session_id": invitation.sessionId,
         "email_delivery": invitation.emailDelivery, "expires_at": milliseconds(invitation.expiresAt),
     ]
-    return returned(invitation, fields, invitation.requestId, invitation.rateLimit)
+    return returned(invitation, fields, invitation.requestId, invitation.rateLimit, invitation.attempts)
 }
 
 func returned(_ decision: Decision) -> [String: Any] {
-    returned(decision, statusFields(decision.status), decision.requestId, decision.rateLimit)
+    returned(decision, statusFields(decision.status), decision.requestId, decision.rateLimit, decision.attempts)
 }
 
 private func returned(
-    _ result: Any, _ fields: [String: Any], _ requestId: String?, _ rateLimit: RateLimit?, _ more: [String: Any] = [:]
+    _ result: Any, _ fields: [String: Any], _ requestId: String?, _ rateLimit: RateLimit?, _ attempts: Int,
+    _ more: [String: Any] = [:]
 ) -> [String: Any] {
-    let limit = rateLimit.map {
-        [
-            "limit": orNull($0.limit), "remaining": orNull($0.remaining),
-            "reset_at": orNull($0.resetAt.map(milliseconds)),
-        ]
-    }
     let common: [String: Any] = [
-        "type": "\(type(of: result))", "request_id": orNull(requestId), "rate_limit": orNull(limit),
-        "strings": strings(result),
+        "type": "\(type(of: result))", "request_id": orNull(requestId), "rate_limit": orNull(rateLimit.map(headers)),
+        "attempts": attempts, "strings": strings(result),
     ]
     return ["result": common.merging(fields) { $1 }.merging(more) { $1 }]
+}
+
+private func headers(_ rateLimit: RateLimit) -> [String: Any] {
+    [
+        "limit": orNull(rateLimit.limit), "remaining": orNull(rateLimit.remaining),
+        "reset_at": orNull(rateLimit.resetAt.map(milliseconds)),
+    ]
 }
 
 private func statusFields(_ status: CandidateStatus) -> [String: Any] {
@@ -75,6 +77,7 @@ private func errorFields(_ error: CelperError) -> [String: Any] {
         "request_id": orNull(error.requestId),
         "retry_after": orNull(error.retryAfter.map { $0 / .seconds(1) }),
         "attempts": error.attempts,
+        "rate_limit": orNull(error.rateLimit.map(headers)),
         "idempotency_key": orNull(error.idempotencyKey),
         "outcome_unknown": error.outcomeUnknown,
         "class": "\(error.kind)",

@@ -246,20 +246,24 @@ private fun CallInput.checkUnicode() = checkUnicode(
 )
 
 internal fun Outcome.Succeeded.toState(): CandidateState = with(output as Output.State) {
-    CandidateState(CandidateStatus.of(status), analysisViewed, interviewScore, requestId, rateLimit?.toPublic())
+    CandidateState(CandidateStatus.of(status), analysisViewed, interviewScore, requestId, rateLimit?.toPublic(), attempts.toInt())
 }
 
 internal fun Outcome.Succeeded.toInvitation(): Invitation = with(output as Output.Invitation) {
-    Invitation(invited, sessionId, emailDelivery, expiresAt.toInstant(), requestId, rateLimit?.toPublic())
+    Invitation(invited, sessionId, emailDelivery, expiresAt.toInstant(), requestId, rateLimit?.toPublic(), attempts.toInt())
 }
 
 internal fun Outcome.Succeeded.toDecision(): Decision =
-    Decision(CandidateStatus.of((output as Output.Decision).status), requestId, rateLimit?.toPublic())
+    Decision(CandidateStatus.of((output as Output.Decision).status), requestId, rateLimit?.toPublic(), attempts.toInt())
 
 private fun Duration.toSeconds(): Double = toDouble(DurationUnit.SECONDS)
 
 private fun Timestamp.toInstant(): Instant = Instant.ofEpochSecond(seconds, nanoseconds.toLong())
 
-private fun RateLimitHeaders.toPublic(): RateLimit = RateLimit(limit?.toSaturatedLong(), remaining?.toSaturatedLong(), resetAt?.toInstant())
+internal fun RateLimitHeaders.toPublic(): RateLimit = RateLimit(limit?.toSaturatedLong(), remaining?.toSaturatedLong(), resetAt?.toInstant())
+
+internal fun RateLimit.toHeaders(): RateLimitHeaders = RateLimitHeaders(
+    limit?.toULong(), remaining?.toULong(), resetAt?.run { Timestamp(epochSecond, nano.toUInt()) },
+)
 
 private fun ULong.toSaturatedLong(): Long = coerceAtMost(Long.MAX_VALUE.toULong()).toLong()

@@ -76,6 +76,9 @@ public sealed class CelperException(failure: Failure, cause: Throwable?) :
     /** The number of HTTP requests that were sent for the call. */
     public val attempts: Int = failure.attempts.toInt()
 
+    /** The rate limit headers of the response; null if there were none, or no response. */
+    public val rateLimit: RateLimit? = failure.rateLimit?.toPublic()
+
     /** The idempotency key of the action. Call again with the same key, and the action is not performed twice. */
     public val idempotencyKey: String? = failure.idempotencyKey
 
@@ -86,7 +89,7 @@ public sealed class CelperException(failure: Failure, cause: Throwable?) :
     override fun createCopy(): CelperException {
         val failure = Failure(
             kind, detail, message.orEmpty(), operation, status?.toUShort(), code, requestId, retryAfterSeconds, attempts.toUInt(),
-            idempotencyKey, outcomeUnknown, null,
+            rateLimit?.toHeaders(), idempotencyKey, outcomeUnknown, null,
         )
         return create(failure, cause ?: this)
     }
@@ -121,13 +124,14 @@ public sealed class CelperException(failure: Failure, cause: Throwable?) :
             requestId: String? = null,
             retryAfterSeconds: Double? = null,
             attempts: Int = 1,
+            rateLimit: RateLimit? = null,
             idempotencyKey: String? = null,
             outcomeUnknown: Boolean = false,
             cause: Throwable? = null,
         ): CelperException {
             val failure = Failure(
                 kind, detail, "$operation: $detail", operation, status?.toUShort(), code, requestId, retryAfterSeconds,
-                attempts.toUInt(), idempotencyKey, outcomeUnknown, null,
+                attempts.toUInt(), rateLimit?.toHeaders(), idempotencyKey, outcomeUnknown, null,
             )
             val exception = create(failure, cause)
             // An unknown kind gets that class, which is right only for the kind of that name.

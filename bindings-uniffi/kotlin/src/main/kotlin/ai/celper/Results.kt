@@ -1,5 +1,6 @@
 package ai.celper
 
+import java.io.Serializable
 import java.time.Instant
 
 /**
@@ -72,7 +73,7 @@ public data class RateLimit @JvmOverloads constructor(
     public val remaining: Long? = null,
     /** When the window resets, by the server's clock. */
     public val resetAt: Instant? = null,
-)
+) : Serializable // As exceptions are, which have one.
 
 /** The result of reading a candidate's status. */
 public data class CandidateState @JvmOverloads constructor(
@@ -86,6 +87,8 @@ public data class CandidateState @JvmOverloads constructor(
     public val requestId: String? = null,
     /** The rate limit headers of the response; null if there were none. */
     public val rateLimit: RateLimit? = null,
+    /** The number of HTTP requests that were sent for the call. */
+    public val attempts: Int = 1,
 )
 
 /** The result of inviting a candidate. */
@@ -102,6 +105,8 @@ public data class Invitation @JvmOverloads constructor(
     public val requestId: String? = null,
     /** The rate limit headers of the response; null if there were none. */
     public val rateLimit: RateLimit? = null,
+    /** The number of HTTP requests that were sent for the call. */
+    public val attempts: Int = 1,
 )
 
 /** The result of selecting or rejecting a candidate. */
@@ -112,4 +117,6 @@ public data class Decision @JvmOverloads constructor(
     public val requestId: String? = null,
     /** The rate limit headers of the response; null if there were none. */
     public val rateLimit: RateLimit? = null,
+    /** The number of HTTP requests that were sent for the call. */
+    public val attempts: Int = 1,
 )

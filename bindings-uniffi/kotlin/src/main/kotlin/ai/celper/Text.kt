@@ -19,8 +19,8 @@ internal fun checkUnicode(operation: String, vararg texts: Pair<String, String?>
         throw CelperException.of(
             Failure(
                 kind = "invalid_argument", message = message, text = "$operation: $message.", operation = operation,
-                status = null, code = null, requestId = null, retryAfter = null, attempts = 0u, idempotencyKey = null,
-                outcomeUnknown = false, cause = null,
+                status = null, code = null, requestId = null, retryAfter = null, attempts = 0u, rateLimit = null,
+                idempotencyKey = null, outcomeUnknown = false, cause = null,
             ),
         )
     }

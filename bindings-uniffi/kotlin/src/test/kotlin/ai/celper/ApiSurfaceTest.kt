@@ -83,8 +83,10 @@ class ApiSurfaceTest {
 
     @Test
     fun `the client's methods and properties`() {
-        val pattern = """^ +(?:public|override) (?:[a-z]+ )*fun (\w+)\(([^{]*?)\)(?:: ([\w.<>]+\??))?(?= =| \{)"""
-        val methods = find(pattern, declarations.getValue("Celper")).filter { (name) -> name != "toString" }
+        val pattern = """^ +public (?:[a-z]+ )*fun (\w+)\(([^{]*?)\)(?:: ([\w.<>]+\??))?$"""
+        val own = """^ +(?:public|override) (?!suspend)(?:[a-z]+ )*fun (\w+)\(([^{]*?)\)(?:: ([\w.<>]+\??))?(?= =| \{)"""
+        val operations = find(pattern, declarations.getValue("CandidateActions"))
+        val methods = operations + find(own, declarations.getValue("Celper")).filter { (name) -> name != "toString" }
         compare("methods", methods.flatMap { (name, parameters, returns) ->
             parameters("methods.$name", parameters) + "methods.$name.returns: ${returns.ifEmpty { "Unit" }}"
         })
@@ -112,7 +114,7 @@ class ApiSurfaceTest {
         val parents = classes.map { "error_parents.${asError(it)}: " + asError(Class.forName("ai.celper.$it").superclass.simpleName) }
         compare("error_parents", parents, typed = false)
         for ((kind, name) in table["error_kinds"].asJsonObject.entrySet()) {
-            val exception = CelperException.of(Failure(kind, "", "", "status", null, null, null, null, 0u, null, false, null))
+            val exception = CelperException.of(Failure(kind, "", "", "status", null, null, null, null, 0u, null, null, false, null))
             assertEquals(name.asString, asError(exception.javaClass.simpleName), kind)
             assertEquals(kind, exception.kind)
         }
@@ -124,12 +126,16 @@ class ApiSurfaceTest {
         val options = expected("options", true).map { it.substring("options.".length, it.indexOf(':')) }
         assertEquals(options.toSet(), setters(CelperBuilder::class.java).map { it.name }.toSet())
         val operations = table["operations"].asJsonObject.entrySet().map { it.value.asString }
-        assertEquals(operations.map(::camel).toSet(), CelperFutures::class.java.own().map { it.name }.toSet())
+        for (type in listOf(CelperFutures::class.java, CelperBlocking::class.java)) {
+            assertEquals(operations.map(::camel).toSet(), type.own().map { it.name }.toSet())
+        }
         val ofCalls = setters(CallOptions::class.java).map { it.name.removePrefix("with").replaceFirstChar(Char::lowercase) }
         for (method in operations) {
             val arguments = table["methods"].asJsonObject[method].asJsonObject.keySet().map(::camel) - "returns" - ofCalls.toSet()
-            val longest = CelperFutures::class.java.own().filter { it.name == camel(method) }.maxOf { it.parameterCount }
-            assertEquals(arguments.size + 1, longest, method)
+            for (type in listOf(CelperFutures::class.java, CelperBlocking::class.java)) {
+                val longest = type.own().filter { it.name == camel(method) }.maxOf { it.parameterCount }
+                assertEquals(arguments.size + 1, longest, method)
+            }
         }
         val optional = expected("methods", true).filter { it.endsWith("?") }.map { it.substringAfterLast('.').substringBefore(':') }
         assertEquals(optional.toSet() - setOf("emailSubject", "emailBody"), ofCalls.toSet())

@@ -137,7 +137,7 @@ impl Interruption {
 /// None for a result type that this crate does not know.
 fn convert(output: OperationOutput) -> Option<Outcome> {
     let (output, request_id, rate_limit, attempts) = match output {
-        OperationOutput::CandidateState(state) => (
+        OperationOutput::CandidateState(state) | OperationOutput::AlreadyDone(state) => (
             Output::State {
                 status: state.status.as_str().to_owned(),
                 analysis_viewed: state.analysis_viewed,

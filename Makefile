@@ -240,6 +240,12 @@ test-kotlin: sandbox ## The Kotlin and Java package against the sandbox, and the
 	@cd $(KOTLIN) && $(MVN) package
 	@grep -h 'Tests run' $(KOTLIN)/target/surefire-reports/*.txt
 
+# Downloads Spring Boot, some 20 MB. Offline once it is in Maven's cache: MVN="mvn -q -B -o".
+.PHONY: test-kotlin-spring
+test-kotlin-spring: sandbox ## The Kotlin and Java package in a Spring Boot 3 fat jar
+	@$(MVN) -f $(KOTLIN)/spring-boot/reactor.xml -Dmaven.test.skip=true package
+	@$(KOTLIN)/spring-boot/test.sh $(CURDIR)/target/release/celper-sandbox
+
 .PHONY: test-swift
 test-swift: sandbox ## The Swift package against the sandbox, and the size of its library
 	@$(SWIFT)/build.sh ./test.sh
@@ -346,7 +352,7 @@ test-dist: ## The packages of `make dist`, each in an empty environment without 
 .PHONY: clean
 clean: ## Remove what was built
 	$(CARGO) clean
-	rm -rf $(KOTLIN)/target $(addprefix $(SWIFT)/,.build Generated lib Tests/Consumer/.build Tests/Consumer/Sources)
+	rm -rf $(KOTLIN)/target $(KOTLIN)/spring-boot/target $(addprefix $(SWIFT)/,.build Generated lib Tests/Consumer/.build Tests/Consumer/Sources)
 	rm -rf $(KOTLIN_RUNNER)/target $(SWIFT_RUNNER)/.build
 	rm -rf $(BENCH_VENV) tests/bench/node/node_modules $(BENCH_KOTLIN)/target $(BENCH_SWIFT)/.build
 	rm -rf docs/reference/node_modules $(VENV) bindings-node/{dist,node_modules,packed,.runtimes,*.node} tests/sandbox/node/{dist,packed}

@@ -14,8 +14,8 @@ use crate::client::Client;
 use crate::connect;
 use crate::error::{Error, ErrorKind};
 use crate::operation::Operation;
-pub use crate::panics::panic_error;
-use crate::panics::{catch_panic, interrupted};
+use crate::panics::catch_panic;
+pub use crate::panics::{interrupted, panic_error};
 use crate::process::PerProcess;
 use crate::request::{OperationInput, OperationOutput};
 
@@ -29,7 +29,16 @@ static RUNTIME: PerProcess<ManuallyDrop<Runtime>> = PerProcess::empty();
 /// [`ErrorKind::Connection`] when the network thread cannot be started.
 pub fn runtime() -> Result<Handle, Error> {
     // One worker is enough: it only moves bytes between sockets and calls, some microseconds for each.
-    let start = || Builder::new_multi_thread().worker_threads(1).thread_name("celper").enable_all().build();
+    runtime_with_workers(|| 1)
+}
+
+/// [`runtime`] with a number of workers; it counts where the runtime is started.
+///
+/// # Errors
+///
+/// As those of [`runtime`].
+pub fn runtime_with_workers(workers: impl FnOnce() -> usize) -> Result<Handle, Error> {
+    let start = || Builder::new_multi_thread().worker_threads(workers()).thread_name("celper").enable_all().build();
     let runtime = RUNTIME.get_or_init(|| start().map(ManuallyDrop::new)).map_err(|error| {
         Error::new(ErrorKind::Connection, format!("could not start the network thread: {error}"))
             .with(|parts| parts.cause = Some(error.into()))

@@ -50,7 +50,7 @@ public final class Celper: Sendable, CustomStringConvertible {
     ) throws {
         let options = ClientOptions(
             apiKey: apiKey,
-            keySource: keyProvider.map(KeyProviderAdapter.init),
+            keySource: keyProvider.map(KeyRequests.shared.source),
             baseUrl: baseURL,
             allowHttpHosts: allowHttpHosts,
             timeout: timeout?.inSeconds,

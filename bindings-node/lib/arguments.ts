@@ -20,6 +20,9 @@ const CLIENT_OPTIONS = [
   'attemptTimeout',
   'maxRetries',
   'rateLimits',
+  'rateLimitStore',
+  'rateLimitName',
+  'rateLimitStoreDown',
   'proxy',
   'caCertificates',
   'appInfo',
@@ -90,6 +93,7 @@ export function clientOptions(value: unknown): ClientArguments {
   const keyProvider = typeof apiKey === 'function' ? (apiKey as KeyProvider) : undefined;
   const shown = {
     allowHttpHosts: check.strings('allowHttpHosts', check.read(options, 'allowHttpHosts')),
+    rateLimitName: string('rateLimitName'),
     proxy: string('proxy'),
     appInfo: string('appInfo'),
   };
@@ -101,6 +105,8 @@ export function clientOptions(value: unknown): ClientArguments {
     attemptTimeout: milliseconds('attemptTimeout'),
     maxRetries: check.integer('maxRetries', check.read(options, 'maxRetries')),
     rateLimits: rateLimits(check, check.read(options, 'rateLimits')),
+    rateLimitStore: string('rateLimitStore') ?? (environment('CELPER_RATE_LIMIT_STORE') || undefined),
+    rateLimitStoreDown: string('rateLimitStoreDown'),
     caCertificates: certificates(check, check.read(options, 'caCertificates')),
     version: process.versions.node,
   });

@@ -60,6 +60,22 @@ export interface CelperOptions {
   /** The client's own rate limits; `false` turns pacing off. */
   rateLimits?: RateLimits | false | undefined;
   /**
+   * Which processes share the rate limits; by default the environment variable `CELPER_RATE_LIMIT_STORE`, else `'machine'`: all of
+   * this user on this machine. `'redis://user:password@host:6379/0'` or `'rediss://…'`: all that use this Redis or Valkey server.
+   * `'process'`: this process alone.
+   */
+  rateLimitStore?: string | undefined;
+  /**
+   * A name for the company whose limits these are: clients with the same name share them, whatever their keys. By default clients
+   * with the same key do.
+   */
+  rateLimitName?: string | undefined;
+  /**
+   * What becomes of calls while the store cannot be reached: `'share'`, the default, lets each process use its share of the limits;
+   * with `'fail'`, calls fail with {@link ConnectionFailedError}.
+   */
+  rateLimitStoreDown?: 'share' | 'fail' | undefined;
+  /**
    * The proxy for all requests, for example `http://user:password@proxy.example:3128`; by default the environment's
    * (`HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY`). `http`, `https`, `socks4`, `socks4a`, `socks5` and `socks5h` URLs are accepted.
    *
@@ -313,6 +329,16 @@ export class Celper implements CelperApi {
   get rateLimits(): Required<RateLimits> | false {
     const { rateLimits } = Celper.#get(this).#owner.client.limits;
     return rateLimits ? (rateLimits as Required<RateLimits>) : false;
+  }
+
+  /** Where the log of the rate limits is kept, without user and password. */
+  get rateLimitStore(): string {
+    return Celper.#get(this).#owner.client.limits.rateLimitStore;
+  }
+
+  /** The option `rateLimitName`. */
+  get rateLimitName(): string | undefined {
+    return Celper.#get(this).#shown.rateLimitName;
   }
 
   /** The option `proxy` without its user and password; `undefined` if the environment decides. */

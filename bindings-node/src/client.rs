@@ -27,6 +27,9 @@ pub struct NativeOptions {
     pub max_retries: Option<u32>,
     /// `false` turns pacing off.
     pub rate_limits: Option<Either<bool, NativeRateLimits>>,
+    pub rate_limit_store: Option<String>,
+    pub rate_limit_name: Option<String>,
+    pub rate_limit_store_down: Option<String>,
     pub proxy: Option<String>,
     pub ca_certificates: Option<Uint8Array>,
     pub app_info: Option<String>,
@@ -42,6 +45,8 @@ pub struct NativeLimits {
     pub max_retries: u32,
     /// Absent when pacing is off.
     pub rate_limits: Option<NativeRateLimits>,
+    /// Without credentials.
+    pub rate_limit_store: String,
 }
 
 /// The rate limits; fields left out keep their defaults.
@@ -81,6 +86,7 @@ impl NativeClient {
             timeout: self.0.timeout().map(to_milliseconds),
             attempt_timeout: to_milliseconds(self.0.attempt_timeout()),
             max_retries: self.0.max_retries(),
+            rate_limit_store: self.0.rate_limit_store(),
             rate_limits: self.0.rate_limits().map(|limits| NativeRateLimits {
                 reads: Some(limits.reads),
                 actions: Some(limits.actions),
@@ -124,6 +130,15 @@ fn build(options: NativeOptions) -> Result<Client, Error> {
         Some(Either::A(_)) => builder = builder.rate_limits(None),
         Some(Either::B(limits)) => builder = builder.rate_limits(rate_limits(limits)),
         None => {}
+    }
+    if let Some(store) = options.rate_limit_store {
+        builder = builder.rate_limit_store(store);
+    }
+    if let Some(name) = options.rate_limit_name {
+        builder = builder.rate_limit_name(name);
+    }
+    if let Some(what) = options.rate_limit_store_down {
+        builder = builder.rate_limit_store_down(what);
     }
     if let Some(proxy) = options.proxy {
         builder = builder.proxy(proxy);

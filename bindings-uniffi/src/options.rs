@@ -25,6 +25,12 @@ pub struct ClientOptions {
     pub max_retries: Option<i64>,
     /// The limits for pacing; none turns pacing off.
     pub rate_limits: Option<RateLimitOptions>,
+    /// Which processes share the limits.
+    pub rate_limit_store: Option<String>,
+    /// The name under which clients share the limits.
+    pub rate_limit_name: Option<String>,
+    /// What becomes of calls while the store cannot be reached.
+    pub rate_limit_store_down: Option<String>,
     /// The URL of an HTTP or SOCKS proxy.
     pub proxy: Option<String>,
     /// Additional CA certificates, as PEM text.
@@ -77,6 +83,15 @@ impl ClientOptions {
         }
         if let Some(retries) = self.max_retries {
             builder = builder.max_retries(count(Argument::MaxRetries, retries)?);
+        }
+        if let Some(store) = self.rate_limit_store {
+            builder = builder.rate_limit_store(store);
+        }
+        if let Some(name) = self.rate_limit_name {
+            builder = builder.rate_limit_name(name);
+        }
+        if let Some(what) = self.rate_limit_store_down {
+            builder = builder.rate_limit_store_down(what);
         }
         if let Some(proxy) = self.proxy {
             builder = builder.proxy(proxy);

@@ -270,6 +270,16 @@ impl Client {
     pub fn rate_limits(&self) -> Option<RateLimits> {
         self.shared.config.rate_limits
     }
+
+    /// Where the log of the rate windows is kept, as in [`ClientBuilder::rate_limit_store`]; a URL without user and password.
+    pub fn rate_limit_store(&self) -> String {
+        self.shared.config.store.to_string()
+    }
+
+    /// The name under which clients share the rate limits, if there is one.
+    pub fn rate_limit_name(&self) -> Option<&str> {
+        self.shared.config.rate_limit_name.as_deref()
+    }
 }
 
 /// Shows the options, never the key.

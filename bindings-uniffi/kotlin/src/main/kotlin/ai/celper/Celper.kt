@@ -52,6 +52,13 @@ import kotlin.time.toJavaDuration
  *   names without a dot, names under `internal`, `local`, `test`, `lan` or `home.arpa`, and private addresses. Over `http`,
  *   everyone on the network in between can read the key; never use it with a production key
  * @param allowEmulatorHost adds 10.0.2.2, the host of the Android emulator, to [allowHttpHosts]; for development only
+ * @param rateLimitStore which processes share the rate limits: `"machine"`, the default except on Android, all of this user on this
+ *   machine; `"redis://user:password@host:6379/0"` or `"rediss://…"`, all that use this Redis or Valkey server; `"process"`, this
+ *   process alone; if null, the environment variable `CELPER_RATE_LIMIT_STORE`, otherwise the default
+ * @param rateLimitName a name for the company whose limits these are: clients with the same name share them, whatever their keys; if
+ *   null, clients with the same key do
+ * @param rateLimitStoreDown what becomes of calls while the store cannot be reached: `"share"`, the default, lets each process use its
+ *   share of the limits; with `"fail"`, calls fail with [ConnectionFailedException]
  * @throws InvalidArgumentException if an option is invalid, or if there is no key
  */
 public class Celper(
@@ -67,6 +74,9 @@ public class Celper(
     appInfo: String? = null,
     allowHttpHosts: List<String> = emptyList(),
     allowEmulatorHost: Boolean = false,
+    rateLimitStore: String? = null,
+    rateLimitName: String? = null,
+    rateLimitStoreDown: String? = null,
 ) : CandidateActions, AutoCloseable {
     private val native: NativeClient = openClient(
         keyProvider,
@@ -81,6 +91,9 @@ public class Celper(
             rateLimits = rateLimits?.run {
                 RateLimitOptions(reads.toLong(), actions.toLong(), total.toLong(), window.toSeconds())
             },
+            rateLimitStore = rateLimitStore,
+            rateLimitName = rateLimitName,
+            rateLimitStoreDown = rateLimitStoreDown,
             proxy = proxy,
             caCertificates = caCertificates,
             appInfo = appInfo,

@@ -108,6 +108,9 @@ public class CelperBuilder internal constructor() {
     private var appInfo: String? = null
     private var allowHttpHosts: List<String> = emptyList()
     private var allowEmulatorHost: Boolean = false
+    private var rateLimitStore: String? = null
+    private var rateLimitName: String? = null
+    private var rateLimitStoreDown: String? = null
 
     /** Sets the API key. Without a key and a key provider, the environment variable `CELPER_API_KEY` is used. */
     public fun apiKey(key: String?): CelperBuilder = apply { apiKey = key }
@@ -152,6 +155,15 @@ public class CelperBuilder internal constructor() {
     /** Sets whether `http` is allowed to 10.0.2.2, the host of the Android emulator; for development only. */
     public fun allowEmulatorHost(allow: Boolean): CelperBuilder = apply { allowEmulatorHost = allow }
 
+    /** Sets which processes share the rate limits: `machine`, `process`, or a `redis://` or `rediss://` URL. */
+    public fun rateLimitStore(store: String?): CelperBuilder = apply { rateLimitStore = store }
+
+    /** Sets the name under which clients share the rate limits, whatever their keys. */
+    public fun rateLimitName(name: String?): CelperBuilder = apply { rateLimitName = name }
+
+    /** Sets what becomes of calls while the store cannot be reached: `share` or `fail`. */
+    public fun rateLimitStoreDown(what: String?): CelperBuilder = apply { rateLimitStoreDown = what }
+
     /**
      * Creates the client.
      *
@@ -159,7 +171,7 @@ public class CelperBuilder internal constructor() {
      */
     public fun build(): Celper = Celper(
         apiKey, keyProvider, baseUrl, timeout, attemptTimeout, maxRetries, rateLimits, proxy, caCertificates, appInfo,
-        allowHttpHosts, allowEmulatorHost,
+        allowHttpHosts, allowEmulatorHost, rateLimitStore, rateLimitName, rateLimitStoreDown,
     )
 }
 

@@ -105,7 +105,7 @@ pub(crate) fn catch_panic<T>(function: impl FnOnce() -> Result<T, Error>) -> Res
 /// The JSON of a call's result.
 pub(crate) fn result_json(id: u32, output: &OperationOutput) -> String {
     let ok = match output {
-        OperationOutput::CandidateState(state) => ResultFields::CandidateState {
+        OperationOutput::CandidateState(state) | OperationOutput::AlreadyDone(state) => ResultFields::CandidateState {
             status: state.status.as_str(),
             analysis_viewed: state.analysis_viewed,
             interview_score: state.interview_score,

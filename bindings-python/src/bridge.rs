@@ -45,6 +45,8 @@ struct EndOfCall {
     inbox: Arc<Inbox>,
     id: u64,
     outcome: Option<Result<OperationOutput, Error>>,
+    /// Whether the bridge keeps a context for the call.
+    has_context: bool,
 }
 
 impl EndOfCall {
@@ -55,8 +57,11 @@ impl EndOfCall {
 
 impl Drop for EndOfCall {
     fn drop(&mut self) {
-        let id = self.id;
-        self.inbox.put(self.outcome.take().map_or(Message::Ended(id), |outcome| Message::Outcome(id, outcome)));
+        match self.outcome.take() {
+            Some(outcome) => self.inbox.put(Message::Outcome(self.id, outcome)),
+            None if self.has_context => self.inbox.put(Message::Ended(self.id)),
+            None => {}
+        }
     }
 }
 
@@ -67,12 +72,20 @@ struct Inbox {
     /// For a loop that does not watch the pipe: the callback that schedules `collect`, and the runtime whose pool threads may
     /// wait for the GIL to call it.
     scheduler: OnceLock<(Py<PyAny>, Handle)>,
+    /// Set when the bridge is freed. The garbage collector may have cleared the scheduler's callback by then.
+    closed: AtomicBool,
 }
 
 impl Inbox {
     fn new() -> PyResult<Self> {
         let (reader, writer) = std::io::pipe()?;
-        Ok(Inbox { messages: Mutex::default(), reader, writer, scheduler: OnceLock::new() })
+        Ok(Inbox {
+            messages: Mutex::default(),
+            reader,
+            writer,
+            scheduler: OnceLock::new(),
+            closed: AtomicBool::new(false),
+        })
     }
 
     fn put(self: &Arc<Self>, message: Message) {
@@ -105,7 +118,9 @@ impl Inbox {
         // Attaching fails late in the interpreter's shutdown, when nothing waits for the outcome any more.
         Python::try_attach(|py| {
             // The call fails when the loop is closed. Then nothing waits for the outcome either.
-            let _ = schedule.bind(py).call0();
+            if !self.closed.load(Ordering::SeqCst) {
+                let _ = schedule.bind(py).call0();
+            }
         });
     }
 }
@@ -217,6 +232,7 @@ impl Bridge {
     }
 
     fn __clear__(&self) {
+        self.close_inbox();
         // Dropped after the lock is released: dropping a future may run code that locks again.
         let _calls = self.calls.as_ref().map(|calls| mem::take(&mut *lock(calls)));
         let _contexts = self.contexts.as_ref().map(|contexts| mem::take(&mut *lock(contexts)));
@@ -224,6 +240,13 @@ impl Bridge {
 }
 
 impl Bridge {
+    /// With the GIL, which the scheduler's callback takes too.
+    fn close_inbox(&self) {
+        if let Some(inbox) = &self.inbox {
+            inbox.closed.store(true, Ordering::SeqCst);
+        }
+    }
+
     fn is_of_this_process(&self) -> bool {
         !is_other_process(self.generation)
     }
@@ -250,7 +273,7 @@ impl Bridge {
             let events = Arc::clone(inbox);
             let sink = has_events.then(|| Sink::new(level, move |event| events.put(Message::Event(id, event))));
             let call = Recorded::new(bindings::send(client, input), sink);
-            let end = EndOfCall { inbox: Arc::clone(inbox), id, outcome: None };
+            let end = EndOfCall { inbox: Arc::clone(inbox), id, outcome: None, has_context: has_events };
             let task = runtime.spawn(async move {
                 // Moved in before the call begins, so that an aborted task drops it too.
                 let end = end;
@@ -337,6 +360,7 @@ impl KeyAnswer {
 
 impl Drop for Bridge {
     fn drop(&mut self) {
+        self.close_inbox();
         let (inbox, calls, contexts) = (self.inbox.take(), self.calls.take(), self.contexts.take());
         if !self.is_of_this_process() {
             // Tasks and their locks belong to the parent process.
@@ -416,8 +440,15 @@ impl Drop for Call {
         {
             call.task.abort();
             if let Some(task) = call.key_task {
-                // Fails when the task's loop is closed, and then it does not run any more.
-                Python::attach(|py| drop(task.call_method0(py, "cancel")));
+                Python::attach(|py| {
+                    // A call is often dropped while an exception unwinds, which Python code must not run into.
+                    let unwinding = PyErr::take(py);
+                    // Fails when the task's loop is closed, and then it does not run any more.
+                    let _ = task.call_method0(py, "cancel");
+                    if let Some(error) = unwinding {
+                        error.restore(py);
+                    }
+                });
             }
         }
     }
@@ -481,7 +512,7 @@ impl PendingCall {
         let events = Arc::clone(&inbox);
         let sink = Sink::new(logs::enabled_level(py)?, move |event| events.put(Message::Event(0, event)));
         let call = Recorded::new(bindings::send(client, input), Some(sink));
-        let end = EndOfCall { inbox: Arc::clone(&inbox), id: 0, outcome: None };
+        let end = EndOfCall { inbox: Arc::clone(&inbox), id: 0, outcome: None, has_context: false };
         let task = runtime.spawn(async move {
             let end = end;
             end.with(call.await);

@@ -377,7 +377,7 @@ pub(crate) fn to_python<'py>(py: Python<'py>, output: OperationOutput) -> PyResu
     let rate_limit =
         |headers: Option<celper::RateLimit>| headers.map(|headers| RateLimit::from_core(py, &headers)).transpose();
     match output {
-        OperationOutput::CandidateState(state) => CandidateState {
+        OperationOutput::CandidateState(state) | OperationOutput::AlreadyDone(state) => CandidateState {
             status: Status::from_core(py, &state.status)?,
             analysis_viewed: state.analysis_viewed,
             interview_score: state.interview_score,

@@ -115,7 +115,7 @@ impl Outcome {
 impl From<Result<OperationOutput, celper::Error>> for Outcome {
     fn from(result: Result<OperationOutput, celper::Error>) -> Self {
         match result {
-            Ok(OperationOutput::CandidateState(state)) => Outcome::Succeeded {
+            Ok(OperationOutput::CandidateState(state) | OperationOutput::AlreadyDone(state)) => Outcome::Succeeded {
                 output: Output::State {
                     status: state.status.as_str().to_owned(),
                     analysis_viewed: state.analysis_viewed,

@@ -38,12 +38,14 @@ arguments! {
     AppInfo "app_info" "appInfo";
     AttemptTimeout "attempt_timeout" "attemptTimeout";
     BaseUrl "base_url" "baseUrl";
+    BatchId "batch_id" "batchId";
     CaCertificates "ca_certificates" "caCertificates";
     CandidateId "candidate_id" "candidateId";
     EmailBody "email_body" "emailBody";
     EmailSubject "email_subject" "emailSubject";
     IdempotencyKey "idempotency_key" "idempotencyKey";
     JobPositionId "job_position_id" "jobPositionId";
+    Journal "journal" "journal";
     MaxRetries "max_retries" "maxRetries";
     Proxy "proxy" "proxy";
     RateLimits "rate_limits" "rateLimits";

@@ -2,12 +2,9 @@
 //!
 //! Not for Rust programs, which have their own runtime; behind the feature `bindings`.
 
-use std::any::Any;
-use std::future::{Future, poll_fn};
+pub mod batch;
+
 use std::mem::ManuallyDrop;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
-use std::task::Poll;
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle, Runtime};
@@ -16,6 +13,8 @@ pub use crate::argument::{Argument, NameStyle};
 use crate::client::Client;
 use crate::error::{Error, ErrorKind};
 use crate::operation::Operation;
+pub use crate::panics::panic_error;
+use crate::panics::{catch_panic, interrupted};
 use crate::process::PerProcess;
 use crate::request::{OperationInput, OperationOutput};
 
@@ -48,36 +47,6 @@ pub async fn send(client: Client, input: OperationInput) -> Result<OperationOutp
     catch_panic(client.send(&input))
         .await
         .unwrap_or_else(|panic| Err(interrupted(panic_error(&*panic), input.operation, input.idempotency_key)))
-}
-
-/// A panic as an error.
-pub fn panic_error(panic: &(dyn Any + Send)) -> Error {
-    let message = format!("internal error in the SDK: {}; please report it", panic_message(panic));
-    Error::new(ErrorKind::Internal, message)
-}
-
-/// The error of a call that ended in the middle: an action may have taken place.
-fn interrupted(error: Error, operation: Operation, idempotency_key: Option<String>) -> Error {
-    error.with(|parts| {
-        parts.operation = operation.name();
-        parts.idempotency_key = idempotency_key;
-        parts.outcome_unknown = operation.is_action();
-    })
-}
-
-async fn catch_panic<T>(call: impl Future<Output = T>) -> Result<T, Box<dyn Any + Send>> {
-    let mut call = pin!(call);
-    // The future is not polled again after a panic, so its inconsistent state is never used.
-    poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| call.as_mut().poll(context))) {
-        Ok(poll) => poll.map(Ok),
-        Err(panic) => Poll::Ready(Err(panic)),
-    })
-    .await
-}
-
-fn panic_message(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
 }
 
 /// The error of a call with an argument that the binding cannot convert.

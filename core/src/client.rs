@@ -4,12 +4,17 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::call::{Engine, FOREVER, Limits};
+use futures_core::Stream;
+use tokio::sync::Notify;
+
+use crate::argument::NameStyle;
+use crate::batch::{BatchBuilder, BoxFuture, Caller, CandidateRequest, from_iter, from_stream};
+use crate::call::{Engine, FOREVER, Limits, Reservation};
 use crate::config::{ClientBuilder, ClientConfig};
 use crate::error::Error;
 use crate::model::{CandidateState, Decision, Invitation};
-use crate::operation::Operation;
-use crate::pacing::RateLimits;
+use crate::operation::{Category, Operation};
+use crate::pacing::{Pacer, RateLimits};
 use crate::process::PerProcess;
 use crate::request::{JobPositionId, OperationInput, OperationOutput, Request};
 use crate::response::FromResponse;
@@ -40,6 +45,8 @@ pub struct Client {
 struct Shared {
     config: ClientConfig,
     engine: PerProcess<Engine<HttpTransport>>,
+    /// Tells batches that the client was closed.
+    closed: Notify,
 }
 
 impl Client {
@@ -67,7 +74,7 @@ impl Client {
     }
 
     pub(crate) fn from_config(config: ClientConfig) -> Result<Self, Error> {
-        let shared = Shared { config, engine: PerProcess::empty() };
+        let shared = Shared { config, engine: PerProcess::empty(), closed: Notify::new() };
         shared.engine.get_or_init(|| shared.config.engine())?;
         Ok(Client { shared: Arc::new(shared) })
     }
@@ -153,20 +160,70 @@ impl Client {
         Request::new(self.clone(), OperationInput::new(operation, candidate_id, job_position_id))
     }
 
+    /// Carries out any number of requests, as fast as the rate limit allows, and gives an item for each as it ends.
+    ///
+    /// ```no_run
+    /// # async fn example(client: celper::Client) -> Result<(), celper::Error> {
+    /// use celper::{InviteRequest, JobPositionId};
+    ///
+    /// let ids = (1..=500).map(|number| format!("cand_{number}"));
+    /// let requests = ids.map(|id| InviteRequest::new(id, JobPositionId("pos_abc123")));
+    /// let mut batch = client.batch(requests).batch_id("spring-2026").journal("spring.jsonl").start().await?;
+    /// while let Some(item) = batch.next().await {
+    ///     match &item.result {
+    ///         Ok(_) => println!("{} invited, {:?} to go", item.candidate_id(), batch.progress().eta),
+    ///         Err(error) => println!("{} {error}", item.candidate_id()),
+    ///     }
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// The requests are read lazily, by a task of the runtime: an iterator that blocks belongs into a
+    /// [stream](Client::batch_stream). See [`Batch`](crate::Batch) for what a batch does.
+    pub fn batch<R: Into<CandidateRequest>>(
+        &self,
+        requests: impl IntoIterator<Item = R, IntoIter: Send + 'static>,
+    ) -> BatchBuilder {
+        from_iter(self, requests.into_iter())
+    }
+
+    /// [`batch`](Client::batch) with requests that come as a [`Stream`], from a database or a channel, for example.
+    pub fn batch_stream<R: Into<CandidateRequest>>(
+        &self,
+        requests: impl Stream<Item = R> + Send + 'static,
+    ) -> BatchBuilder {
+        from_stream(self, requests)
+    }
+
     /// Makes a call that is given as data.
     ///
     /// # Errors
     ///
     /// Those of the operation's own method.
     pub async fn send(&self, input: &OperationInput) -> Result<OperationOutput, Error> {
+        self.send_reserved(input, None).await
+    }
+
+    /// [`send`](Client::send) with the first attempt's permit, which the caller may have taken before.
+    pub(crate) async fn send_reserved(
+        &self,
+        input: &OperationInput,
+        reservation: Option<Reservation>,
+    ) -> Result<OperationOutput, Error> {
         match input.operation {
-            Operation::Status => self.execute(input).await.map(OperationOutput::CandidateState),
-            Operation::Invite => self.execute(input).await.map(OperationOutput::Invitation),
-            Operation::Select | Operation::Reject => self.execute(input).await.map(OperationOutput::Decision),
+            Operation::Status => self.execute(input, reservation).await.map(OperationOutput::CandidateState),
+            Operation::Invite => self.execute(input, reservation).await.map(OperationOutput::Invitation),
+            Operation::Select | Operation::Reject => {
+                self.execute(input, reservation).await.map(OperationOutput::Decision)
+            }
         }
     }
 
-    pub(crate) async fn execute<R: FromResponse>(&self, input: &OperationInput) -> Result<R, Error> {
+    pub(crate) async fn execute<R: FromResponse>(
+        &self,
+        input: &OperationInput,
+        reservation: Option<Reservation>,
+    ) -> Result<R, Error> {
         let config = &self.shared.config;
         let request = input.prepare(&config.base_url, config.names)?;
         if tokio::runtime::Handle::try_current().is_err() {
@@ -178,7 +235,7 @@ impl Client {
             max_retries: input.max_retries.unwrap_or(config.limits.max_retries),
             ..config.limits
         };
-        engine.call(&request, limits).await
+        engine.call(&request, limits, reservation).await
     }
 
     /// Closes the client and its clones: calls in progress finish, then all connections are closed; further calls fail with
@@ -186,6 +243,7 @@ impl Client {
     pub fn close(&self) {
         self.shared.config.close();
         self.shared.engine.clear();
+        self.shared.closed.notify_waiters();
     }
 
     /// The base URL of the API, without a trailing slash.
@@ -224,5 +282,52 @@ impl fmt::Debug for Client {
             .field("max_retries", &self.max_retries())
             .field("rate_limits", &self.rate_limits())
             .finish_non_exhaustive()
+    }
+}
+
+impl Caller for Client {
+    fn base_url(&self) -> &str {
+        Client::base_url(self)
+    }
+
+    fn names(&self) -> NameStyle {
+        self.shared.config.names
+    }
+
+    fn check_open(&self) -> Result<(), Error> {
+        self.engine().map(drop)
+    }
+
+    fn check(&self, input: &OperationInput) -> Result<(), Error> {
+        input.prepare(&self.shared.config.base_url, self.shared.config.names).map(drop)
+    }
+
+    fn pacer(&self) -> Option<Arc<Pacer>> {
+        self.engine().ok()?.pacer.clone()
+    }
+
+    fn reserve(&self, category: Category) -> BoxFuture<'static, Result<Reservation, Error>> {
+        let engine = self.engine();
+        Box::pin(async move { Ok(engine?.reserve(category).await) })
+    }
+
+    fn call<'a>(
+        &'a self,
+        input: &'a OperationInput,
+        reservation: Reservation,
+    ) -> BoxFuture<'a, Result<OperationOutput, Error>> {
+        Box::pin(self.send_reserved(input, Some(reservation)))
+    }
+
+    fn closed(&self) -> BoxFuture<'static, Error> {
+        let client = self.clone();
+        Box::pin(async move {
+            let notified = client.shared.closed.notified();
+            // A client that is closed from now on is noticed, one that was closed before is seen.
+            if !client.shared.config.is_closed() {
+                notified.await;
+            }
+            ClientConfig::closed()
+        })
     }
 }

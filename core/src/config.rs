@@ -306,9 +306,13 @@ impl ClientConfig {
         self.key.load().is_none()
     }
 
+    /// The error of a call on a closed client.
+    pub(crate) fn closed() -> Error {
+        Error::invalid_argument("the client is closed; make a new one")
+    }
+
     pub(crate) fn engine(&self) -> Result<Engine<HttpTransport>, Error> {
-        let key =
-            self.key.load_full().ok_or_else(|| Error::invalid_argument("the client is closed; make a new one"))?;
+        let key = self.key.load_full().ok_or_else(ClientConfig::closed)?;
         let (key_provider, pacer): (Arc<dyn KeyProvider>, _) = match &*key {
             KeySource::Fixed(key) => {
                 let pacer = self.rate_limits.map(|limits| pacing::shared(self.base_url.as_str(), key.expose(), limits));

@@ -271,6 +271,16 @@ impl Error {
         self.0.outcome_unknown
     }
 
+    /// The same error without its cause, to be told of elsewhere.
+    pub(crate) fn outline(&self) -> Self {
+        Error::new(self.kind(), self.message()).with(|parts| {
+            parts.status = self.0.status;
+            parts.code.clone_from(&self.0.code);
+            parts.request_id.clone_from(&self.0.request_id);
+            parts.rate_limit.clone_from(&self.0.rate_limit);
+        })
+    }
+
     pub(crate) fn is_permanent(&self) -> bool {
         self.0.permanent || !self.kind().is_retried()
     }

@@ -27,6 +27,7 @@
 
 mod argument;
 mod base_url;
+mod batch;
 #[cfg(feature = "bindings")]
 pub mod bindings;
 mod call;
@@ -39,6 +40,7 @@ mod key;
 mod model;
 mod operation;
 mod pacing;
+mod panics;
 mod process;
 mod proxy;
 mod request;
@@ -51,6 +53,10 @@ mod validate;
 /// The HTTP client that [`ClientBuilder::configure_http`] configures.
 pub use reqwest;
 
+pub use batch::{
+    Batch, BatchBuilder, BatchItem, BatchProgress, CandidateRequest, InviteRequest, RejectRequest, SelectRequest,
+    StatusRequest,
+};
 pub use client::Client;
 pub use config::ClientBuilder;
 pub use error::{Error, ErrorKind, ErrorKindRow};

@@ -56,6 +56,9 @@ pub enum OperationOutput {
     Invitation(Invitation),
     /// From [`Operation::Select`] and [`Operation::Reject`].
     Decision(Decision),
+    /// From a [batch](crate::Batch) only: whether an action took place was unknown, and the candidate's status, which was read
+    /// instead of acting again, shows that it did.
+    AlreadyDone(CandidateState),
 }
 
 impl OperationInput {
@@ -155,7 +158,7 @@ impl std::fmt::Debug for OperationInput {
 
 /// A UUID v4 from the operating system's randomness. Nothing is buffered in the process, so a forked child never repeats
 /// its parent's keys.
-fn new_idempotency_key() -> Result<String, Error> {
+pub(crate) fn new_idempotency_key() -> Result<String, Error> {
     let mut random = [0; 16];
     getrandom::fill(&mut random).map_err(|error| {
         Error::invalid_argument(format!(
@@ -235,6 +238,6 @@ impl<R: FromResponse> IntoFuture for Request<R> {
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(async move { self.client.execute(&self.input).await })
+        Box::pin(async move { self.client.execute(&self.input, None).await })
     }
 }

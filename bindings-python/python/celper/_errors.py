@@ -28,7 +28,6 @@ from celper._celper import RateLimit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from typing import Any
 
 
@@ -96,7 +95,7 @@ class CelperError(Exception):
     def __init__(
         self,
         message: str = "",
-        fields: Mapping[str, Any] | None = None,
+        fields: dict[str, Any] | None = None,
         *,
         operation: str = "client",
         status: int | None = None,
@@ -120,13 +119,13 @@ class CelperError(Exception):
         self.rate_limit = rate_limit
         self.idempotency_key = idempotency_key
         self.outcome_unknown = outcome_unknown
-        if fields:
+        if isinstance(fields, dict):
             self._set(fields)
             # What rebuilds an exception as `type(error)(*error.args)`, as Celery's JSON backend does, keeps the fields.
             plain = self.to_dict()
             self.args = (message, {name: plain[name] for name in fields if name in plain})
 
-    def _set(self, fields: Mapping[str, Any]) -> None:
+    def _set(self, fields: dict[str, Any]) -> None:
         for name, value in fields.items():
             if name == "text":
                 self._line = value

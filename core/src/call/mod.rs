@@ -15,7 +15,7 @@ use crate::base_url::host_and_port;
 use crate::connect;
 use crate::error::{Cause, Error, ErrorKind};
 use crate::key::{ApiKey, KeyProvider};
-use crate::operation::Operation;
+use crate::operation::{Category, Operation};
 use crate::pacing::{DeadlineExceeded, Pacer, Permit, Ticket};
 use crate::response::{FromResponse, ResponseMeta, is_truncated, parse_error_body, parse_success};
 use crate::retry::{FailedAttempt, may_have_acted, wait_before_retry};
@@ -56,14 +56,46 @@ pub(crate) struct Engine<T> {
     pub(crate) names: NameStyle,
 }
 
+/// A call's place in the order and the permit of its first attempt, taken before the call starts: the wait for the rate limit
+/// then counts against no timeout.
+#[derive(Default)]
+pub(crate) struct Reservation {
+    ticket: Option<Ticket>,
+    permit: Option<Permit>,
+}
+
 impl<T: Transport> Engine<T> {
-    pub(crate) async fn call<R: FromResponse>(&self, request: &PreparedRequest, limits: Limits) -> Result<R, Error> {
+    /// Waits, as long as it takes, until the rate limit allows a request of this category.
+    pub(crate) async fn reserve(&self, category: Category) -> Reservation {
+        let Some(pacer) = &self.pacer else { return Reservation::default() };
+        let ticket = pacer.ticket();
+        let log_wait = |wait| {
+            tracing::debug!(target: "celper", wait_ms = millis(wait), reason = "pacing", "a batch waits for the rate limit");
+        };
+        loop {
+            let acquired = pacer.acquire(category, ticket, after(Instant::now(), FOREVER), log_wait).await;
+            // No slot within decades: the wait is as good as endless, but the caller may still drop it.
+            match acquired {
+                Ok(permit) => return Reservation { ticket: Some(ticket), permit: Some(permit) },
+                Err(exceeded) => sleep(exceeded.retry_after.min(FOREVER)).await,
+            }
+        }
+    }
+
+    pub(crate) async fn call<R: FromResponse>(
+        &self,
+        request: &PreparedRequest,
+        limits: Limits,
+        reservation: Option<Reservation>,
+    ) -> Result<R, Error> {
+        let Reservation { ticket, permit } = reservation.unwrap_or_default();
         let mut call = Call {
             engine: self,
             request,
             limits,
             deadline: after(Instant::now(), limits.timeout.unwrap_or(FOREVER)),
-            ticket: self.pacer.as_deref().map(Pacer::ticket),
+            ticket: ticket.or_else(|| self.pacer.as_deref().map(Pacer::ticket)),
+            reserved: permit,
             attempts: 0,
             outcome_unknown: false,
         };
@@ -82,6 +114,8 @@ struct Call<'a, T> {
     limits: Limits,
     deadline: Instant,
     ticket: Option<Ticket>,
+    /// The first attempt's permit, if the caller has taken it.
+    reserved: Option<Permit>,
     attempts: u32,
     /// Whether an attempt so far may have performed the action. Later attempts never reset it: the service does not promise
     /// to keep its first response under the idempotency key when that response was a 5xx, so even a later "invalid status"
@@ -159,7 +193,10 @@ impl<T: Transport> Call<'_, T> {
     }
 
     /// Waits until the service's rate windows have room for a request.
-    async fn acquire_permit(&self) -> Result<Option<Permit>, DeadlineExceeded> {
+    async fn acquire_permit(&mut self) -> Result<Option<Permit>, DeadlineExceeded> {
+        if let Some(permit) = self.reserved.take() {
+            return Ok(Some(permit));
+        }
         let (Some(pacer), Some(ticket)) = (&self.engine.pacer, self.ticket) else {
             return Ok(None);
         };

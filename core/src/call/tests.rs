@@ -137,7 +137,7 @@ impl Engine<SimulatedServer> {
         let request = OperationInput::new(operation, "cand_1", "pos_1")
             .prepare(&BaseUrl::parse("http://localhost", &[], NameStyle::Snake).unwrap(), NameStyle::Snake)
             .unwrap();
-        self.call(&request, limits).await
+        self.call(&request, limits, None).await
     }
 
     async fn reject(&self) -> Result<Decision, Error> {

@@ -138,6 +138,26 @@ impl Pacer {
         state.earliest(category, ticket, now)
     }
 
+    /// How long it takes until the last of so many further requests has its slot, if nobody else asks for one and each response
+    /// takes `response_time`.
+    pub(crate) fn estimate(&self, reads: usize, actions: usize, response_time: Duration) -> Duration {
+        let mut state = self.lock();
+        let now = Instant::now();
+        state.advance(now);
+        let State { reads: read_lane, actions: action_lane, total, .. } = &*state;
+        let window = |window: &Window, requests: usize| match requests.checked_sub(1) {
+            None => now,
+            Some(ahead) => window.last_of(ahead, response_time, now),
+        };
+        let lane = |lane: &Lane, requests: usize| {
+            let held = lane.held_until.filter(|_| requests > 0).unwrap_or(now);
+            window(&lane.window, requests).max(held)
+        };
+        let last =
+            lane(read_lane, reads).max(lane(action_lane, actions)).max(window(total, reads.saturating_add(actions)));
+        last - now
+    }
+
     /// Holds a category when a response says that the service has no room in it: for as long as the response asks, but for
     /// at most a window and a second: no sliding window stays full for longer, and one response (of a firewall, say) must not
     /// stop every call for a day.

@@ -82,6 +82,15 @@ impl Window {
         };
         first.checked_add(self.length.saturating_mul(rounds)).unwrap_or(first + super::LONGEST_WINDOW)
     }
+
+    /// When the request behind `ahead` others has its slot, if each response takes `response_time`: a slot is used again one
+    /// window after the response.
+    pub(super) fn last_of(&self, ahead: usize, response_time: Duration, now: Instant) -> Instant {
+        let uses = (ahead + self.used()) / self.capacity;
+        let responses = response_time.saturating_mul(u32::try_from(uses).unwrap_or(u32::MAX));
+        let first = self.earliest(ahead, now);
+        first.checked_add(responses).unwrap_or(first)
+    }
 }
 
 #[cfg(test)]

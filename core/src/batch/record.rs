@@ -1,0 +1,300 @@
+//! The lines of a journal: JSON objects, one a line. They hold ids, keys and outcomes; no e-mail, no message of the server and
+//! no API key.
+
+use std::borrow::Cow;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::keys::RequestId;
+use crate::error::Error;
+use crate::model::{CandidateState, Decision, Invitation};
+use crate::request::{OperationInput, OperationOutput};
+use crate::response::iso_8601;
+
+/// Names the format; the first line of a journal begins with it.
+pub(super) const FORMAT: &str = "celper batch journal";
+/// Rises when an older version would misread a newer journal.
+pub(super) const VERSION: u32 = 1;
+
+/// The first line.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Header<'a> {
+    #[serde(borrow)]
+    pub(super) format: Cow<'a, str>,
+    pub(super) version: u32,
+    #[serde(borrow)]
+    pub(super) batch_id: Cow<'a, str>,
+    /// Ids and outcomes of one service mean nothing to another.
+    #[serde(borrow)]
+    pub(super) base_url: Cow<'a, str>,
+}
+
+/// What has happened to a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Event {
+    /// It is about to be sent for the first time under its key.
+    Started,
+    /// It has its result.
+    Done,
+    /// It has an error.
+    Failed,
+}
+
+/// A further line: the state of one request, which replaces that of its earlier lines.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Line<'a> {
+    #[serde(borrow)]
+    request: Cow<'a, str>,
+    #[serde(borrow)]
+    operation: Cow<'a, str>,
+    #[serde(borrow)]
+    candidate_id: Cow<'a, str>,
+    #[serde(borrow)]
+    job_position_id: Cow<'a, str>,
+    pub(super) event: Event,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    idempotency_key: Option<Cow<'a, str>>,
+    #[serde(default)]
+    generation: u32,
+    /// When the first request with this key was sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    first_sent_at: Option<Time>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    result: Option<RecordedResult>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    error: Option<RecordedError<'a>>,
+}
+
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+struct Time(#[serde(serialize_with = "rfc_3339", deserialize_with = "iso_8601")] SystemTime);
+
+#[derive(Debug, Serialize, Deserialize)]
+struct RecordedState {
+    status: String,
+    analysis_viewed: bool,
+    interview_score: Option<f64>,
+    request_id: Option<String>,
+    attempts: u32,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum RecordedResult {
+    CandidateState(RecordedState),
+    Invitation {
+        invited: bool,
+        session_id: String,
+        email_delivery: String,
+        expires_at: Time,
+        request_id: Option<String>,
+        attempts: u32,
+    },
+    Decision {
+        status: String,
+        request_id: Option<String>,
+        attempts: u32,
+    },
+    AlreadyDone(RecordedState),
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct RecordedError<'a> {
+    #[serde(borrow)]
+    kind: Cow<'a, str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    status: Option<u16>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    code: Option<Cow<'a, str>>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    request_id: Option<Cow<'a, str>>,
+    outcome_unknown: bool,
+}
+
+/// An action that may have taken place.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Doubt {
+    pub(super) key: String,
+    pub(super) generation: u32,
+    /// When the first request with this key was sent.
+    pub(super) first_sent: SystemTime,
+}
+
+/// What a journal knows of a request.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Past {
+    /// It has its result.
+    Done { output: OperationOutput, key: Option<String> },
+    /// It failed, and certainly nothing has happened.
+    Failed { generation: u32 },
+    /// It was under way, or failed with an unknown outcome.
+    InDoubt(Doubt),
+}
+
+impl<'a> Line<'a> {
+    fn new(event: Event, id: RequestId, input: &'a OperationInput, attempt: Option<&'a Doubt>) -> Self {
+        Line {
+            request: id.to_string().into(),
+            operation: input.operation.name().into(),
+            candidate_id: input.candidate_id.as_str().into(),
+            job_position_id: input.job_position_id.as_str().into(),
+            event,
+            idempotency_key: attempt.map(|attempt| attempt.key.as_str().into()),
+            generation: attempt.map_or(0, |attempt| attempt.generation),
+            first_sent_at: attempt.map(|attempt| Time(attempt.first_sent)),
+            result: None,
+            error: None,
+        }
+    }
+
+    /// An action is about to be sent.
+    pub(super) fn started(id: RequestId, input: &'a OperationInput, attempt: &'a Doubt) -> Self {
+        Line::new(Event::Started, id, input, Some(attempt))
+    }
+
+    /// A request has ended. `attempt`: the action that was sent, if one was.
+    pub(super) fn ended(
+        id: RequestId,
+        input: &'a OperationInput,
+        attempt: Option<&'a Doubt>,
+        result: &'a Result<OperationOutput, Error>,
+    ) -> Self {
+        match result {
+            Ok(output) => Line { result: Some(output.into()), ..Line::new(Event::Done, id, input, attempt) },
+            Err(error) => Line {
+                error: Some(RecordedError {
+                    kind: error.kind().name().into(),
+                    status: error.status(),
+                    code: error.code().map(Cow::from),
+                    request_id: error.request_id().map(Cow::from),
+                    outcome_unknown: error.outcome_unknown(),
+                }),
+                ..Line::new(Event::Failed, id, input, attempt)
+            },
+        }
+    }
+
+    pub(super) fn to_bytes(&self) -> Vec<u8> {
+        to_line(self)
+    }
+
+    /// `None` when the bytes are no line of a journal.
+    pub(super) fn parse(bytes: &'a [u8]) -> Option<Self> {
+        let line: Line<'_> = serde_json::from_slice(bytes).ok()?;
+        (line.id().is_some() && line.clone_past().is_some()).then_some(line)
+    }
+
+    pub(super) fn id(&self) -> Option<RequestId> {
+        self.request.parse().ok()
+    }
+
+    /// The state of the request after this line.
+    pub(super) fn clone_past(&self) -> Option<Past> {
+        let key = self.idempotency_key.as_deref().map(str::to_owned);
+        let doubt = || {
+            let first_sent = self.first_sent_at?.0;
+            Some(Past::InDoubt(Doubt { key: key.clone()?, generation: self.generation, first_sent }))
+        };
+        match (self.event, &self.result, &self.error) {
+            (Event::Started, ..) => doubt(),
+            (Event::Done, Some(result), _) => Some(Past::Done { output: result.to_output(), key }),
+            (Event::Failed, _, Some(error)) if error.outcome_unknown => doubt(),
+            (Event::Failed, _, Some(_)) => Some(Past::Failed { generation: self.generation }),
+            _ => None,
+        }
+    }
+}
+
+pub(super) fn to_line(value: &impl Serialize) -> Vec<u8> {
+    // Strings, numbers and derived structs always serialize.
+    let mut bytes = serde_json::to_vec(value).unwrap_or_default();
+    bytes.push(b'\n');
+    bytes
+}
+
+impl From<&CandidateState> for RecordedState {
+    fn from(state: &CandidateState) -> Self {
+        RecordedState {
+            status: state.status.as_str().to_owned(),
+            analysis_viewed: state.analysis_viewed,
+            interview_score: state.interview_score,
+            request_id: state.request_id.clone(),
+            attempts: state.attempts,
+        }
+    }
+}
+
+impl RecordedState {
+    fn to_state(&self) -> CandidateState {
+        CandidateState {
+            status: self.status.as_str().into(),
+            analysis_viewed: self.analysis_viewed,
+            interview_score: self.interview_score,
+            request_id: self.request_id.clone(),
+            rate_limit: None,
+            attempts: self.attempts,
+        }
+    }
+}
+
+impl From<&OperationOutput> for RecordedResult {
+    fn from(output: &OperationOutput) -> Self {
+        match output {
+            OperationOutput::CandidateState(state) => RecordedResult::CandidateState(state.into()),
+            OperationOutput::AlreadyDone(state) => RecordedResult::AlreadyDone(state.into()),
+            OperationOutput::Invitation(invitation) => RecordedResult::Invitation {
+                invited: invitation.invited,
+                session_id: invitation.session_id.clone(),
+                email_delivery: invitation.email_delivery.clone(),
+                expires_at: Time(invitation.expires_at),
+                request_id: invitation.request_id.clone(),
+                attempts: invitation.attempts,
+            },
+            OperationOutput::Decision(decision) => RecordedResult::Decision {
+                status: decision.status.as_str().to_owned(),
+                request_id: decision.request_id.clone(),
+                attempts: decision.attempts,
+            },
+        }
+    }
+}
+
+impl RecordedResult {
+    fn to_output(&self) -> OperationOutput {
+        match self {
+            RecordedResult::CandidateState(state) => OperationOutput::CandidateState(state.to_state()),
+            RecordedResult::AlreadyDone(state) => OperationOutput::AlreadyDone(state.to_state()),
+            RecordedResult::Invitation { invited, session_id, email_delivery, expires_at, request_id, attempts } => {
+                OperationOutput::Invitation(Invitation {
+                    invited: *invited,
+                    session_id: session_id.clone(),
+                    email_delivery: email_delivery.clone(),
+                    expires_at: expires_at.0,
+                    request_id: request_id.clone(),
+                    rate_limit: None,
+                    attempts: *attempts,
+                })
+            }
+            RecordedResult::Decision { status, request_id, attempts } => OperationOutput::Decision(Decision {
+                status: status.as_str().into(),
+                request_id: request_id.clone(),
+                rate_limit: None,
+                attempts: *attempts,
+            }),
+        }
+    }
+}
+
+fn rfc_3339<S: serde::Serializer>(time: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
+    let nanos = |duration: Duration| i128::try_from(duration.as_nanos()).unwrap_or(i128::MAX);
+    let nanos = match time.duration_since(UNIX_EPOCH) {
+        Ok(after) => nanos(after),
+        Err(before) => -nanos(before.duration()),
+    };
+    let time = OffsetDateTime::from_unix_timestamp_nanos(nanos).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+    let text = time.format(&Rfc3339).map_err(serde::ser::Error::custom)?;
+    serializer.serialize_str(&text)
+}

@@ -7,8 +7,8 @@
 import { Buffer } from 'node:buffer';
 import { types } from 'node:util';
 import type { Bridge, NativeOptions, NativeRateLimits } from './binding';
+import type { KeyProvider } from './client';
 import { InvalidArgumentError, type OperationName } from './errors';
-import type { KeyProvider } from './keys';
 
 type Options = Readonly<Record<string, unknown>>;
 

@@ -6,8 +6,9 @@
 import { AsyncResource } from 'node:async_hooks';
 import type { CallArguments } from './arguments';
 import type { Bridge, NativeClient } from './binding';
+import type { KeyProvider } from './client';
 import { type CallerStack, type ErrorFields, type ErrorKind, errorOf, type OperationName } from './errors';
-import { askKeyProvider, type KeyProvider } from './keys';
+import { askKeyProvider } from './keys';
 import type { RateLimit } from './models';
 import { native } from './native';
 import { abortReason, onAbort } from './signals';

@@ -4,7 +4,6 @@ import { inspect } from 'node:util';
 import { type ClientArguments, callArguments, clientOptions, refusedCall } from './arguments';
 import { type Operation, type Owner, send, toError } from './calls';
 import { type CallerStack, CelperError, withCallerStack } from './errors';
-import type { KeyProvider } from './keys';
 import type { CandidateState, Decision, Invitation } from './models';
 import { native } from './native';
 
@@ -25,6 +24,15 @@ export interface RateLimits {
   /** The length of the windows in milliseconds; 60 000 by default. */
   window?: number | undefined;
 }
+
+/**
+ * Returns the API key for the next attempt, or a promise of it.
+ *
+ * ```ts
+ * const client = new Celper({ apiKey: async () => (await vault.read('celper')).key });
+ * ```
+ */
+export type KeyProvider = () => string | PromiseLike<string>;
 
 /** The options of a client, all optional. Times are in milliseconds. */
 export interface CelperOptions {

@@ -19,6 +19,7 @@ export type {
   CelperApi,
   CelperOptions,
   InviteOptions,
+  KeyProvider,
   RateLimits,
 } from './client';
 export { Celper } from './client';
@@ -43,7 +44,6 @@ export {
   TransportError,
   UnexpectedResponseError,
 } from './errors';
-export type { KeyProvider } from './keys';
 export type {
   Answered,
   CandidateState,

@@ -1,15 +1,7 @@
 /** Key providers: functions that return the API key, asked before each attempt. */
 
 import type { AsyncResource } from 'node:async_hooks';
-
-/**
- * Returns the API key for the next attempt, or a promise of it.
- *
- * ```ts
- * const client = new Celper({ apiKey: async () => (await vault.read('celper')).key });
- * ```
- */
-export type KeyProvider = () => string | PromiseLike<string>;
+import type { KeyProvider } from './client';
 
 /** Takes what a key provider returned or threw. */
 interface KeyReceiver {

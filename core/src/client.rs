@@ -178,7 +178,7 @@ impl Client {
     /// ```
     ///
     /// The requests are read lazily, by a task of the runtime: an iterator that blocks belongs into a
-    /// [stream](Client::batch_stream). See [`Batch`] for what a batch does.
+    /// [stream](Client::batch_stream). See [`Batch`](crate::Batch) for what a batch does.
     pub fn batch<R: Into<CandidateRequest>>(
         &self,
         requests: impl IntoIterator<Item = R, IntoIter: Send + 'static>,

@@ -235,7 +235,8 @@ public final class Celper: Sendable, CustomStringConvertible {
             operation, candidateId, jobPositionId, idempotencyKey: idempotencyKey, timeout: timeout,
             maxRetries: maxRetries)
         guard case .decision(let status) = output else { throw wrongOutput(operation) }
-        return Decision(status: CandidateStatus(rawValue: status), requestId: requestId, rateLimit: rateLimit, attempts: attempts)
+        return Decision(
+            status: CandidateStatus(rawValue: status), requestId: requestId, rateLimit: rateLimit, attempts: attempts)
     }
 
     private func call(

@@ -4,8 +4,8 @@ import Testing
 
 @testable import enum Celper.CandidateStatus
 @testable import class Celper.Celper
-@testable import class Celper.KeyRequests
 @testable import struct Celper.CelperError
+@testable import class Celper.KeyRequests
 
 @Suite(.timeLimit(.minutes(5))) struct LifecycleTests {
     let sandbox = Sandbox.shared

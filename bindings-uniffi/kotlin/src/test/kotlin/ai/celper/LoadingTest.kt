@@ -63,7 +63,7 @@ class LoadingTest {
             // JNA's own library is extracted to the same folder; with the second property it needs no extraction.
             val options = if (library == "jna") emptyList() else listOf("-Djna.boot.library.path=${extractedJna().path}")
             val arguments = options + listOf("-Djna.tmpdir=/proc/self", "ai.celper.Application", "c")
-            val program = runJava(testClasspath(), *arguments.toTypedArray())
+            val program = runJava(classpathOfJars(), *arguments.toTypedArray())
             val text = program.lines.joinToString("\n")
             assertTrue("InvalidArgumentException: client: the native library" in text && "-Djna.tmpdir=FOLDER" in text, text)
             assertEquals(1, program.status)
@@ -72,6 +72,15 @@ class LoadingTest {
 
     @TempDir
     lateinit var folder: File
+
+    /** The class path with the package in a jar; JNA loads a library that is a file where it is. */
+    private fun classpathOfJars(): String = classpath.joinToString(File.pathSeparator) { entry ->
+        if (!File(entry, "ai/celper/Celper.class").exists()) return@joinToString entry.path
+        val jar = File(folder, "celper.jar")
+        val tool = java.util.spi.ToolProvider.findFirst("jar").get()
+        check(tool.run(System.out, System.err, "--create", "--file", jar.path, "-C", entry.path, ".") == 0)
+        jar.path
+    }
 
     private fun extractedJna(): File {
         val resource = javaClass.getResourceAsStream("/com/sun/jna/linux-x86-64/libjnidispatch.so")!!

@@ -138,7 +138,7 @@ test-node: node sandbox-node ## The npm package
 	cd bindings-node && npm test
 
 # The tests that other runtimes can run; the rest test packages and Node's own tools.
-NODE_SUITE := $(addprefix test/,abort.test.mjs arguments.test.mjs errors.test.mjs hostile.test.mjs lifetime.test.mjs operations.test.mjs)
+NODE_SUITE := $(addprefix test/,abort.test.mjs arguments.test.mjs errors.test.mjs hostile.test.mjs keys.test.mjs lifetime.test.mjs operations.test.mjs)
 RUNTIMES := test/runtimes/node_modules
 
 .PHONY: test-node-runtimes
@@ -151,6 +151,11 @@ test-node-runtimes: node sandbox-node ## The npm package on Node 22 and 24, Deno
 	run node-24/bin/node --test --test-reporter=dot; \
 	NO_COLOR=1 run @deno/linux-x64-glibc/deno test --quiet --allow-all --no-check; \
 	run @oven/bun-linux-x64/bin/bun test
+
+# Installs several hundred megabytes of bundlers.
+.PHONY: test-node-bundlers
+test-node-bundlers: node sandbox-node ## The npm package in what Next.js, ncc, Vite and webpack build
+	cd bindings-node/test/bundlers && node --test bundlers.test.mjs
 
 # The wheel is made from the same build as `make sandbox`.
 .PHONY: sandbox-python

@@ -11,6 +11,7 @@ use tokio::runtime::{Builder, Handle, Runtime};
 
 pub use crate::argument::{Argument, NameStyle};
 use crate::client::Client;
+use crate::connect;
 use crate::error::{Error, ErrorKind};
 use crate::operation::Operation;
 pub use crate::panics::panic_error;
@@ -47,6 +48,11 @@ pub async fn send(client: Client, input: OperationInput) -> Result<OperationOutp
     catch_panic(client.send(&input))
         .await
         .unwrap_or_else(|panic| Err(interrupted(panic_error(&*panic), input.operation, input.idempotency_key)))
+}
+
+/// OpenSSL's name for what is wrong with a TLS connection, for languages whose own errors have such codes.
+pub fn tls_code(cause: &(dyn std::error::Error + 'static)) -> Option<&'static str> {
+    connect::tls_code(cause)
 }
 
 /// The error of a call with an argument that the binding cannot convert.

@@ -108,7 +108,11 @@ EXIT_RUNS ?= 50
 
 .PHONY: test-python
 test-python: python sandbox-python ## The Python package (EXIT_RUNS=300: more runs of each way in which an interpreter can exit)
-	cd bindings-python && CELPER_EXIT_RUNS=$(EXIT_RUNS) .venv/bin/python -m pytest -q -rs
+	cd bindings-python && CELPER_EXIT_RUNS=$(EXIT_RUNS) .venv/bin/python -m pytest -q -rs --ignore=tests/test_frozen.py
+
+.PHONY: test-python-frozen
+test-python-frozen: python sandbox-python ## The Python package in a program that PyInstaller froze
+	cd bindings-python && .venv/bin/python -m pytest -q -rs tests/test_frozen.py
 
 PYTHON_FOLDERS := . ../.ci ../tests/bench/python ../tests/bench/runner ../tests/conformance/runners/python ../tests/packages ../tests/sandbox/python
 

@@ -205,6 +205,8 @@ class Checker {
   milliseconds(name: string, value: unknown): number | undefined {
     if (value === undefined) return undefined;
     if (typeof value !== 'number') throw this.wrongType(name, 'a number of milliseconds', value);
+    // No timeout is as good as a very long one.
+    if (name === 'timeout' && value === Number.POSITIVE_INFINITY) return Number.MAX_SAFE_INTEGER;
     // Also rejects NaN.
     if (!(value > 0 && value <= Number.MAX_SAFE_INTEGER)) {
       throw this.error(`${name} must be a number of milliseconds greater than 0, not ${value}`);

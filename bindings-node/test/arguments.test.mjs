@@ -19,6 +19,8 @@ const throwing = {
 };
 const NOT_STRINGS = [null, 5, 5n, true, Symbol('s'), {}, [], () => 'x', new String('x'), 'a\ud800b', '\udc00'];
 const NOT_TIMES = [null, '5', Number.NaN, Number.POSITIVE_INFINITY, 0, -1, -0, 5n, {}, new Date(), Symbol('s')];
+// An infinite timeout means none.
+const NOT_TIMEOUTS = NOT_TIMES.filter((value) => value !== Number.POSITIVE_INFINITY);
 const NOT_INTEGERS = [null, '5', Number.NaN, Number.POSITIVE_INFINITY, -1, 1.5, 2 ** 32, 5n, {}, true];
 const NOT_OBJECTS = [null, 5, 'x', true, [], () => {}, Symbol('s')];
 const NOT_SIGNALS = [5, 'x', {}, new AbortController(), new EventTarget(), { aborted: false }];
@@ -57,7 +59,7 @@ test('wrong arguments of calls are rejected', async () => {
     await rejects(method, [], 'candidateId');
     await rejects(method, ['c'], 'second argument');
     for (const bad of NOT_OBJECTS) await rejects(method, ['c', bad], 'second argument');
-    for (const bad of withoutNull(NOT_TIMES)) await rejects(method, ['c', { ...good, timeout: bad }], 'timeout');
+    for (const bad of withoutNull(NOT_TIMEOUTS)) await rejects(method, ['c', { ...good, timeout: bad }], 'timeout');
     for (const bad of withoutNull(NOT_INTEGERS))
       await rejects(method, ['c', { ...good, maxRetries: bad }], 'maxRetries');
     for (const bad of NOT_SIGNALS) await rejects(method, ['c', { ...good, signal: bad }], 'signal');
@@ -139,9 +141,8 @@ test('wrong options of clients are rejected', () => {
   for (const bad of ['', 'a\nb', ...NOT_STRINGS]) throws({ ...valid, appInfo: bad }, 'appInfo');
   for (const bad of ['x', new Uint8Array(3), ...NOT_STRINGS])
     throws({ ...valid, caCertificates: bad }, 'caCertificates');
-  for (const name of ['timeout', 'attemptTimeout']) {
-    for (const bad of NOT_TIMES) throws({ ...valid, [name]: bad }, name);
-  }
+  for (const bad of NOT_TIMEOUTS) throws({ ...valid, timeout: bad }, 'timeout');
+  for (const bad of NOT_TIMES) throws({ ...valid, attemptTimeout: bad }, 'attemptTimeout');
   for (const bad of NOT_INTEGERS) throws({ ...valid, maxRetries: bad }, 'maxRetries');
   for (const bad of [null, true, 5, 'off', []]) throws({ ...valid, rateLimits: bad }, 'rateLimits');
   for (const name of ['reads', 'actions', 'total']) {

@@ -75,12 +75,15 @@ pub fn forked_call(operation: Operation, idempotency_key: Option<String>) -> Err
     interrupted(Error::new(ErrorKind::Connection, message), operation, idempotency_key)
 }
 
-/// A duration from a host language's seconds.
+/// A duration from a host language's seconds. An infinite `timeout` is [`Duration::MAX`], which means none.
 ///
 /// # Errors
 ///
 /// [`ErrorKind::InvalidArgument`] when it is not a number greater than 0, or does not fit a clock.
 pub fn seconds(argument: Argument, names: NameStyle, value: f64) -> Result<Duration, Error> {
+    if argument == Argument::Timeout && value == f64::INFINITY {
+        return Ok(Duration::MAX);
+    }
     let duration = if value > 0.0 { Duration::try_from_secs_f64(value).ok() } else { None };
     duration.filter(|duration| !duration.is_zero()).ok_or_else(|| {
         let name = argument.name(names);
@@ -129,6 +132,7 @@ mod tests {
     #[test]
     fn invalid_seconds_are_refused() {
         assert_eq!(seconds(Argument::Timeout, NameStyle::Snake, 0.25).unwrap(), Duration::from_millis(250));
+        assert_eq!(seconds(Argument::Timeout, NameStyle::Snake, f64::INFINITY).unwrap(), Duration::MAX);
         for value in [0.0, -1.0, f64::NAN, f64::INFINITY, 1e300, 1e-300] {
             assert!(
                 seconds(Argument::AttemptTimeout, NameStyle::Camel, value)

@@ -61,6 +61,8 @@ export interface NativeLimits {
   maxRetries: number
   /** Absent when pacing is off. */
   rateLimits?: NativeRateLimits
+  /** Without credentials. */
+  rateLimitStore: string
 }
 
 /** Client options, already type-checked. Times are in milliseconds. */
@@ -75,6 +77,9 @@ export interface NativeOptions {
   maxRetries?: number
   /** `false` turns pacing off. */
   rateLimits?: boolean | NativeRateLimits
+  rateLimitStore?: string
+  rateLimitName?: string
+  rateLimitStoreDown?: string
   proxy?: string
   caCertificates?: Uint8Array
   appInfo?: string

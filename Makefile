@@ -25,7 +25,7 @@ demo: python sandbox-python ## Run the main job against the sandbox: status, inv
 	@$(VENV)/bin/python bindings-python/examples/demo.py
 
 .PHONY: test
-test: lint test-rust test-python test-node test-sandbox test-kotlin test-swift conformance docs ## Build and test everything
+test: lint test-rust test-python test-node test-sandbox test-fleet test-kotlin test-swift conformance docs ## Build and test everything
 	@echo "make test: everything passed"
 
 .PHONY: lint
@@ -110,7 +110,7 @@ EXIT_RUNS ?= 50
 test-python: python sandbox-python ## The Python package (EXIT_RUNS=300: more runs of each way in which an interpreter can exit)
 	cd bindings-python && CELPER_EXIT_RUNS=$(EXIT_RUNS) .venv/bin/python -m pytest -q -rs
 
-PYTHON_FOLDERS := . ../.ci ../tests/bench/python ../tests/bench/runner ../tests/conformance/runners/python ../tests/packages ../tests/sandbox/python
+PYTHON_FOLDERS := . ../.ci ../tests/bench/python ../tests/bench/runner ../tests/conformance/runners/python ../tests/fleet ../tests/packages ../tests/sandbox/python
 
 .PHONY: lint-python
 lint-python: python sandbox-python
@@ -118,6 +118,7 @@ lint-python: python sandbox-python
 	cd bindings-python && .venv/bin/mypy && .venv/bin/mypy ../.ci && .venv/bin/mypy ../tests/conformance/runners/python && .venv/bin/mypy ../tests/bench/runner
 	cd tests/sandbox/python && ../../../$(VENV)/bin/mypy
 	cd tests/packages && ../../$(VENV)/bin/mypy
+	cd tests/fleet && ../../$(VENV)/bin/mypy
 	cd bindings-python && PYRIGHT_PYTHON_IGNORE_WARNINGS=1 .venv/bin/pyright
 	cd bindings-python && .venv/bin/stubtest celper --allowlist tests/typing/stubtest-allowlist.txt
 
@@ -241,6 +242,10 @@ valkey: $(VALKEY) ## Install a Valkey server in target/valkey, for tests with a 
 .PHONY: test-rust
 test-rust: $(VALKEY) ## The core, the sandbox, allocations per call, the pages, and the conformance harness
 	$(CARGO) test --locked $(RUST_TESTED)
+
+.PHONY: test-fleet
+test-fleet: python sandbox-python node $(VALKEY) ## Processes in two languages that share rate limits through a file or Valkey, and its outages
+	cd tests/fleet && ../../$(VENV)/bin/pytest -q -rs
 
 .PHONY: test-kotlin
 test-kotlin: sandbox ## The Kotlin and Java package against the sandbox, and the size of its library

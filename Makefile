@@ -108,7 +108,11 @@ EXIT_RUNS ?= 50
 
 .PHONY: test-python
 test-python: python sandbox-python ## The Python package (EXIT_RUNS=300: more runs of each way in which an interpreter can exit)
-	cd bindings-python && CELPER_EXIT_RUNS=$(EXIT_RUNS) .venv/bin/python -m pytest -q -rs
+	cd bindings-python && CELPER_EXIT_RUNS=$(EXIT_RUNS) .venv/bin/python -m pytest -q -rs --ignore=tests/test_frozen.py
+
+.PHONY: test-python-frozen
+test-python-frozen: python sandbox-python ## The Python package in a program that PyInstaller froze
+	cd bindings-python && .venv/bin/python -m pytest -q -rs tests/test_frozen.py
 
 PYTHON_FOLDERS := . ../.ci ../tests/bench/python ../tests/bench/runner ../tests/conformance/runners/python ../tests/fleet ../tests/packages ../tests/sandbox/python
 
@@ -135,7 +139,7 @@ test-node: node sandbox-node ## The npm package
 	cd bindings-node && npm test
 
 # The tests that other runtimes can run; the rest test packages and Node's own tools.
-NODE_SUITE := $(addprefix test/,abort.test.mjs arguments.test.mjs errors.test.mjs hostile.test.mjs lifetime.test.mjs operations.test.mjs)
+NODE_SUITE := $(addprefix test/,abort.test.mjs arguments.test.mjs errors.test.mjs hostile.test.mjs keys.test.mjs lifetime.test.mjs operations.test.mjs)
 RUNTIMES := test/runtimes/node_modules
 
 .PHONY: test-node-runtimes
@@ -148,6 +152,11 @@ test-node-runtimes: node sandbox-node ## The npm package on Node 22 and 24, Deno
 	run node-24/bin/node --test --test-reporter=dot; \
 	NO_COLOR=1 run @deno/linux-x64-glibc/deno test --quiet --allow-all --no-check; \
 	run @oven/bun-linux-x64/bin/bun test
+
+# Installs several hundred megabytes of bundlers.
+.PHONY: test-node-bundlers
+test-node-bundlers: node sandbox-node ## The npm package in what Next.js, ncc, Vite and webpack build
+	cd bindings-node/test/bundlers && node --test bundlers.test.mjs
 
 # The wheel is made from the same build as `make sandbox`.
 .PHONY: sandbox-python
@@ -252,6 +261,12 @@ test-kotlin: sandbox ## The Kotlin and Java package against the sandbox, and the
 	@rm -rf $(KOTLIN)/target/surefire-reports
 	@cd $(KOTLIN) && $(MVN) package
 	@grep -h 'Tests run' $(KOTLIN)/target/surefire-reports/*.txt
+
+# Downloads Spring Boot, some 20 MB. Offline once it is in Maven's cache: MVN="mvn -q -B -o".
+.PHONY: test-kotlin-spring
+test-kotlin-spring: sandbox ## The Kotlin and Java package in a Spring Boot 3 fat jar
+	@$(MVN) -f $(KOTLIN)/spring-boot/reactor.xml -Dmaven.test.skip=true package
+	@$(KOTLIN)/spring-boot/test.sh $(CURDIR)/target/release/celper-sandbox
 
 .PHONY: test-swift
 test-swift: sandbox ## The Swift package against the sandbox, and the size of its library
@@ -359,7 +374,7 @@ test-dist: ## The packages of `make dist`, each in an empty environment without 
 .PHONY: clean
 clean: ## Remove what was built
 	$(CARGO) clean
-	rm -rf $(KOTLIN)/target $(addprefix $(SWIFT)/,.build Generated lib Tests/Consumer/.build Tests/Consumer/Sources)
+	rm -rf $(KOTLIN)/target $(KOTLIN)/spring-boot/target $(addprefix $(SWIFT)/,.build Generated lib Tests/Consumer/.build Tests/Consumer/Sources)
 	rm -rf $(KOTLIN_RUNNER)/target $(SWIFT_RUNNER)/.build
 	rm -rf $(BENCH_VENV) tests/bench/node/node_modules $(BENCH_KOTLIN)/target $(BENCH_SWIFT)/.build
 	rm -rf docs/reference/node_modules $(VENV) bindings-node/{dist,node_modules,packed,.runtimes,*.node} tests/sandbox/node/{dist,packed}

@@ -4,7 +4,10 @@
  * Messages never repeat a string that the caller passed: it may be a secret.
  */
 
+import { Buffer } from 'node:buffer';
+import { types } from 'node:util';
 import type { Bridge, NativeOptions, NativeRateLimits } from './binding';
+import type { KeyProvider } from './client';
 import { InvalidArgumentError, type OperationName } from './errors';
 
 type Options = Readonly<Record<string, unknown>>;
@@ -17,6 +20,9 @@ const CLIENT_OPTIONS = [
   'attemptTimeout',
   'maxRetries',
   'rateLimits',
+  'rateLimitStore',
+  'rateLimitName',
+  'rateLimitStoreDown',
   'proxy',
   'caCertificates',
   'appInfo',
@@ -39,6 +45,13 @@ export interface CallArguments {
   signal: AbortSignal | undefined;
 }
 
+/** The options of a client, for the native half, and for the client to use and show. */
+export interface ClientArguments {
+  native: NativeOptions;
+  keyProvider: KeyProvider | undefined;
+  shown: { allowHttpHosts: string[] | undefined; proxy: string | undefined; appInfo: string | undefined };
+}
+
 /** Checks the arguments of a call. */
 export function callArguments(operation: OperationName, candidateId: unknown, callOptions: unknown): CallArguments {
   const check = new Checker(operation);
@@ -46,43 +59,63 @@ export function callArguments(operation: OperationName, candidateId: unknown, ca
   const options = check.options('the second argument', callOptions, CALL_OPTIONS);
   const position = check.read(options, 'jobPositionId');
   // First, so that errors about the other options have the key.
-  check.idempotencyKey = check.string('idempotencyKey', check.read(options, 'idempotencyKey'));
+  check.idempotencyKey = check.string('idempotencyKey', check.optional(options, 'idempotencyKey'));
   return {
     native: [
       candidate,
       check.required('jobPositionId', check.string('jobPositionId', position)),
-      check.string('emailSubject', check.read(options, 'emailSubject')),
-      check.string('emailBody', check.read(options, 'emailBody')),
+      check.string('emailSubject', check.optional(options, 'emailSubject')),
+      check.string('emailBody', check.optional(options, 'emailBody')),
       check.idempotencyKey,
-      check.milliseconds('timeout', check.read(options, 'timeout')),
-      check.integer('maxRetries', check.read(options, 'maxRetries')),
+      check.milliseconds('timeout', check.optional(options, 'timeout')),
+      check.integer('maxRetries', check.optional(options, 'maxRetries')),
     ],
-    signal: check.signal('signal', check.read(options, 'signal')),
+    signal: check.signal('signal', check.optional(options, 'signal')),
   };
 }
 
+/** The error of a call that is refused whatever its arguments are. */
+export function refusedCall(operation: OperationName, message: string): InvalidArgumentError {
+  return new Checker(operation).error(message);
+}
+
 /** Checks the options of a client. */
-export function clientOptions(value: unknown): NativeOptions {
+export function clientOptions(value: unknown): ClientArguments {
   const check = new Checker('client');
   const options = value === undefined ? {} : check.options('options', value, CLIENT_OPTIONS);
   const string = (name: string) => check.string(name, check.read(options, name));
   const milliseconds = (name: string) => check.milliseconds(name, check.read(options, name));
   // Read here and not in the core, which does not see the `process.env` of a worker thread.
   // Trimmed like the core does: files and secret stores often end a value with a line break.
-  const { CELPER_API_KEY = '', CELPER_BASE_URL = '' } = process.env;
-  return omitUndefined({
-    apiKey: string('apiKey') ?? CELPER_API_KEY.trim(),
-    baseUrl: string('baseUrl') ?? (CELPER_BASE_URL.trim() || undefined),
+  const environment = (name: string) =>
+    (Object.hasOwn(process.env, name) ? process.env[name]?.trim() : undefined) ?? '';
+  const apiKey = check.read(options, 'apiKey');
+  const keyProvider = typeof apiKey === 'function' ? (apiKey as KeyProvider) : undefined;
+  const shown = {
     allowHttpHosts: check.strings('allowHttpHosts', check.read(options, 'allowHttpHosts')),
+    rateLimitName: string('rateLimitName'),
+    proxy: string('proxy'),
+    appInfo: string('appInfo'),
+  };
+  const native = ownFields<NativeOptions>({
+    ...shown,
+    ...(keyProvider ? { keyProvider: true } : { apiKey: keyOf(check, apiKey) ?? environment('CELPER_API_KEY') }),
+    baseUrl: string('baseUrl') ?? (environment('CELPER_BASE_URL') || undefined),
     timeout: milliseconds('timeout'),
     attemptTimeout: milliseconds('attemptTimeout'),
     maxRetries: check.integer('maxRetries', check.read(options, 'maxRetries')),
     rateLimits: rateLimits(check, check.read(options, 'rateLimits')),
-    proxy: string('proxy'),
+    rateLimitStore: string('rateLimitStore') ?? (environment('CELPER_RATE_LIMIT_STORE') || undefined),
+    rateLimitStoreDown: string('rateLimitStoreDown'),
     caCertificates: certificates(check, check.read(options, 'caCertificates')),
-    appInfo: string('appInfo'),
     version: process.versions.node,
   });
+  return { native, keyProvider, shown };
+}
+
+function keyOf(check: Checker, value: unknown): string | undefined {
+  if (value === undefined || typeof value === 'string') return check.string('apiKey', value);
+  throw check.wrongType('apiKey', 'a string or a function that returns one', value);
 }
 
 function rateLimits(check: Checker, value: unknown): false | NativeRateLimits | undefined {
@@ -92,7 +125,7 @@ function rateLimits(check: Checker, value: unknown): false | NativeRateLimits | 
   }
   const limits = check.options('rateLimits', value, RATE_LIMITS);
   const count = (name: string) => check.integer(`rateLimits.${name}`, check.read(limits, name));
-  return omitUndefined({
+  return ownFields<NativeRateLimits>({
     reads: count('reads'),
     actions: count('actions'),
     total: count('total'),
@@ -101,11 +134,11 @@ function rateLimits(check: Checker, value: unknown): false | NativeRateLimits | 
 }
 
 function certificates(check: Checker, value: unknown): Uint8Array | undefined {
-  if (value instanceof Uint8Array) return value;
-  if (value !== undefined && typeof value !== 'string') {
-    throw check.wrongType('caCertificates', 'a string or a Uint8Array (PEM)', value);
-  }
-  return value === undefined ? undefined : new TextEncoder().encode(check.string('caCertificates', value));
+  if (value === undefined) return undefined;
+  // Not `instanceof`: under jsdom a `Buffer` is of another realm than the global `Uint8Array`.
+  if (types.isUint8Array(value)) return value;
+  if (typeof value !== 'string') throw check.wrongType('caCertificates', 'a string or a Uint8Array (PEM)', value);
+  return Buffer.from(check.string('caCertificates', value) ?? '');
 }
 
 class Checker {
@@ -129,12 +162,22 @@ class Checker {
     return value as Options;
   }
 
+  /**
+   * Reads an option: an own property, or one of the options' own class. What a polluted `Object.prototype` has is no option: it could
+   * send the API key to another host.
+   */
   read(options: Options, name: string): unknown {
     try {
-      return options[name];
+      const value = options[name];
+      return value === undefined || isFromObjectPrototype(options, name) ? undefined : value;
     } catch (cause) {
       throw this.error(`${name} cannot be read`, cause);
     }
+  }
+
+  /** Reads an option of a call, where `null` also means none: the values of a database or of JSON. */
+  optional(options: Options, name: string): unknown {
+    return this.read(options, name) ?? undefined;
   }
 
   required<T>(name: string, value: T | undefined): T {
@@ -168,6 +211,8 @@ class Checker {
   milliseconds(name: string, value: unknown): number | undefined {
     if (value === undefined) return undefined;
     if (typeof value !== 'number') throw this.wrongType(name, 'a number of milliseconds', value);
+    // No timeout is as good as a very long one.
+    if (name === 'timeout' && value === Number.POSITIVE_INFINITY) return Number.MAX_SAFE_INTEGER;
     // Also rejects NaN.
     if (!(value > 0 && value <= Number.MAX_SAFE_INTEGER)) {
       throw this.error(`${name} must be a number of milliseconds greater than 0, not ${value}`);
@@ -204,10 +249,10 @@ class Checker {
     return this.error(`${name} must be ${expected}, not ${typeName(value)}`);
   }
 
+  /** An error with the form of the core's. */
   error(message: string, ...cause: [] | [unknown]): InvalidArgumentError {
     const action = this.operation !== 'client' && this.operation !== 'status';
     return new InvalidArgumentError({
-      kind: 'invalid_argument',
       message: `${this.operation}: ${message}.`,
       detail: message,
       operation: this.operation,
@@ -218,9 +263,24 @@ class Checker {
   }
 }
 
-/** Removes undefined fields, which the native half does not accept. */
-function omitUndefined<T extends object>(fields: { [Name in keyof T]: T[Name] | undefined }): T {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as T;
+/** The fields with a value. Without a prototype: the native half also reads inherited fields. */
+function ownFields<T extends object>(fields: { [Name in keyof T]: T[Name] | undefined }): T {
+  const own = Object.create(null);
+  for (const [name, value] of Object.entries(fields)) if (value !== undefined) own[name] = value;
+  return own;
+}
+
+/** Whether a property is one that all objects have inherited. A proxy can have properties that no object in its chain has. */
+function isFromObjectPrototype(object: object, name: string): boolean {
+  for (let holder: object | null = object; holder !== null; holder = Object.getPrototypeOf(holder)) {
+    if (Object.hasOwn(holder, name)) return holder !== object && isObjectPrototype(holder);
+  }
+  return false;
+}
+
+/** Also true for the `Object.prototype` of another realm. */
+function isObjectPrototype(value: object): boolean {
+  return Object.getPrototypeOf(value) === null && Object.hasOwn(value, 'isPrototypeOf');
 }
 
 function isArray(value: unknown): boolean {

@@ -3,16 +3,24 @@
 
 /** Connects one JavaScript environment to the core. */
 export declare class Bridge {
-  /** Calls `wake`, without arguments, when there are outcomes to `drain`. */
-  constructor(wake: () => void)
+  /** A bridge that is not connected yet. */
+  constructor()
+  /** Calls `wake`, without arguments, when there are messages to `drain`, and keeps the event loop alive. */
+  connect(wake: () => void): void
+  /** Calls `wake` once more, after the continuations of the promises that the current one settles. */
+  wakeAgain(): void
+  /** Releases `wake`. Only without calls in progress. */
+  disconnect(): void
   /** Starts a call. Its outcome is queued with `id`, unless the call is cancelled first. */
   start(id: number, client: NativeClient, operation: 'status' | 'invite' | 'select' | 'reject', candidateId: string, jobPositionId: string, emailSubject?: string | undefined | null, emailBody?: string | undefined | null, idempotencyKey?: string | undefined | null, timeout?: number | undefined | null, maxRetries?: number | undefined | null): void
   /** Aborts a call: its connection closes and nothing more is sent. Its outcome may already be in the queue. */
   cancel(id: number): void
-  /** Takes all queued outcomes, as a JSON array. */
+  /** Takes all queued messages, as a JSON array. */
   drain(): string
-  /** Keeps the event loop alive while calls are in progress. */
-  refEventLoop(): void
+  /** Passes the key that the key provider returned to a call, which may have ended. */
+  provideKey(id: number, key: string): void
+  /** Fails the key request of a call, which may have ended. */
+  failKey(id: number, message: string): void
   /** Lets the event loop end when it has nothing else to do. */
   unrefEventLoop(): void
 }
@@ -21,6 +29,8 @@ export declare class Bridge {
 export declare class NativeClient {
   /** Closes the client: calls in progress complete, new calls fail. Returns an error as JSON. */
   close(): string | null
+  /** The options that have defaults. */
+  get limits(): NativeLimits
   /** The API's base URL. */
   get baseUrl(): string
 }
@@ -44,9 +54,20 @@ export declare function errorKinds(): Array<ErrorKindRow>
 /** All candidate statuses that the core knows. */
 export declare function knownStatuses(): Array<string>
 
+/** The options that have defaults, as they are in force. */
+export interface NativeLimits {
+  timeout?: number
+  attemptTimeout: number
+  maxRetries: number
+  /** Absent when pacing is off. */
+  rateLimits?: NativeRateLimits
+}
+
 /** Client options, already type-checked. Times are in milliseconds. */
 export interface NativeOptions {
   apiKey?: string
+  /** Whether `apiKey` is a function. */
+  keyProvider?: boolean
   baseUrl?: string
   allowHttpHosts?: Array<string>
   timeout?: number

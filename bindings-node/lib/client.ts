@@ -1,8 +1,8 @@
 /** The client: checks the arguments of the four operations and passes them to the core. */
 
-import { type CallArguments, callArguments, clientOptions } from './arguments';
-import type { NativeClient } from './binding';
-import { type Operation, send, toError } from './calls';
+import { inspect } from 'node:util';
+import { type ClientArguments, callArguments, clientOptions, refusedCall } from './arguments';
+import { type Operation, type Owner, send, toError } from './calls';
 import { type CallerStack, CelperError, withCallerStack } from './errors';
 import type { CandidateState, Decision, Invitation } from './models';
 import { native } from './native';
@@ -25,10 +25,24 @@ export interface RateLimits {
   window?: number | undefined;
 }
 
+/**
+ * Returns the API key for the next attempt, or a promise of it.
+ *
+ * ```ts
+ * const client = new Celper({ apiKey: async () => (await vault.read('celper')).key });
+ * ```
+ */
+export type KeyProvider = () => string | PromiseLike<string>;
+
 /** The options of a client, all optional. Times are in milliseconds. */
 export interface CelperOptions {
-  /** The API key; by default the environment variable `CELPER_API_KEY`. */
-  apiKey?: string | undefined;
+  /**
+   * The API key, or a function that returns it or a promise of it; by default the environment variable `CELPER_API_KEY`.
+   *
+   * A function is called before each attempt, within the call's timeout: cache the key as long as it is valid. What it throws becomes
+   * the `cause` of an {@link AuthenticationError}.
+   */
+  apiKey?: string | KeyProvider | undefined;
   /**
    * The API's base URL; by default the environment variable `CELPER_BASE_URL`, else `https://api.celper.ai`. May have a path,
    * which is put before the API's own. `http` is accepted for loopback hosts, and for hosts in `allowHttpHosts`.
@@ -54,6 +68,22 @@ export interface CelperOptions {
   /** The client's own rate limits; `false` turns pacing off. */
   rateLimits?: RateLimits | false | undefined;
   /**
+   * Which processes share the rate limits; by default the environment variable `CELPER_RATE_LIMIT_STORE`, else `'machine'`: all of
+   * this user on this machine. `'redis://user:password@host:6379/0'` or `'rediss://…'`: all that use this Redis or Valkey server.
+   * `'process'`: this process alone.
+   */
+  rateLimitStore?: string | undefined;
+  /**
+   * A name for the company whose limits these are: clients with the same name share them, whatever their keys. By default clients
+   * with the same key do.
+   */
+  rateLimitName?: string | undefined;
+  /**
+   * What becomes of calls while the store cannot be reached: `'share'`, the default, lets each process use its share of the limits;
+   * with `'fail'`, calls fail with {@link ConnectionFailedError}.
+   */
+  rateLimitStoreDown?: 'share' | 'fail' | undefined;
+  /**
    * The proxy for all requests, for example `http://user:password@proxy.example:3128`; by default the environment's
    * (`HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY`). `http`, `https`, `socks4`, `socks4a`, `socks5` and `socks5h` URLs are accepted.
    *
@@ -66,19 +96,19 @@ export interface CelperOptions {
   appInfo?: string | undefined;
 }
 
-/** The options of every call. */
+/** The options of every call. `null` means the same as leaving an option out. */
 export interface CallOptions {
   /** The id of the job position. */
   jobPositionId: string;
   /** The timeout of the whole call in milliseconds, waits and retries included; overrides the client's `timeout`. */
-  timeout?: number | undefined;
+  timeout?: number | null | undefined;
   /** How many times a failed attempt is retried; overrides the client's `maxRetries`. */
-  maxRetries?: number | undefined;
+  maxRetries?: number | null | undefined;
   /**
    * Aborts the call: it rejects at once with the signal's reason, its connection is closed and no retry follows. An action
    * whose request was already sent may still take place.
    */
-  signal?: AbortSignal | undefined;
+  signal?: AbortSignal | null | undefined;
 }
 
 /** The options of an action: a call that changes something. */
@@ -87,19 +117,42 @@ export interface ActionOptions extends CallOptions {
    * The service performs the action only once per key within 24 hours. At most 255 printable ASCII characters; by default a
    * UUID v4 that is the same in all attempts of the call.
    */
-  idempotencyKey?: string | undefined;
+  idempotencyKey?: string | null | undefined;
 }
 
 /** The options of `inviteCandidate`. */
 export interface InviteOptions extends ActionOptions {
   /** The e-mail's subject, at most 200 characters; by default the service's own. */
-  emailSubject?: string | undefined;
+  emailSubject?: string | null | undefined;
   /**
    * The e-mail's body, at most 5 000 characters; by default the service's own. `{interviewLink}` is replaced with the
    * interview's URL.
    */
-  emailBody?: string | undefined;
+  emailBody?: string | null | undefined;
 }
+
+/**
+ * The four operations: what a program needs of a client, for parameters that also take a fake.
+ *
+ * ```ts
+ * async function inviteAll(client: CelperApi, candidates: string[]) { … }
+ *
+ * const fake: CelperApi = { …, getCandidateStatus: async () => ({ status: 'new', analysisViewed: false, interviewScore: null }) };
+ * ```
+ */
+export interface CelperApi {
+  /** See {@link Celper.getCandidateStatus}. */
+  getCandidateStatus(candidateId: string, options: CallOptions): Promise<CandidateState>;
+  /** See {@link Celper.inviteCandidate}. */
+  inviteCandidate(candidateId: string, options: InviteOptions): Promise<Invitation>;
+  /** See {@link Celper.selectCandidate}. */
+  selectCandidate(candidateId: string, options: ActionOptions): Promise<Decision>;
+  /** See {@link Celper.rejectCandidate}. */
+  rejectCandidate(candidateId: string, options: ActionOptions): Promise<Decision>;
+}
+
+/** The key of a client's reference to itself. */
+const SELF = Symbol('celper.self');
 
 /**
  * A client of the Celper AI Candidate Actions API.
@@ -115,17 +168,25 @@ export interface InviteOptions extends ActionOptions {
  *
  * @throws {@link InvalidArgumentError} for an invalid option or a missing API key.
  */
-export class Celper {
-  readonly #client: NativeClient;
+export class Celper implements CelperApi {
+  readonly #owner: Owner;
+  readonly #shown: ClientArguments['shown'];
+  /** Set by `close`, and resolved when the calls in progress have ended. */
+  #closed: Promise<void> | undefined;
 
   constructor(options: CelperOptions = {}) {
     try {
-      const created = native.createClient(clientOptions(options));
-      if (typeof created === 'string') throw toError(JSON.parse(created).error, {});
-      this.#client = created;
+      const { native: args, keyProvider, shown } = clientOptions(options);
+      const client = native.createClient(args);
+      if (typeof client === 'string') throw toError(JSON.parse(client).error, {});
+      this.#owner = { client, keyProvider, calls: 0 };
+      this.#shown = shown;
     } catch (error) {
       throw withStackBelow(new.target, error);
     }
+    // Not enumerable, as it is no option. Configurable, because a proxy may return something else for such a property only.
+    const value = (take: (client: Celper) => void) => take(this);
+    Object.defineProperty(this, SELF, { value, configurable: true, writable: true });
   }
 
   /**
@@ -144,7 +205,7 @@ export class Celper {
    * @param options The job position's id, and the call's options.
    */
   getCandidateStatus(candidateId: string, options: CallOptions): Promise<CandidateState> {
-    return this.#call('status', candidateId, options, Celper.prototype.getCandidateStatus);
+    return Celper.#call(this, 'status', candidateId, options, Celper.prototype.getCandidateStatus);
   }
 
   /**
@@ -167,7 +228,7 @@ export class Celper {
    * @param options The job position's id, and the call's options.
    */
   inviteCandidate(candidateId: string, options: InviteOptions): Promise<Invitation> {
-    return this.#call('invite', candidateId, options, Celper.prototype.inviteCandidate);
+    return Celper.#call(this, 'invite', candidateId, options, Celper.prototype.inviteCandidate);
   }
 
   /**
@@ -185,7 +246,7 @@ export class Celper {
    * @param options The job position's id, and the call's options.
    */
   selectCandidate(candidateId: string, options: ActionOptions): Promise<Decision> {
-    return this.#call('select', candidateId, options, Celper.prototype.selectCandidate);
+    return Celper.#call(this, 'select', candidateId, options, Celper.prototype.selectCandidate);
   }
 
   /**
@@ -203,32 +264,124 @@ export class Celper {
    * @param options The job position's id, and the call's options.
    */
   rejectCandidate(candidateId: string, options: ActionOptions): Promise<Decision> {
-    return this.#call('reject', candidateId, options, Celper.prototype.rejectCandidate);
+    return Celper.#call(this, 'reject', candidateId, options, Celper.prototype.rejectCandidate);
   }
 
-  #call<T>(operation: Operation, candidateId: unknown, options: unknown, method: Function): Promise<T> {
-    let args: CallArguments;
+  static #call<T>(
+    receiver: unknown,
+    operation: Operation,
+    candidateId: unknown,
+    options: unknown,
+    method: Function,
+  ): Promise<T> {
+    const caller: CallerStack = {};
+    let result: Promise<T>;
     try {
-      args = callArguments(operation, candidateId, options);
+      const client = Celper.#of(receiver);
+      if (client === undefined) throw refusedCall(operation, `${method.name} was called without its client; bind it`);
+      const args = callArguments(operation, candidateId, options);
+      if (client.#closed) throw refusedCall(operation, 'the client is closed; make a new one');
+      result = send<T>(client.#owner, operation, args, caller);
     } catch (error) {
       return Promise.reject(withStackBelow(method, error));
     }
-    const caller: CallerStack = {};
-    const result = send<T>(this.#client, operation, args, caller);
     // After the call has started: capturing the stack takes longer than the rest of this thread's work for a call.
     captureCaller(caller, method);
     return result;
   }
 
-  /** The API's base URL. */
-  get baseUrl(): string {
-    return this.#client.baseUrl;
+  /** The client itself, also for a proxy of it (a logging wrapper, Vue's `reactive`) and for an object that inherits from it. */
+  static #of(receiver: unknown): Celper | undefined {
+    if (typeof receiver !== 'object' || receiver === null) return undefined;
+    if (#owner in receiver) return receiver as Celper;
+    let found: Celper | undefined;
+    // A function with a callback: proxies wrap the objects that they return, and the functions, which may then return promises.
+    (receiver as { [SELF]?: (take: (client: Celper) => void) => void })[SELF]?.((client) => {
+      found = client;
+    });
+    return found;
   }
 
-  /** Closes the client: calls in progress complete, new calls reject with {@link InvalidArgumentError}. */
+  static #get(receiver: unknown): Celper {
+    const client = Celper.#of(receiver);
+    if (client === undefined) throw new TypeError('Receiver must be a Celper client');
+    return client;
+  }
+
+  /** The API's base URL. */
+  get baseUrl(): string {
+    return Celper.#get(this).#owner.client.baseUrl;
+  }
+
+  /** The option `allowHttpHosts`. */
+  get allowHttpHosts(): readonly string[] {
+    return [...(Celper.#get(this).#shown.allowHttpHosts ?? [])];
+  }
+
+  /** The timeout of a whole call in milliseconds; `undefined` if there is none. */
+  get timeout(): number | undefined {
+    return Celper.#get(this).#owner.client.limits.timeout ?? undefined;
+  }
+
+  /** The timeout of one HTTP attempt in milliseconds. */
+  get attemptTimeout(): number {
+    return Celper.#get(this).#owner.client.limits.attemptTimeout;
+  }
+
+  /** How many times a failed attempt is retried. */
+  get maxRetries(): number {
+    return Celper.#get(this).#owner.client.limits.maxRetries;
+  }
+
+  /** The client's own rate limits; `false` if pacing is off. */
+  get rateLimits(): Required<RateLimits> | false {
+    const { rateLimits } = Celper.#get(this).#owner.client.limits;
+    return rateLimits ? (rateLimits as Required<RateLimits>) : false;
+  }
+
+  /** Where the log of the rate limits is kept, without user and password. */
+  get rateLimitStore(): string {
+    return Celper.#get(this).#owner.client.limits.rateLimitStore;
+  }
+
+  /** The option `rateLimitName`. */
+  get rateLimitName(): string | undefined {
+    return Celper.#get(this).#shown.rateLimitName;
+  }
+
+  /** The option `proxy` without its user and password; `undefined` if the environment decides. */
+  get proxy(): string | undefined {
+    return withoutCredentials(Celper.#get(this).#shown.proxy);
+  }
+
+  /** The option `appInfo`. */
+  get appInfo(): string | undefined {
+    return Celper.#get(this).#shown.appInfo;
+  }
+
+  /**
+   * Closes the client: calls in progress complete, new calls reject with {@link InvalidArgumentError}. `await using`, or
+   * `await client[Symbol.asyncDispose]()`, also waits for the calls in progress.
+   */
   close(): void {
-    const failure = this.#client.close();
-    if (failure) throw withStackBelow(Celper.prototype.close, toError(JSON.parse(failure).error, {}));
+    const client = Celper.#get(this);
+    if (client.#closed) return;
+    const owner = client.#owner;
+    const closeNow = () => {
+      const failure = owner.client.close();
+      if (failure) throw withStackBelow(Celper.prototype.close, toError(JSON.parse(failure).error, {}));
+    };
+    if (owner.calls === 0) {
+      client.#closed = Promise.resolve();
+      closeNow();
+      return;
+    }
+    const idle = new Promise<void>((resolve) => {
+      owner.onIdle = resolve;
+    });
+    client.#closed = idle.then(closeNow);
+    // Only a fault of this package: for whoever awaits the client's disposal, and no reason to end the program.
+    client.#closed.catch(() => {});
   }
 
   /** `using client = new Celper()` closes the client at the end of the block. */
@@ -236,16 +389,27 @@ export class Celper {
     this.close();
   }
 
-  /** `await using client = new Celper()` closes the client at the end of the block. */
+  /** `await using client = new Celper()` closes the client at the end of the block, and waits for the calls in progress. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.close();
+    await Celper.#get(this).#closed;
   }
 
-  /** What `console.log` prints: the base URL, never the key. */
-  [Symbol.for('nodejs.util.inspect.custom')](): string {
-    // Also called on objects that have a client as their prototype.
-    return #client in this ? `Celper { baseUrl: '${this.baseUrl}' }` : 'Celper {}';
+  /** What `console.log` prints: the options, never the key. */
+  [Symbol.for('nodejs.util.inspect.custom')](_depth: unknown, options: object): string {
+    // Also called on objects that have a client's prototype only.
+    const client = Celper.#of(this);
+    if (client === undefined) return 'Celper {}';
+    const { baseUrl, timeout, attemptTimeout, maxRetries, rateLimits, proxy, appInfo } = client;
+    const shown = Object.entries({ baseUrl, timeout, attemptTimeout, maxRetries, rateLimits, proxy, appInfo });
+    return `Celper ${inspect(Object.fromEntries(shown.filter(([, value]) => value !== undefined)), options)}`;
   }
+}
+
+function withoutCredentials(url: string | undefined): string | undefined {
+  // The core has accepted it, with or without a path.
+  const [, scheme, host] = /^\s*([a-z0-9]+:\/\/)(?:.*@)?([^/?#]*)/i.exec(url ?? '') ?? [];
+  return host === undefined ? undefined : `${scheme}${host}`;
 }
 
 /** Gives an error of this package the stack of `method`'s caller. */

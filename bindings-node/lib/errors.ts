@@ -48,12 +48,13 @@ export type ErrorKind =
 /** The operation that failed; `client` when creating a client failed. */
 export type OperationName = 'status' | 'invite' | 'select' | 'reject' | 'client';
 
-/** The fields for the constructor of {@link CelperError}. */
+/** The fields for the constructor of {@link CelperError}, of which only `message` is required. */
 export interface ErrorFields {
-  kind: ErrorKind;
+  /** For the classes that stand for several kinds. The other classes have their own. */
+  kind?: ErrorKind;
   message: string;
   detail?: string;
-  operation: OperationName;
+  operation?: OperationName;
   status?: number;
   code?: string;
   requestId?: string;
@@ -113,11 +114,23 @@ export class CelperError extends Error {
   /** @internal */
   static readonly [CLASS]: string = 'CelperError';
 
-  constructor(fields: ErrorFields) {
+  /**
+   * For tests that need an error; the client makes its own.
+   *
+   * ```ts
+   * fake.getCandidateStatus = () => Promise.reject(new RateLimitError({ message: 'slow down', status: 429, retryAfter: 7 }));
+   * ```
+   *
+   * @param given The error's fields, or only its message.
+   */
+  constructor(given: ErrorFields | string, options?: ErrorOptions) {
+    // Without a prototype, so that nothing is read from a polluted `Object.prototype`.
+    const own = typeof given === 'string' ? { message: given, ...options } : given;
+    const fields: ErrorFields = Object.assign(Object.create(null), own);
     super(fields.message, 'cause' in fields ? { cause: fields.cause } : undefined);
-    this.kind = fields.kind;
+    this.kind = KIND_OF_CLASS.get(new.target[CLASS]) ?? fields.kind ?? defaultKind(new.target[CLASS]);
     this.detail = fields.detail ?? fields.message;
-    this.operation = fields.operation;
+    this.operation = fields.operation ?? 'client';
     if (fields.status !== undefined) this.status = fields.status;
     if (fields.code !== undefined) this.code = fields.code;
     if (fields.requestId !== undefined) this.requestId = fields.requestId;
@@ -128,12 +141,32 @@ export class CelperError extends Error {
     if (fields.outcomeUnknown !== undefined) this.outcomeUnknown = fields.outcomeUnknown;
   }
 
-  /** The error as plain data, for logs and `JSON.stringify`. */
+  /**
+   * The error as plain data: for `JSON.stringify`, and for `structuredClone` and `postMessage`, which keep only the message and the
+   * stack of an error. {@link CelperError.fromJSON} makes an error of it again.
+   */
   toJSON(): Record<string, unknown> {
     const fields: Record<string, unknown> = { name: this.name, message: this.message };
     Object.assign(fields, this);
-    if (this.cause instanceof Error) fields.cause = this.cause.message;
+    if (this.cause !== undefined) fields.cause = causeToJSON(this.cause);
     return fields;
+  }
+
+  /**
+   * The error that `toJSON` described, with the class of its kind: in the thread or process that receives it.
+   *
+   * ```ts
+   * parentPort.postMessage(error.toJSON()); // in a worker
+   * worker.on('message', (data) => reject(CelperError.fromJSON(data)));
+   * ```
+   */
+  static fromJSON(data: Record<string, unknown>): CelperError {
+    const fields = Object.assign(Object.create(null), data) as ErrorFields & Record<string, unknown>;
+    if (fields.cause !== undefined) fields.cause = causeFromJSON(fields.cause);
+    const { rateLimit } = fields;
+    // A string after `JSON.stringify`, and still a `Date` after `structuredClone`.
+    if (rateLimit?.resetAt) fields.rateLimit = Object.freeze({ ...rateLimit, resetAt: new Date(rateLimit.resetAt) });
+    return new (classOf(fields.kind))(fields);
   }
 
   /** Also true for errors from another copy of this package: test runners and package managers may load several. */
@@ -252,6 +285,7 @@ export class InternalError extends CelperError {
   static override readonly [CLASS]: string = 'InternalError';
 }
 
+/** The class of each kind. */
 const CLASSES: Record<ErrorKind, new (fields: ErrorFields) => CelperError> = {
   invalid_argument: InvalidArgumentError,
   invalid_request: InvalidRequestError,
@@ -270,6 +304,30 @@ const CLASSES: Record<ErrorKind, new (fields: ErrorFields) => CelperError> = {
   internal: InternalError,
 };
 
+const KIND_OF_CLASS = new Map(Object.entries(CLASSES).map(([kind, type]) => [type.name, kind as ErrorKind]));
+
+function classOf(kind: ErrorKind | undefined): new (fields: ErrorFields) => CelperError {
+  return kind !== undefined && Object.hasOwn(CLASSES, kind) ? CLASSES[kind] : CelperError;
+}
+
+/** The kind of an error of a class that stands for several. */
+function defaultKind(name: string): ErrorKind {
+  if (name === 'ApiError') return 'invalid_request';
+  return name === 'TransportError' ? 'connection' : 'internal';
+}
+
+function causeToJSON(cause: unknown): unknown {
+  if (typeof cause !== 'object' || cause === null || !('message' in cause)) return String(cause);
+  const { name, message, code } = cause as NodeJS.ErrnoException;
+  return { name, message, ...(code !== undefined && { code }) };
+}
+
+function causeFromJSON(cause: unknown): unknown {
+  if (typeof cause !== 'object' || cause === null || !('message' in cause)) return cause;
+  const { message, ...fields } = cause as { message: string };
+  return Object.assign(new Error(message), fields);
+}
+
 for (const type of [CelperError, ApiError, TransportError, ...Object.values(CLASSES)] as (typeof CelperError)[]) {
   // On the prototype, like the names of JavaScript's own errors, so that it is not listed among an error's fields.
   Object.defineProperty(type.prototype, 'name', { value: type[CLASS], configurable: true, writable: true });
@@ -282,7 +340,7 @@ export interface CallerStack {
 
 /** Creates an error of the class for its kind, with the caller's stack. */
 export function errorOf(fields: ErrorFields, caller: CallerStack): CelperError {
-  const error = new CLASSES[fields.kind](fields);
+  const error = new (classOf(fields.kind))(fields);
   return withCallerStack(error, caller);
 }
 

@@ -16,8 +16,10 @@
 export type {
   ActionOptions,
   CallOptions,
+  CelperApi,
   CelperOptions,
   InviteOptions,
+  KeyProvider,
   RateLimits,
 } from './client';
 export { Celper } from './client';

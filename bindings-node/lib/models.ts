@@ -66,10 +66,10 @@ export interface RateLimit {
 
 /** The fields that every result has. */
 export interface Answered {
-  /** The server's id of the request, to name when you contact support; `null` if it sent none. */
-  readonly requestId: string | null;
-  /** The server's rate limit headers; `null` if it sent none. */
-  readonly rateLimit: RateLimit | null;
+  /** The server's id of the request, to name when you contact support; `undefined` if it sent none, as in errors. */
+  readonly requestId?: string;
+  /** The server's rate limit headers; `undefined` if it sent none. */
+  readonly rateLimit?: RateLimit;
   /** How many HTTP requests the call has sent. */
   readonly attempts: number;
 }

@@ -41,3 +41,14 @@ function unsubscribe(signal: AbortSignal, { listener }: Subscription): void {
     // A custom signal that throws must not prevent the delivery of other calls' outcomes.
   }
 }
+
+/** The reason with which a call rejects. Signals of polyfills can have none, and then it is what a signal's own would be. */
+export function abortReason(signal: AbortSignal): unknown {
+  let reason: unknown;
+  try {
+    reason = signal.reason;
+  } catch {
+    // As above.
+  }
+  return reason === undefined ? new DOMException('This operation was aborted', 'AbortError') : reason;
+}

@@ -4,42 +4,48 @@
 //! Invariants:
 //! - Outcomes wait in one queue, and JavaScript is woken only when the queue was empty: many calls that end together cost one
 //!   wake-up. They are serialized on the runtime's thread, to keep JavaScript's thread free.
-//! - The event loop stays alive between [`Bridge::ref_event_loop`] and [`Bridge::unref_event_loop`]. An idle bridge never
-//!   keeps it alive.
+//! - The threadsafe function exists while JavaScript is connected: from the first of its calls in progress to the end of the last.
+//!   It holds the callback, and with it everything that the callback can reach, which in a test runner is the whole context of
+//!   a test file. It keeps the event loop alive until [`Bridge::unref_event_loop`].
 //! - When the environment ends, its calls are aborted and nothing touches the environment again.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::ffi::c_void;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use celper::{Client, Error, Operation, OperationInput, bindings};
+use celper::{ApiKey, Client, Error, Operation, OperationInput, bindings};
 use napi::bindgen_prelude::{Env, Function};
 use napi::sys;
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi_derive::napi;
+use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 
 use crate::client::{NativeClient, milliseconds};
+use crate::key::{self, HostKeyError, KeyResult};
 use crate::outcome::{self, catch_panic};
 
-/// The JavaScript callback that drains the queue. It is weak, so that it does not keep the event loop alive.
-type Wake = ThreadsafeFunction<(), (), (), napi::Status, false, true>;
+/// The JavaScript callback that drains the queue.
+type Wake = ThreadsafeFunction<(), (), (), napi::Status, false>;
 
-struct Shared {
-    wake: Wake,
-    /// Set when the environment ends.
-    closed: AtomicBool,
+#[derive(Default)]
+pub(crate) struct Shared {
     queue: Mutex<OutcomeQueue>,
     /// Calls in progress and calls whose outcome is in the queue, by id. Only the environment's thread uses it.
     calls: Mutex<HashMap<u32, AbortHandle>>,
+    /// Calls that wait for their key provider, by id.
+    keys: Mutex<HashMap<u32, oneshot::Sender<KeyResult>>>,
 }
 
-/// Outcomes that JavaScript has not drained yet.
+/// Messages that JavaScript has not drained yet: outcomes, and calls that need a key.
 #[derive(Default)]
 struct OutcomeQueue {
+    /// The calls that have ended.
     ids: Vec<u32>,
     /// JSON objects, separated by commas.
     json: String,
+    /// Present while JavaScript is connected.
+    wake: Option<Arc<Wake>>,
 }
 
 /// Ignores poisoning: the guarded data is consistent between any two statements.
@@ -49,25 +55,43 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Shared {
     fn deliver(&self, id: u32, outcome: &str) {
-        let first = {
+        self.push(outcome, Some(id));
+    }
+
+    fn push(&self, message: &str, ended: Option<u32>) {
+        let wake = {
             let mut queue = lock(&self.queue);
-            let first = queue.ids.is_empty();
+            let first = queue.json.is_empty();
             if !first {
                 queue.json.push(',');
             }
-            queue.json.push_str(outcome);
-            queue.ids.push(id);
-            first
+            queue.json.push_str(message);
+            queue.ids.extend(ended);
+            if first { queue.wake.clone() } else { None }
         };
         // After the lock is released: JavaScript's thread drains the queue at once.
-        if first && !self.closed.load(Ordering::Acquire) {
-            self.wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
+        if let Some(wake) = wake {
+            wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
         }
     }
 
+    /// Asks JavaScript for the key of a call. The receiver fails when the environment ends.
+    pub(crate) fn request_key(&self, id: u32) -> oneshot::Receiver<KeyResult> {
+        let (sender, receiver) = oneshot::channel();
+        lock(&self.keys).insert(id, sender);
+        self.push(&outcome::key_request_json(id), None);
+        receiver
+    }
+
+    pub(crate) fn forget_key_request(&self, id: u32) {
+        lock(&self.keys).remove(&id);
+    }
+
+    /// When the environment ends. Its hooks run in reverse order, so this one runs before Node closes the threadsafe function.
     fn close(&self) {
-        self.closed.store(true, Ordering::Release);
+        lock(&self.queue).wake = None;
         lock(&self.calls).drain().for_each(|(_, call)| call.abort());
+        lock(&self.keys).clear();
     }
 }
 
@@ -79,15 +103,53 @@ pub struct Bridge {
 
 #[napi]
 impl Bridge {
-    /// Calls `wake`, without arguments, when there are outcomes to `drain`.
+    /// A bridge that is not connected yet.
     #[napi(constructor, catch_unwind)]
-    pub fn new(env: Env, wake: Function<'_, (), ()>) -> napi::Result<Self> {
-        let wake = wake.build_threadsafe_function().callee_handled::<false>().weak::<true>().build()?;
-        let shared =
-            Arc::new(Shared { wake, closed: AtomicBool::new(false), queue: Mutex::default(), calls: Mutex::default() });
-        // Cleanup hooks run in reverse order of registration, so this one runs before Node closes `wake`.
-        env.add_env_cleanup_hook(Arc::clone(&shared), |shared| shared.close())?;
-        Ok(Bridge { shared })
+    #[allow(clippy::new_without_default, reason = "JavaScript creates it")]
+    pub fn new() -> Self {
+        Bridge { shared: Arc::default() }
+    }
+
+    /// Calls `wake`, without arguments, when there are messages to `drain`, and keeps the event loop alive.
+    #[napi(catch_unwind)]
+    pub fn connect(&self, env: Env, wake: Function<'_, (), ()>) -> napi::Result<()> {
+        let mut queue = lock(&self.shared.queue);
+        if let Some(wake) = &queue.wake {
+            // SAFETY: this runs on the thread of `env`, which owns `wake`; the queue keeps it.
+            unsafe { sys::napi_ref_threadsafe_function(env.raw(), wake.raw()) };
+            return Ok(());
+        }
+        let wake = wake.build_threadsafe_function().callee_handled::<false>().build()?;
+        // What is there belongs to aborted calls.
+        *queue = OutcomeQueue { wake: Some(Arc::new(wake)), ..OutcomeQueue::default() };
+        // SAFETY: the hook gets a reference of its own, which it drops when it runs, and `disconnect` when it removes the hook.
+        unsafe {
+            let shared = Arc::into_raw(Arc::clone(&self.shared)).cast_mut().cast();
+            sys::napi_add_env_cleanup_hook(env.raw(), Some(environment_ends), shared);
+        }
+        Ok(())
+    }
+
+    /// Calls `wake` once more, after the continuations of the promises that the current one settles.
+    #[napi(catch_unwind)]
+    pub fn wake_again(&self) {
+        if let Some(wake) = &lock(&self.shared.queue).wake {
+            wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
+        }
+    }
+
+    /// Releases `wake`. Only without calls in progress.
+    #[napi(catch_unwind)]
+    pub fn disconnect(&self, env: Env) {
+        let wake = lock(&self.shared.queue).wake.take();
+        if wake.is_some() {
+            // SAFETY: `connect` added the hook with this reference, and it has not run, as this environment still runs JavaScript.
+            unsafe {
+                let shared = Arc::as_ptr(&self.shared);
+                sys::napi_remove_env_cleanup_hook(env.raw(), Some(environment_ends), shared.cast_mut().cast());
+                Arc::decrement_strong_count(shared);
+            }
+        }
     }
 
     /// Starts a call. Its outcome is queued with `id`, unless the call is cancelled first.
@@ -130,7 +192,8 @@ impl Bridge {
         let shared = Arc::clone(&self.shared);
         let call = bindings::runtime()?.spawn(async move {
             // Boxed, to keep the future that JavaScript's thread creates and moves small.
-            let result = Box::pin(bindings::send(client, input)).await;
+            let call = Box::pin(bindings::send(client, input));
+            let result = key::in_call(&shared, id, call).await;
             let outcome = catch_panic(|| result.map(|output| outcome::result_json(id, &output)));
             shared.deliver(id, &outcome.unwrap_or_else(|error| outcome::error_json(id, &error)));
         });
@@ -146,28 +209,54 @@ impl Bridge {
         }
     }
 
-    /// Takes all queued outcomes, as a JSON array.
+    /// Takes all queued messages, as a JSON array.
     #[napi(catch_unwind)]
     pub fn drain(&self) -> String {
-        let queue = std::mem::take(&mut *lock(&self.shared.queue));
+        let (ids, json) = {
+            let mut queue = lock(&self.shared.queue);
+            (std::mem::take(&mut queue.ids), std::mem::take(&mut queue.json))
+        };
         let mut calls = lock(&self.shared.calls);
-        for id in &queue.ids {
+        for id in &ids {
             calls.remove(id);
         }
-        format!("[{}]", queue.json)
+        format!("[{json}]")
     }
 
-    /// Keeps the event loop alive while calls are in progress.
+    /// Passes the key that the key provider returned to a call, which may have ended.
     #[napi(catch_unwind)]
-    pub fn ref_event_loop(&self, env: Env) {
-        // SAFETY: this runs on the thread of `env`, which owns `wake`; `wake` outlives all JavaScript of that environment.
-        unsafe { sys::napi_ref_threadsafe_function(env.raw(), self.shared.wake.raw()) };
+    pub fn provide_key(&self, id: u32, key: String) {
+        self.answer_key_request(id, ApiKey::new(key).map_err(Into::into));
+    }
+
+    /// Fails the key request of a call, which may have ended.
+    #[napi(catch_unwind)]
+    pub fn fail_key(&self, id: u32, message: String) {
+        self.answer_key_request(id, Err(HostKeyError(message).into()));
+    }
+
+    fn answer_key_request(&self, id: u32, result: KeyResult) {
+        if let Some(waiting) = lock(&self.shared.keys).remove(&id) {
+            // The call can have been cancelled in this moment.
+            let _ = waiting.send(result);
+        }
     }
 
     /// Lets the event loop end when it has nothing else to do.
     #[napi(catch_unwind)]
     pub fn unref_event_loop(&self, env: Env) {
-        // SAFETY: as in `ref_event_loop`.
-        unsafe { sys::napi_unref_threadsafe_function(env.raw(), self.shared.wake.raw()) };
+        if let Some(wake) = &lock(&self.shared.queue).wake {
+            // SAFETY: as in `connect`.
+            unsafe { sys::napi_unref_threadsafe_function(env.raw(), wake.raw()) };
+        }
     }
+}
+
+/// # Safety
+///
+/// `shared` is a reference from `Arc::into_raw`, which this function drops.
+unsafe extern "C" fn environment_ends(shared: *mut c_void) {
+    // SAFETY: as above.
+    let shared = unsafe { Arc::from_raw(shared.cast::<Shared>().cast_const()) };
+    shared.close();
 }

@@ -7,6 +7,7 @@ use celper::{Client, Error, RateLimits};
 use napi::bindgen_prelude::{Either, Uint8Array};
 use napi_derive::napi;
 
+use crate::key::HostKeyProvider;
 use crate::outcome::{self, catch_panic};
 
 /// The core's client.
@@ -17,6 +18,8 @@ pub struct NativeClient(pub(crate) Client);
 #[napi(object, object_to_js = false)]
 pub struct NativeOptions {
     pub api_key: Option<String>,
+    /// Whether `apiKey` is a function.
+    pub key_provider: Option<bool>,
     pub base_url: Option<String>,
     pub allow_http_hosts: Option<Vec<String>>,
     pub timeout: Option<f64>,
@@ -24,6 +27,9 @@ pub struct NativeOptions {
     pub max_retries: Option<u32>,
     /// `false` turns pacing off.
     pub rate_limits: Option<Either<bool, NativeRateLimits>>,
+    pub rate_limit_store: Option<String>,
+    pub rate_limit_name: Option<String>,
+    pub rate_limit_store_down: Option<String>,
     pub proxy: Option<String>,
     pub ca_certificates: Option<Uint8Array>,
     pub app_info: Option<String>,
@@ -31,8 +37,20 @@ pub struct NativeOptions {
     pub version: String,
 }
 
+/// The options that have defaults, as they are in force.
+#[napi(object, object_from_js = false)]
+pub struct NativeLimits {
+    pub timeout: Option<f64>,
+    pub attempt_timeout: f64,
+    pub max_retries: u32,
+    /// Absent when pacing is off.
+    pub rate_limits: Option<NativeRateLimits>,
+    /// Without credentials.
+    pub rate_limit_store: String,
+}
+
 /// The rate limits; fields left out keep their defaults.
-#[napi(object, object_to_js = false)]
+#[napi(object)]
 pub struct NativeRateLimits {
     pub reads: Option<u32>,
     pub actions: Option<u32>,
@@ -61,6 +79,23 @@ impl NativeClient {
         closed.err().map(|error| outcome::error_json(0, &error))
     }
 
+    /// The options that have defaults.
+    #[napi(getter, catch_unwind)]
+    pub fn limits(&self) -> NativeLimits {
+        NativeLimits {
+            timeout: self.0.timeout().map(to_milliseconds),
+            attempt_timeout: to_milliseconds(self.0.attempt_timeout()),
+            max_retries: self.0.max_retries(),
+            rate_limit_store: self.0.rate_limit_store(),
+            rate_limits: self.0.rate_limits().map(|limits| NativeRateLimits {
+                reads: Some(limits.reads),
+                actions: Some(limits.actions),
+                total: Some(limits.total),
+                window: Some(to_milliseconds(limits.window)),
+            }),
+        }
+    }
+
     /// The API's base URL.
     #[napi(getter, catch_unwind)]
     pub fn base_url(&self) -> String {
@@ -72,6 +107,9 @@ fn build(options: NativeOptions) -> Result<Client, Error> {
     let mut builder = Client::builder().language("node", options.version, NameStyle::Camel);
     if let Some(key) = options.api_key {
         builder = builder.api_key(key);
+    }
+    if options.key_provider == Some(true) {
+        builder = builder.key_provider(HostKeyProvider);
     }
     if let Some(url) = options.base_url {
         builder = builder.base_url(url);
@@ -92,6 +130,15 @@ fn build(options: NativeOptions) -> Result<Client, Error> {
         Some(Either::A(_)) => builder = builder.rate_limits(None),
         Some(Either::B(limits)) => builder = builder.rate_limits(rate_limits(limits)),
         None => {}
+    }
+    if let Some(store) = options.rate_limit_store {
+        builder = builder.rate_limit_store(store);
+    }
+    if let Some(name) = options.rate_limit_name {
+        builder = builder.rate_limit_name(name);
+    }
+    if let Some(what) = options.rate_limit_store_down {
+        builder = builder.rate_limit_store_down(what);
     }
     if let Some(proxy) = options.proxy {
         builder = builder.proxy(proxy);
@@ -118,4 +165,8 @@ fn rate_limits(limits: NativeRateLimits) -> RateLimits {
 /// Converts JavaScript's milliseconds. A number that is not a valid duration becomes zero, which the core rejects.
 pub(crate) fn milliseconds(value: f64) -> Duration {
     Duration::try_from_secs_f64(value / 1_000.0).unwrap_or_default()
+}
+
+fn to_milliseconds(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1_000.0
 }

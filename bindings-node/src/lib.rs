@@ -9,8 +9,12 @@
 // In test builds, which clippy also checks, the macros generate no exports.
 #![cfg_attr(test, allow(dead_code))]
 
-#[allow(unsafe_code, reason = "napi has no safe functions to reference and unreference a threadsafe function")]
+#[allow(
+    unsafe_code,
+    reason = "napi has no safe functions to reference a threadsafe function, and its hooks leak when they are removed"
+)]
 mod bridge;
 mod client;
+mod key;
 mod outcome;
 mod tables;

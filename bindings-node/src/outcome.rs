@@ -8,11 +8,20 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use celper::{Error, Operation, OperationOutput, RateLimit, bindings};
 use serde::Serialize;
 
+use crate::key::HostKeyError;
+
 #[derive(Serialize)]
 struct Outcome<T> {
     id: u32,
     #[serde(flatten)]
     value: T,
+}
+
+/// A call needs its key provider's key.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct KeyRequest {
+    needs_key: bool,
 }
 
 #[derive(Serialize)]
@@ -27,7 +36,9 @@ enum ResultFields<'a> {
         status: &'a str,
         analysis_viewed: bool,
         interview_score: Option<f64>,
+        #[serde(skip_serializing_if = "Option::is_none")]
         request_id: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
         rate_limit: Option<RateLimitFields>,
         attempts: u32,
     },
@@ -36,13 +47,17 @@ enum ResultFields<'a> {
         session_id: &'a str,
         email_delivery: &'a str,
         expires_at: f64,
+        #[serde(skip_serializing_if = "Option::is_none")]
         request_id: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
         rate_limit: Option<RateLimitFields>,
         attempts: u32,
     },
     Decision {
         status: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
         request_id: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
         rate_limit: Option<RateLimitFields>,
         attempts: u32,
     },
@@ -90,16 +105,25 @@ struct ErrorFields<'a> {
 
 /// The whole chain of causes in one error, in the form of Node's own network errors.
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Cause {
     message: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<&'static str>,
+    /// Whether the program's key provider failed. JavaScript has what it threw.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    key_provider: bool,
 }
 
 /// Runs `function` and returns a panic as an error.
 pub(crate) fn catch_panic<T>(function: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
     // Nothing that `function` captures is used after a panic, except locks that ignore poisoning.
     catch_unwind(AssertUnwindSafe(function)).unwrap_or_else(|panic| Err(bindings::panic_error(&*panic)))
+}
+
+/// The JSON of a call's key request.
+pub(crate) fn key_request_json(id: u32) -> String {
+    json(&Outcome { id, value: KeyRequest { needs_key: true } })
 }
 
 /// The JSON of a call's result.
@@ -182,7 +206,7 @@ fn unix_milliseconds(time: SystemTime) -> f64 {
 
 fn cause(error: &Error) -> Option<Cause> {
     let mut next = Some(error.source()?);
-    let mut cause = Cause { message: String::new(), code: None };
+    let mut cause = Cause { message: String::new(), code: None, key_provider: false };
     while let Some(source) = next {
         let text = source.to_string();
         // Some errors repeat the text of their source.
@@ -191,7 +215,9 @@ fn cause(error: &Error) -> Option<Cause> {
             cause.message.push_str(separator);
             cause.message.push_str(&text);
         }
-        cause.code = source.downcast_ref::<io::Error>().and_then(|error| system_code(error.kind())).or(cause.code);
+        cause.key_provider |= source.is::<HostKeyError>();
+        let system = source.downcast_ref::<io::Error>().and_then(|error| system_code(error.kind()));
+        cause.code = bindings::tls_code(source).or(system).or(cause.code);
         next = source.source();
     }
     Some(cause)

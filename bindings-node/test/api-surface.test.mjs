@@ -76,7 +76,7 @@ function members(name) {
 test('the client is as in the table', () => {
   const methods = {};
   const properties = {};
-  const body = /export declare class Celper {\n(.*?)^}/ms.exec(declarations)[1];
+  const body = /export declare class Celper implements CelperApi {\n(.*?)^}/ms.exec(declarations)[1];
   for (const [, name, given, returns] of body.matchAll(/^ {4}(?!constructor)([\w[\].]+)\((.*)\): (.*);$/gm)) {
     const parameters = [...given.matchAll(/(\w+): (\w+)/g)];
     const [[, , options] = []] = parameters.filter(([, parameter]) => parameter === 'options');

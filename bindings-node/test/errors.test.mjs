@@ -182,8 +182,11 @@ test('printed forms are readable and contain no secret', async () => {
 
   const printed = new Celper({ ...sandbox.clientOptions, proxy: 'http://user:hunter2@127.0.0.1:1', maxRetries: 0 });
   forms(printed).forEach(clean);
-  assert.equal(inspect(printed), `Celper { baseUrl: '${sandbox.baseUrl}' }`);
-  assert.match(inspect({ client: printed }), /client: Celper \{ baseUrl/);
+  assert.match(
+    inspect(printed),
+    /^Celper \{\s+baseUrl: 'http:.*maxRetries: 0,.*proxy: 'http:\/\/127\.0\.0\.1:1'\s+\}$/s,
+  );
+  assert.match(inspect({ client: printed }), /client: Celper \{\s+baseUrl/);
 
   const { id: candidateId } = await sandbox.createCandidate();
   const json = { success: false, error: 'ECHO', message: `your key is ${sandbox.apiKey}`, requestId: 'req_9' };
@@ -205,7 +208,8 @@ test('printed forms are readable and contain no secret', async () => {
   const unreachable = await caught(printed.inviteCandidate(candidateId, options));
   assert.equal(unreachable.kind, 'connection');
   forms(unreachable).forEach(clean);
-  assert.equal(JSON.parse(JSON.stringify(unreachable)).cause, unreachable.cause.message);
+  const { name, message, code } = unreachable.cause;
+  assert.deepEqual(JSON.parse(JSON.stringify(unreachable)).cause, { name, message, code });
   assert.throws(
     () => new Celper({ apiKey: `${sandbox.apiKey}\n` }),
     (error) => forms(error).forEach(clean) ?? true,
@@ -214,4 +218,48 @@ test('printed forms are readable and contain no secret', async () => {
     () => new Celper({ apiKey: sandbox.apiKey, baseUrl: 'https://u:hunter2@h' }),
     (error) => forms(error).forEach(clean) ?? true,
   );
+});
+
+test('programs can make errors, whose kind is that of their class', () => {
+  for (const { kind, class: name } of native.errorKinds()) {
+    const error = new celper[name]('made by a test');
+    assert.deepEqual([error.kind, error.message, error.detail], [kind, 'made by a test', 'made by a test']);
+    assert.equal(new celper[name]({ kind: 'internal', message: 'm' }).kind, kind);
+  }
+  class Mine extends celper.RateLimitError {}
+  const cause = new Error('why');
+  const mine = new Mine('slow down', { cause });
+  assert.deepEqual([mine.kind, mine.operation, mine.attempts, mine.cause], ['rate_limited', 'client', 0, cause]);
+  assert.equal(new CelperError({ kind: 'server', message: 'm' }).kind, 'server');
+});
+
+test('an error survives JSON and structuredClone through toJSON and fromJSON', async () => {
+  const { id: candidateId } = await sandbox.createCandidate();
+  await sandbox.queueFault(candidateId, 'status', {
+    status: 429,
+    headers: { 'Retry-After': 7, 'X-RateLimit-Reset': 4e9 },
+  });
+  const limited = await caught(client.selectCandidate(candidateId, { jobPositionId, idempotencyKey: 'k' }));
+  const refused = new Celper({ apiKey: 'celp_x', baseUrl: 'http://127.0.0.1:1', maxRetries: 0 });
+  const unreachable = await caught(refused.inviteCandidate('c', { jobPositionId }));
+  for (const error of [limited, unreachable]) {
+    for (const copied of [JSON.parse(JSON.stringify(error)), structuredClone(error.toJSON())]) {
+      const copy = CelperError.fromJSON(copied);
+      assert.equal(copy.constructor, error.constructor);
+      assert.deepEqual(copy.toJSON(), error.toJSON());
+      assert.deepEqual(copy.rateLimit, error.rateLimit);
+    }
+  }
+  assert.equal(limited.rateLimit.resetAt.getTime(), 4e12);
+  assert.equal(CelperError.fromJSON({ kind: 'of tomorrow', message: 'm' }).kind, 'of tomorrow');
+});
+
+test('a TLS failure names the host and caCertificates, and has a code', async () => {
+  const secure = await startSandbox({ tls: true });
+  const { caCertificates, ...options } = secure.clientOptions;
+  const error = await caught(new Celper(options).getCandidateStatus('c', { jobPositionId }));
+  assert.equal(error.kind, 'connection');
+  assert.ok(error.message.includes(`TLS handshake with ${new URL(secure.baseUrl).host} failed`), error.message);
+  assert.match(error.message, /caCertificates/);
+  assert.equal(error.cause.code, 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY');
 });

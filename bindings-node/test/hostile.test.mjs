@@ -47,6 +47,32 @@ test('options that are proxies or set __proto__', async () => {
   assert.ok((await caught(client.getCandidateStatus(candidateId, polluted))) instanceof InvalidArgumentError);
 });
 
+test('signals without a reason abort calls with an AbortError', async () => {
+  const { id: candidateId } = await sandbox.createCandidate();
+  await sandbox.queueFault(candidateId, 'delay', { seconds: 60, times: null });
+  const listeners = [];
+  const polyfill = {
+    aborted: false,
+    addEventListener: (_, listener) => listeners.push(listener),
+    removeEventListener() {},
+  };
+  const call = client.getCandidateStatus(candidateId, { jobPositionId, signal: polyfill });
+  for (const listener of listeners) listener();
+  const throwing = Object.defineProperty({ ...polyfill, aborted: true }, 'reason', {
+    get: () => assert.fail('no reason'),
+  });
+  const before = ['aborted', throwing].map((signal) =>
+    client.getCandidateStatus(candidateId, {
+      jobPositionId,
+      signal: signal === 'aborted' ? { ...polyfill, aborted: true } : signal,
+    }),
+  );
+  for (const aborted of [call, ...before]) {
+    const error = await caught(aborted);
+    assert.ok(error instanceof Error && error.name === 'AbortError', inspect(error));
+  }
+});
+
 test('custom signals whose methods throw', async () => {
   const { id: candidateId } = await sandbox.createCandidate();
   const bad = {
@@ -100,19 +126,45 @@ test('errors are delivered with any Error.stackTraceLimit', async () => {
   }
 });
 
-test('unbound methods, wrong receivers and calls without new throw a TypeError', () => {
+test('a client works behind proxies and wrappers', async () => {
+  const { id: candidateId } = await sandbox.createCandidate();
+  const wrapped = (get) => new Proxy(client, { get });
+  // Vue's `reactive` returns proxies of the objects, and logging wrappers functions of their own, synchronous or not.
+  const reactive = (target) =>
+    new Proxy(target, {
+      get: (object, name, receiver) => {
+        const value = Reflect.get(object, name, receiver);
+        return typeof value === 'object' && value !== null ? reactive(value) : value;
+      },
+    });
+  const logging = wrapped((object, name, receiver) => {
+    const value = Reflect.get(object, name, receiver);
+    return typeof value === 'function' ? async (...args) => value.apply(receiver, args) : value;
+  });
+  for (const [index, other] of [new Proxy(client, {}), reactive(client), logging, Object.create(client)].entries()) {
+    assert.equal((await other.getCandidateStatus(candidateId, { jobPositionId })).status, 'new', `wrapper ${index}`);
+    assert.equal(other.baseUrl, sandbox.baseUrl);
+    assert.match(inspect(other), /Celper/);
+  }
+  const closing = new Celper(sandbox.clientOptions);
+  new Proxy(closing, {}).close();
+  assert.equal((await caught(closing.getCandidateStatus('c', { jobPositionId }))).kind, 'invalid_argument');
+});
+
+test('calls without their client reject, and other misuse of the class throws a TypeError', async () => {
   const { getCandidateStatus, close } = client;
-  for (const wrong of [
-    () => getCandidateStatus('c', { jobPositionId }),
-    () => getCandidateStatus.call({}, 'c', { jobPositionId }),
-    () => close(),
-    () => Celper({}),
-    () => Reflect.construct(Object, [], Celper).close(),
-  ]) {
+  for (const receiver of [undefined, null, 5, {}, new Proxy({}, {})]) {
+    let call;
+    assert.doesNotThrow(() => {
+      call = getCandidateStatus.call(receiver, 'c', { jobPositionId });
+    });
+    const error = await caught(call);
+    assert.ok(error instanceof InvalidArgumentError && /without its client/.test(error.message), `${error}`);
+  }
+  for (const wrong of [() => close(), () => Celper({}), () => Reflect.construct(Object, [], Celper).close()]) {
     assert.throws(wrong, TypeError);
   }
   assert.doesNotThrow(() => inspect(Celper.prototype, { showHidden: true }));
-  assert.match(inspect(Object.create(client)), /Celper/);
 });
 
 test('5,000 concurrent calls all settle', async () => {
@@ -136,12 +188,27 @@ test('a client is closed at once, and again in every way', async () => {
   closing.close();
   closing.close();
   closing[Symbol.dispose]();
-  await closing[Symbol.asyncDispose]();
-  // The call may start before or after the close.
-  assert.match((await pending).kind, /^(not_found|invalid_argument)$/);
   const late = await caught(closing.inviteCandidate(candidateId, { jobPositionId }));
   assert.deepEqual([late.kind, late.operation, late.outcomeUnknown], ['invalid_argument', 'invite', false]);
+  assert.match(late.message, /the client is closed; make a new one/);
+  await closing[Symbol.asyncDispose]();
+  assert.equal((await pending).kind, 'not_found', 'a call that was started completes');
   assert.deepEqual(await sandbox.requests(candidateId), []);
+});
+
+test('the asynchronous disposal waits for the calls in progress', async () => {
+  const { id: slow } = await sandbox.createCandidate();
+  await sandbox.queueFault(slow, 'delay', { seconds: 0.3, times: null });
+  const closing = new Celper(sandbox.clientOptions);
+  const events = [];
+  const log = (event) => () => events.push(event);
+  const controller = new AbortController();
+  const aborted = closing.getCandidateStatus(slow, { jobPositionId, signal: controller.signal }).catch(log('aborted'));
+  const calls = [1, 2].map(() => closing.getCandidateStatus(slow, { jobPositionId }).then(log('completed')));
+  const disposed = closing[Symbol.asyncDispose]().then(log('disposed'));
+  controller.abort();
+  await Promise.all([disposed, aborted, ...calls]);
+  assert.deepEqual(events, ['aborted', 'completed', 'completed', 'disposed']);
 });
 
 test('a client in a worker reads the process.env of the worker', async () => {

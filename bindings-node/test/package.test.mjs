@@ -1,15 +1,16 @@
 // The published packages: packed, checked with publint and attw, installed by npm into an empty project, and used there as
-// ES module and CommonJS, in a bundle, and without the native module.
+// ES module and CommonJS, in a bundle, as traced files, and without the native module.
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { nodeFileTrace } from '@vercel/nft';
 import { build } from 'esbuild';
 
 import { startRegistry } from './support/registry.mjs';
@@ -95,13 +96,7 @@ function explainsMissingModule(err) {
   const libc = process.platform === 'linux' ? /(glibc \d+\.\d+|musl)/ : /./;
   assert.match(err, libc);
   const [needed] = [...registry.manifests.keys()].filter((name) => name !== 'celper');
-  for (const text of [
-    process.platform,
-    process.arch,
-    needed,
-    `npm install ${needed}@${version}`,
-    'mark celper as external',
-  ]) {
+  for (const text of [process.platform, process.arch, needed, `npm install ${needed}@${version}`]) {
     assert.ok(err.includes(text), `${err}\ndoes not contain ${text}`);
   }
   assert.match(err, /code: 'CELPER_NATIVE_MISSING'/);
@@ -113,37 +108,72 @@ test("without the platform's package, the error names it and the command that in
     const { code, out, err } = await node(folder, file);
     assert.deepEqual([code, out], [1, '']);
     explainsMissingModule(err);
+    assert.doesNotMatch(err, /bundle/);
   }
 });
 
-test("a bundle works with celper external or next to the platform's package, and reports a missing one", async () => {
-  const folder = await project();
-  const away = await emptyFolder();
+/** Bundles the project's ES module and its CommonJS program with esbuild into `to`, and returns the files' names. */
+async function bundle(folder, to, options = {}) {
+  const banner = "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);";
   for (const [format, entry, file] of [
     ['esm', 'esm.mjs', 'bundle.mjs'],
     ['cjs', 'cjs.cjs', 'bundle.cjs'],
   ]) {
-    const make = (outfile, more = {}) =>
-      build({
-        absWorkingDir: folder,
-        entryPoints: [entry],
-        bundle: true,
-        platform: 'node',
-        format,
-        outfile,
-        logLevel: 'silent',
-        ...more,
-      });
-    const banner = {
-      js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
-    };
-    await make(join(away, file), format === 'esm' ? { banner } : {});
-    const { code, err } = await node(away, file);
+    await build({
+      absWorkingDir: folder,
+      entryPoints: [entry],
+      bundle: true,
+      platform: 'node',
+      format,
+      outfile: join(to, file),
+      logLevel: 'silent',
+      ...(format === 'esm' && { banner: { js: banner } }),
+      ...options,
+    });
+  }
+  return ['bundle.mjs', 'bundle.cjs'];
+}
+
+test('a bundle works with celper external, or in any folder with the native file copied', async () => {
+  const folder = await project();
+  for (const file of await bundle(folder, folder, { external: ['celper'] })) {
+    assert.deepEqual(await node(folder, file), { code: 0, out: 'new', err: '' });
+  }
+  const away = await emptyFolder();
+  for (const file of await bundle(folder, away, { loader: { '.node': 'copy' } })) {
+    assert.deepEqual(await node(away, file), { code: 0, out: 'new', err: '' });
+  }
+  await assert.rejects(bundle(folder, away), /No loader is configured for "\.node" files/);
+});
+
+test("a bundle made without the platform's package says how to bundle", async () => {
+  const folder = await project('--omit=optional');
+  for (const file of await bundle(folder, folder)) {
+    const { code, err } = await node(folder, file);
     assert.equal(code, 1);
     explainsMissingModule(err);
-    await make(join(folder, file), format === 'esm' ? { banner } : {});
-    assert.deepEqual(await node(folder, file), { code: 0, out: 'new', err: '' });
-    await make(join(folder, `external-${file}`), { external: ['celper'] });
-    assert.deepEqual(await node(folder, `external-${file}`), { code: 0, out: 'new', err: '' });
+    assert.match(err, /This is a bundle.*serverExternalPackages/s);
   }
+});
+
+test("tools that trace a program's files find the native file", async () => {
+  const folder = await project();
+  const away = await emptyFolder();
+  for (const file of ['esm.mjs', 'cjs.cjs']) {
+    const { fileList } = await nodeFileTrace([join(folder, file)], { base: folder });
+    assert.ok(
+      [...fileList].some((path) => path.endsWith('.node')),
+      [...fileList].join('\n'),
+    );
+    for (const path of fileList) await cp(join(folder, path), join(away, path));
+    assert.deepEqual(await node(away, file), { code: 0, out: 'new', err: '' });
+  }
+});
+
+test('a Node that is too old is told so', async () => {
+  const folder = await project();
+  const program = "Object.defineProperty(process.versions, 'node', { value: '18.20.4' }); require('celper');";
+  const { code, err } = await run(process.execPath, ['-e', program], folder);
+  assert.equal(code, 1);
+  assert.match(err, /celper needs Node 20 or later; this is Node 18\.20\.4/);
 });

@@ -120,7 +120,7 @@ pub(crate) fn duration(argument: Argument, value: &Any<'_>) -> Result<Duration, 
         }
         match value.extract::<f64>() {
             Ok(number) => return seconds(number),
-            Err(error) if error.is_instance_of::<PyOverflowError>(value.py()) => return seconds(f64::INFINITY),
+            Err(error) if error.is_instance_of::<PyOverflowError>(value.py()) => return seconds(f64::MAX),
             Err(error) if is_conversion_error(value.py(), &error) => {}
             Err(error) => return Err(ArgumentError::Raised(error)),
         }

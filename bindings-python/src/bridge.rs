@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use celper::{Error, OperationInput, OperationOutput, bindings};
-use pyo3::exceptions::{PyBaseException, PyNotImplementedError, PyStopIteration};
+use pyo3::exceptions::{PyBaseException, PyNotImplementedError, PyRuntimeError, PyStopIteration};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -22,8 +22,9 @@ use pyo3::{PyTraverseError, PyVisit};
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 
+use crate::keys::{self, KeyReply};
 use crate::lifetime::{NativeGuard, generation, is_other_process};
-use crate::logs::{self, Record, Recorded, Sink};
+use crate::logs::{self, HostEvent, Recorded, Sink};
 use crate::{errors, results};
 
 /// Locks a mutex, also after a panic: no code leaves the guarded value half changed.
@@ -33,8 +34,35 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// What the runtime delivers to the loop.
 enum Message {
-    Log(Record),
+    Event(u64, HostEvent),
     Outcome(u64, Result<OperationOutput, Error>),
+    /// The call has ended without an outcome: it was cancelled.
+    Ended(u64),
+}
+
+/// Tells the inbox that a call has ended, when it is dropped with the call's task.
+struct EndOfCall {
+    inbox: Arc<Inbox>,
+    id: u64,
+    outcome: Option<Result<OperationOutput, Error>>,
+    /// Whether the bridge keeps a context for the call.
+    has_context: bool,
+}
+
+impl EndOfCall {
+    fn with(mut self, outcome: Result<OperationOutput, Error>) {
+        self.outcome = Some(outcome);
+    }
+}
+
+impl Drop for EndOfCall {
+    fn drop(&mut self) {
+        match self.outcome.take() {
+            Some(outcome) => self.inbox.put(Message::Outcome(self.id, outcome)),
+            None if self.has_context => self.inbox.put(Message::Ended(self.id)),
+            None => {}
+        }
+    }
 }
 
 struct Inbox {
@@ -44,9 +72,22 @@ struct Inbox {
     /// For a loop that does not watch the pipe: the callback that schedules `collect`, and the runtime whose pool threads may
     /// wait for the GIL to call it.
     scheduler: OnceLock<(Py<PyAny>, Handle)>,
+    /// Set when the bridge is freed. The garbage collector may have cleared the scheduler's callback by then.
+    closed: AtomicBool,
 }
 
 impl Inbox {
+    fn new() -> PyResult<Self> {
+        let (reader, writer) = std::io::pipe()?;
+        Ok(Inbox {
+            messages: Mutex::default(),
+            reader,
+            writer,
+            scheduler: OnceLock::new(),
+            closed: AtomicBool::new(false),
+        })
+    }
+
     fn put(self: &Arc<Self>, message: Message) {
         let mut messages = lock(&self.messages);
         messages.push(message);
@@ -77,7 +118,9 @@ impl Inbox {
         // Attaching fails late in the interpreter's shutdown, when nothing waits for the outcome any more.
         Python::try_attach(|py| {
             // The call fails when the loop is closed. Then nothing waits for the outcome either.
-            let _ = schedule.bind(py).call0();
+            if !self.closed.load(Ordering::SeqCst) {
+                let _ = schedule.bind(py).call0();
+            }
         });
     }
 }
@@ -85,6 +128,9 @@ impl Inbox {
 struct InFlightCall {
     future: Py<PyAny>,
     task: AbortHandle,
+    key_provider: Option<Py<PyAny>>,
+    /// The task that awaits what an async key function returned.
+    key_task: Option<Py<PyAny>>,
 }
 
 /// Connects one event loop to the core.
@@ -97,20 +143,23 @@ pub(crate) struct Bridge {
     // Both are set until the bridge is dropped.
     inbox: Option<Arc<Inbox>>,
     calls: Option<Mutex<HashMap<u64, InFlightCall>>>,
+    /// The `contextvars.Context` of each call that may have events, until its last one: the caller's, in which log handlers and
+    /// key functions run. Longer than a cancelled call is in `calls`.
+    contexts: Option<Mutex<HashMap<u64, Py<PyAny>>>>,
 }
 
 #[pymethods]
 impl Bridge {
     #[new]
     fn new(event_loop: &Bound<'_, PyAny>) -> PyResult<Self> {
-        let (reader, writer) = std::io::pipe()?;
-        let inbox = Inbox { messages: Mutex::default(), reader, writer, scheduler: OnceLock::new() };
+        let inbox = Inbox::new()?;
         Ok(Bridge {
             generation: generation(),
             event_loop: PyWeakrefReference::new(event_loop)?.unbind(),
             last_id: AtomicU64::new(0),
             inbox: Some(Arc::new(inbox)),
             calls: Some(Mutex::default()),
+            contexts: Some(Mutex::default()),
         })
     }
 
@@ -141,13 +190,20 @@ impl Bridge {
 
     /// Emits the log records and completes the futures whose calls have ended. Runs on the loop, which reports what a log
     /// handler raises.
-    fn collect(&self, py: Python<'_>) -> PyResult<()> {
-        let Some(inbox) = self.inbox.as_ref().filter(|_| self.is_of_this_process()) else { return Ok(()) };
+    fn collect(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let (py, this) = (slf.py(), slf.get());
+        let Some(inbox) = this.inbox.as_ref().filter(|_| this.is_of_this_process()) else { return Ok(()) };
         let _guard = NativeGuard::new(py);
         let deliver = |message| match message {
-            Message::Log(record) => record.emit(py),
+            Message::Event(id, HostEvent::Log(record)) => record.emit(py, this.context(py, id).as_ref()),
+            Message::Event(id, HostEvent::Key(reply)) => Self::give_key(slf, id, reply),
             Message::Outcome(id, outcome) => {
-                self.remove(id).map_or(Ok(()), |call| complete(call.future.bind(py), outcome))
+                let _context = this.remove_context(id);
+                this.remove(id).map_or(Ok(()), |call| complete(call.future.bind(py), outcome))
+            }
+            Message::Ended(id) => {
+                let _context = this.remove_context(id);
+                Ok(())
             }
         };
         // Deliver the rest even if one fails.
@@ -164,17 +220,33 @@ impl Bridge {
         if let Some((schedule, _)) = self.inbox.as_ref().and_then(|inbox| inbox.scheduler.get()) {
             visit.call(schedule)?;
         }
+        if let Some(Ok(contexts)) = self.contexts.as_ref().map(Mutex::try_lock) {
+            contexts.values().try_for_each(|context| visit.call(context))?;
+        }
         let Some(Ok(calls)) = self.calls.as_ref().map(Mutex::try_lock) else { return Ok(()) };
-        calls.values().try_for_each(|call| visit.call(&call.future))
+        calls.values().try_for_each(|call| {
+            visit.call(&call.future)?;
+            visit.call(&call.key_provider)?;
+            visit.call(&call.key_task)
+        })
     }
 
     fn __clear__(&self) {
+        self.close_inbox();
         // Dropped after the lock is released: dropping a future may run code that locks again.
         let _calls = self.calls.as_ref().map(|calls| mem::take(&mut *lock(calls)));
+        let _contexts = self.contexts.as_ref().map(|contexts| mem::take(&mut *lock(contexts)));
     }
 }
 
 impl Bridge {
+    /// With the GIL, which the scheduler's callback takes too.
+    fn close_inbox(&self) {
+        if let Some(inbox) = &self.inbox {
+            inbox.closed.store(true, Ordering::SeqCst);
+        }
+    }
+
     fn is_of_this_process(&self) -> bool {
         !is_other_process(self.generation)
     }
@@ -184,23 +256,36 @@ impl Bridge {
         event_loop: &Bound<'_, PyAny>,
         client: celper::Client,
         input: OperationInput,
+        key_provider: Option<&Py<PyAny>>,
     ) -> PyResult<Call> {
         let (py, this) = (slf.py(), slf.get());
         let runtime = bindings::runtime().map_err(|error| errors::to_py_err(py, &error))?;
         let future = event_loop.call_method0(intern!(py, "create_future"))?;
         let id = this.last_id.fetch_add(1, Ordering::Relaxed);
-        if let (Some(inbox), Some(calls)) = (&this.inbox, &this.calls) {
-            let log_inbox = Arc::clone(inbox);
-            let sink =
-                logs::is_enabled(py)?.then(|| -> Sink { Arc::new(move |record| log_inbox.put(Message::Log(record))) });
-            let inbox = Arc::clone(inbox);
+        if let (Some(inbox), Some(calls), Some(contexts)) = (&this.inbox, &this.calls, &this.contexts) {
+            let level = logs::enabled_level(py)?;
+            let has_events = level.is_some() || key_provider.is_some();
+            if has_events {
+                static COPY_CONTEXT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+                let context = COPY_CONTEXT.import(py, "contextvars", "copy_context")?.call0()?;
+                lock(contexts).insert(id, context.unbind());
+            }
+            let events = Arc::clone(inbox);
+            let sink = has_events.then(|| Sink::new(level, move |event| events.put(Message::Event(id, event))));
             let call = Recorded::new(bindings::send(client, input), sink);
+            let end = EndOfCall { inbox: Arc::clone(inbox), id, outcome: None, has_context: has_events };
             let task = runtime.spawn(async move {
-                let outcome = call.await;
-                inbox.put(Message::Outcome(id, outcome));
+                // Moved in before the call begins, so that an aborted task drops it too.
+                let end = end;
+                end.with(call.await);
             });
-            let task = task.abort_handle();
-            lock(calls).insert(id, InFlightCall { future: future.clone().unbind(), task });
+            let call = InFlightCall {
+                future: future.clone().unbind(),
+                task: task.abort_handle(),
+                key_provider: key_provider.map(|provider| provider.clone_ref(py)),
+                key_task: None,
+            };
+            lock(calls).insert(id, call);
         }
         Ok(Call { bridge: slf.clone().unbind(), id, future: future.unbind(), awaited: AtomicBool::new(false) })
     }
@@ -208,14 +293,78 @@ impl Bridge {
     fn remove(&self, id: u64) -> Option<InFlightCall> {
         self.calls.as_ref().and_then(|calls| lock(calls).remove(&id))
     }
+
+    fn context<'py>(&self, py: Python<'py>, id: u64) -> Option<Bound<'py, PyAny>> {
+        self.contexts.as_ref().and_then(|contexts| lock(contexts).get(&id).map(|context| context.bind(py).clone()))
+    }
+
+    /// Dropped by the caller, after the lock is released: dropping a context may run Python code.
+    fn remove_context(&self, id: u64) -> Option<Py<PyAny>> {
+        self.contexts.as_ref().and_then(|contexts| lock(contexts).remove(&id))
+    }
+
+    /// Calls the key function in the caller's context. What an async one returns is awaited by a task of its own.
+    fn give_key(slf: &Bound<'_, Self>, id: u64, reply: KeyReply) -> PyResult<()> {
+        static AWAIT_KEY: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+        let (py, this) = (slf.py(), slf.get());
+        let provider = this.calls.as_ref().and_then(|calls| {
+            lock(calls).get(&id).and_then(|call| call.key_provider.as_ref().map(|provider| provider.clone_ref(py)))
+        });
+        let (Some(provider), Some(context)) = (provider, this.context(py, id)) else { return Ok(()) };
+        let key = context.call_method1("run", (provider,));
+        let awaitable = key.as_ref().ok().filter(|key| key.hasattr("__await__").unwrap_or_default());
+        let Some(awaitable) = awaitable else { return this.answer(py, id, reply, key) };
+        let answer = KeyAnswer { bridge: slf.clone().unbind(), id, reply: Mutex::new(Some(reply)) };
+        let await_key = AWAIT_KEY.import(py, "celper._bridge", "await_key")?;
+        let event_loop = this.event_loop.bind(py).call0()?;
+        let task = await_key.call1((event_loop, awaitable, context, Bound::new(py, answer)?))?;
+        this.set_key_task(id, Some(task.unbind()));
+        Ok(())
+    }
+
+    fn set_key_task(&self, id: u64, task: Option<Py<PyAny>>) {
+        // The previous one is dropped after the lock is released.
+        let _previous = self
+            .calls
+            .as_ref()
+            .and_then(|calls| lock(calls).get_mut(&id).and_then(|call| mem::replace(&mut call.key_task, task)));
+    }
+
+    /// Replies with the key. What is not an `Exception` is raised by the call, as it is.
+    fn answer(&self, py: Python<'_>, id: u64, reply: KeyReply, key: PyResult<Bound<'_, PyAny>>) -> PyResult<()> {
+        let Err(other) = reply.answer(py, key) else { return Ok(()) };
+        let Some(call) = self.remove(id) else { return Ok(()) };
+        call.task.abort();
+        set_result(call.future.bind(py), &other.into_value(py).into_bound(py).into_any())
+    }
+}
+
+/// Answers a request for the key when the task that awaits it is done.
+#[pyclass(frozen, module = "celper._celper")]
+struct KeyAnswer {
+    bridge: Py<Bridge>,
+    id: u64,
+    reply: Mutex<Option<KeyReply>>,
+}
+
+#[pymethods]
+impl KeyAnswer {
+    fn __call__(&self, py: Python<'_>, task: &Bound<'_, PyAny>) -> PyResult<()> {
+        let _guard = NativeGuard::new(py);
+        let Some(reply) = lock(&self.reply).take() else { return Ok(()) };
+        let bridge = self.bridge.get();
+        bridge.set_key_task(self.id, None);
+        bridge.answer(py, self.id, reply, task.call_method0("result"))
+    }
 }
 
 impl Drop for Bridge {
     fn drop(&mut self) {
-        let (inbox, calls) = (self.inbox.take(), self.calls.take());
+        self.close_inbox();
+        let (inbox, calls, contexts) = (self.inbox.take(), self.calls.take(), self.contexts.take());
         if !self.is_of_this_process() {
             // Tasks and their locks belong to the parent process.
-            mem::forget((inbox, calls));
+            mem::forget((inbox, calls, contexts));
             return;
         }
         for call in calls.into_iter().flat_map(|calls| calls.into_inner().unwrap_or_else(PoisonError::into_inner)) {
@@ -228,14 +377,19 @@ impl Drop for Bridge {
 /// "never retrieved" if the awaiting task is cancelled in the same loop iteration.
 fn complete(future: &Bound<'_, PyAny>, outcome: Result<OperationOutput, Error>) -> PyResult<()> {
     let py = future.py();
-    if future.call_method0(intern!(py, "done"))?.is_truthy()? {
-        return Ok(());
-    }
     let value = errors::catch_panic(py, || match outcome {
         Ok(output) => results::to_python(py, output),
         Err(error) => errors::to_exception(py, &error),
     });
     let value = value.unwrap_or_else(|failure| failure.into_value(py).into_bound(py).into_any());
+    set_result(future, &value)
+}
+
+fn set_result(future: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<()> {
+    let py = future.py();
+    if future.call_method0(intern!(py, "done"))?.is_truthy()? {
+        return Ok(());
+    }
     future.call_method1(intern!(py, "set_result"), (value,)).map(drop)
 }
 
@@ -285,14 +439,116 @@ impl Drop for Call {
             && let Some(call) = bridge.remove(self.id)
         {
             call.task.abort();
+            if let Some(task) = call.key_task {
+                Python::attach(|py| {
+                    // A call is often dropped while an exception unwinds, which Python code must not run into.
+                    let unwinding = PyErr::take(py);
+                    // Fails when the task's loop is closed, and then it does not run any more.
+                    let _ = task.call_method0(py, "cancel");
+                    if let Some(error) = unwinding {
+                        error.restore(py);
+                    }
+                });
+            }
         }
     }
 }
 
-/// The event loop that runs on this thread. Without one, raises asyncio's `RuntimeError`.
+/// A synchronous call that another kind of thread waits for: a greenlet of gevent or eventlet, which must not block its thread.
+#[pyclass(frozen, module = "celper._celper")]
+pub(crate) struct PendingCall {
+    generation: u32,
+    task: AbortHandle,
+    inbox: Option<Arc<Inbox>>,
+    key_provider: Option<Py<PyAny>>,
+}
+
+#[pymethods]
+impl PendingCall {
+    /// The file descriptor that becomes readable when there is something to collect.
+    fn fileno(&self) -> PyResult<i32> {
+        #[cfg(unix)]
+        if let Some(inbox) = &self.inbox {
+            return Ok(std::os::fd::AsRawFd::as_raw_fd(&inbox.reader));
+        }
+        Err(PyNotImplementedError::new_err("greenlets cannot watch pipes on this platform"))
+    }
+
+    /// Emits log records and gives the key. Returns the result in a tuple, or raises the call's error, once the call has ended.
+    fn collect<'py>(&self, py: Python<'py>) -> PyResult<Option<(Bound<'py, PyAny>,)>> {
+        let Some(inbox) = self.inbox.as_ref().filter(|_| !is_other_process(self.generation)) else {
+            return Err(PyRuntimeError::new_err("the process was forked during the call"));
+        };
+        for message in inbox.take() {
+            match message {
+                Message::Event(_, HostEvent::Log(record)) => record.emit(py, None)?,
+                Message::Event(_, HostEvent::Key(reply)) => {
+                    if let Some(provider) = &self.key_provider {
+                        reply.answer(py, keys::call_sync(provider.bind(py)))?;
+                    }
+                }
+                Message::Outcome(_, Ok(output)) => return results::to_python(py, output).map(|result| Some((result,))),
+                Message::Outcome(_, Err(error)) => return Err(errors::to_py_err(py, &error)),
+                Message::Ended(_) => {}
+            }
+        }
+        Ok(None)
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.key_provider)
+    }
+}
+
+impl PendingCall {
+    pub(crate) fn start(
+        py: Python<'_>,
+        client: celper::Client,
+        input: OperationInput,
+        key_provider: Option<&Py<PyAny>>,
+    ) -> PyResult<Self> {
+        let runtime = bindings::runtime().map_err(|error| errors::to_py_err(py, &error))?;
+        let inbox = Arc::new(Inbox::new()?);
+        let events = Arc::clone(&inbox);
+        let sink = Sink::new(logs::enabled_level(py)?, move |event| events.put(Message::Event(0, event)));
+        let call = Recorded::new(bindings::send(client, input), Some(sink));
+        let end = EndOfCall { inbox: Arc::clone(&inbox), id: 0, outcome: None, has_context: false };
+        let task = runtime.spawn(async move {
+            let end = end;
+            end.with(call.await);
+        });
+        Ok(PendingCall {
+            generation: generation(),
+            task: task.abort_handle(),
+            inbox: Some(inbox),
+            key_provider: key_provider.map(|provider| provider.clone_ref(py)),
+        })
+    }
+}
+
+impl Drop for PendingCall {
+    fn drop(&mut self) {
+        if is_other_process(self.generation) {
+            mem::forget(self.inbox.take());
+        } else {
+            self.task.abort();
+        }
+    }
+}
+
+/// The event loop that runs on this thread.
 pub(crate) fn running_loop(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
     static GET_RUNNING_LOOP: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    GET_RUNNING_LOOP.import(py, "asyncio", "get_running_loop")?.call0()
+    GET_RUNNING_LOOP.import(py, "asyncio", "get_running_loop")?.call0().map_err(|error| {
+        if !error.is_instance_of::<PyRuntimeError>(py) {
+            return error;
+        }
+        PyRuntimeError::new_err(
+            "AsyncCelper needs a running asyncio event loop, and there is none here: await its methods in a coroutine that \
+             asyncio runs. Under trio, also through anyio, use Celper in a worker thread: \
+             `await anyio.to_thread.run_sync(lambda: client.get_candidate_status(...))`",
+        )
+    })
 }
 
 /// The bridge of this loop, created on first use.

@@ -5,15 +5,18 @@ use std::sync::Mutex;
 use celper::bindings::{self, Argument};
 use celper::{ClientBuilder, Error};
 use pyo3::exceptions::PyTypeError;
+use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::PyTuple;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyDict, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 
 use crate::arguments::{ArgumentError, NAMES, bytes_or_text, count, duration, operation_input, optional, text, texts};
-use crate::bridge::{self, Bridge, Call, lock};
+use crate::bridge::{self, Bridge, Call, PendingCall, lock};
 use crate::errors::{self, catch_panic};
+use crate::keys::HostKeyProvider;
 use crate::lifetime::NativeGuard;
-use crate::logs;
+use crate::logs::{self, HostEvent};
 use crate::results::{self, RateLimits};
 use crate::wait::wait;
 
@@ -21,6 +24,8 @@ use crate::wait::wait;
 #[pyclass(frozen, module = "celper._celper")]
 pub(crate) struct Client {
     client: celper::Client,
+    /// The function that gives the API key, instead of a fixed one.
+    key_provider: Option<Py<PyAny>>,
     /// The bridge of the event loop that made the last call, to save a lookup for each call.
     last_bridge: Mutex<Option<Py<Bridge>>>,
 }
@@ -31,17 +36,21 @@ impl Client {
     #[new]
     #[pyo3(
         signature = (*options),
-        text_signature = "(api_key, base_url, allow_http_hosts, timeout, attempt_timeout, max_retries, rate_limits, proxy, \
-                          ca_certificates, app_info, /)"
+        text_signature = "(api_key, base_url, allow_http_hosts, timeout, attempt_timeout, max_retries, rate_limits, \
+                          rate_limit_store, rate_limit_name, rate_limit_store_down, proxy, ca_certificates, app_info, /)"
     )]
     fn new(py: Python<'_>, options: &Bound<'_, PyTuple>) -> PyResult<Self> {
         let _guard = NativeGuard::new(py);
         catch_panic(py, || {
-            let builder = builder(options).map_err(|error| error.into_py_err(py))?;
-            let (client, records) = logs::record(py, || builder.build())?;
-            records.into_iter().try_for_each(|record| record.emit(py))?;
+            let (builder, key_provider) = builder(options).map_err(|error| error.into_py_err(py))?;
+            let (client, events) = logs::record(py, || builder.build())?;
+            for event in events {
+                if let HostEvent::Log(record) = event {
+                    record.emit(py, None)?;
+                }
+            }
             let client = client.map_err(|error| errors::to_py_err(py, &error))?;
-            Ok(Client { client, last_bridge: Mutex::new(None) })
+            Ok(Client { client, key_provider, last_bridge: Mutex::new(None) })
         })
     }
 
@@ -51,15 +60,38 @@ impl Client {
         text_signature = "($self, operation, candidate_id, job_position_id, email_subject, email_body, idempotency_key, \
                           timeout, max_retries, /)"
     )]
-    fn call<'py>(&self, py: Python<'py>, arguments: &Bound<'py, PyTuple>) -> PyResult<Bound<'py, PyAny>> {
+    fn call<'py>(slf: &Bound<'py, Self>, arguments: &Bound<'py, PyTuple>) -> PyResult<Bound<'py, PyAny>> {
+        let py = slf.py();
+        if let Some(wait_readable) = greenlet_wait(py)? {
+            // Without a guard: other greenlets run on this thread while this one waits.
+            static CALL: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+            let call = CALL.import(py, "celper._greenlets", "call")?;
+            return call.call1((slf, arguments, wait_readable));
+        }
+        let this = slf.get();
         let guard = NativeGuard::new(py);
         catch_panic(py, || {
             let input = operation_input(arguments)?;
             let runtime = bindings::runtime().map_err(|error| errors::to_py_err(py, &error))?;
-            match wait(py, guard, &runtime, self.client.clone(), input)? {
+            let key_provider = this.key_provider.as_ref().map(|provider| provider.bind(py));
+            match wait(py, guard, &runtime, this.client.clone(), input, key_provider)? {
                 Ok(output) => results::to_python(py, output),
                 Err(error) => Err(errors::to_py_err(py, &error)),
             }
+        })
+    }
+
+    /// Starts a synchronous call, for `celper._greenlets`, which waits for it.
+    #[pyo3(
+        signature = (*arguments),
+        text_signature = "($self, operation, candidate_id, job_position_id, email_subject, email_body, idempotency_key, \
+                          timeout, max_retries, /)"
+    )]
+    fn begin(&self, py: Python<'_>, arguments: &Bound<'_, PyTuple>) -> PyResult<PendingCall> {
+        let _guard = NativeGuard::new(py);
+        catch_panic(py, || {
+            let input = operation_input(arguments)?;
+            PendingCall::start(py, self.client.clone(), input, self.key_provider.as_ref())
         })
     }
 
@@ -75,7 +107,7 @@ impl Client {
             let event_loop = bridge::running_loop(py)?;
             let input = operation_input(arguments)?;
             let bridge = self.bridge_to(&event_loop)?;
-            Bridge::start(&bridge, &event_loop, self.client.clone(), input)
+            Bridge::start(&bridge, &event_loop, self.client.clone(), input, self.key_provider.as_ref())
         })
     }
 
@@ -93,6 +125,36 @@ impl Client {
         self.client.base_url()
     }
 
+    #[getter]
+    fn timeout(&self) -> Option<f64> {
+        self.client.timeout().map(|timeout| timeout.as_secs_f64())
+    }
+
+    #[getter]
+    fn attempt_timeout(&self) -> f64 {
+        self.client.attempt_timeout().as_secs_f64()
+    }
+
+    #[getter]
+    fn max_retries(&self) -> u32 {
+        self.client.max_retries()
+    }
+
+    #[getter]
+    fn rate_limit_store(&self) -> String {
+        self.client.rate_limit_store()
+    }
+
+    #[getter]
+    fn rate_limit_name(&self) -> Option<&str> {
+        self.client.rate_limit_name()
+    }
+
+    #[getter]
+    fn rate_limits(&self) -> Option<RateLimits> {
+        self.client.rate_limits().map(RateLimits::from_core)
+    }
+
     fn __reduce__(&self) -> PyResult<()> {
         Err(PyTypeError::new_err(
             "a Celper client cannot be pickled or copied because it holds an API key; create one in each process",
@@ -100,6 +162,7 @@ impl Client {
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.key_provider)?;
         self.last_bridge.try_lock().map_or(Ok(()), |bridge| visit.call(&*bridge))
     }
 
@@ -124,17 +187,43 @@ impl Client {
     }
 }
 
-fn builder(options: &Bound<'_, PyTuple>) -> Result<ClientBuilder, ArgumentError> {
-    type Any<'py> = Bound<'py, PyAny>;
-    type All<'py> =
-        (Any<'py>, Any<'py>, Any<'py>, Any<'py>, Any<'py>, Any<'py>, Any<'py>, Any<'py>, Any<'py>, Any<'py>);
-    let (key, url, http_hosts, timeout, attempt_timeout, max_retries, rate_limits, proxy, certificates, app_info): All<
-        '_,
-    > = options.as_any().extract().map_err(ArgumentError::Raised)?;
+/// How a greenlet waits until a file descriptor is readable; `None` where no sockets are monkey-patched.
+fn greenlet_wait(py: Python<'_>) -> PyResult<Option<Bound<'_, PyAny>>> {
+    static MODULES: PyOnceLock<Py<PyDict>> = PyOnceLock::new();
+    static WAIT_READABLE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let modules = MODULES.import(py, "sys", "modules")?;
+    // A program that has imported neither is spared the rest.
+    if !modules.contains(intern!(py, "gevent.monkey"))? && !modules.contains(intern!(py, "eventlet.patcher"))? {
+        return Ok(None);
+    }
+    let wait = WAIT_READABLE.import(py, "celper._greenlets", "wait_readable")?.call0()?;
+    Ok((!wait.is_none()).then_some(wait))
+}
+
+fn builder(options: &Bound<'_, PyTuple>) -> Result<(ClientBuilder, Option<Py<PyAny>>), ArgumentError> {
+    let options_given: [Bound<'_, PyAny>; 13] = options.as_any().extract().map_err(ArgumentError::Raised)?;
+    let [
+        key,
+        url,
+        http_hosts,
+        timeout,
+        attempt_timeout,
+        max_retries,
+        rate_limits,
+        store,
+        limit_name,
+        store_down,
+        proxy,
+        certificates,
+        app_info,
+    ] = options_given;
     let version = options.py().version_info();
     let version = format!("{}.{}.{}", version.major, version.minor, version.patch);
     let mut builder = celper::Client::builder().language("python", version, NAMES);
-    if let Some(key) = optional(text, Argument::ApiKey, &key)? {
+    let key_provider = key.is_callable().then(|| key.clone().unbind());
+    if key_provider.is_some() {
+        builder = builder.key_provider(HostKeyProvider);
+    } else if let Some(key) = optional(text, Argument::ApiKey, &key)? {
         builder = builder.api_key(key);
     }
     if let Some(url) = optional(text, Argument::BaseUrl, &url)? {
@@ -149,6 +238,15 @@ fn builder(options: &Bound<'_, PyTuple>) -> Result<ClientBuilder, ArgumentError>
     builder = builder.attempt_timeout(duration(Argument::AttemptTimeout, &attempt_timeout)?);
     builder = builder.max_retries(count(Argument::MaxRetries, &max_retries)?);
     builder = builder.rate_limits(optional(limits, Argument::RateLimits, &rate_limits)?);
+    if let Some(store) = optional(text, Argument::RateLimitStore, &store)? {
+        builder = builder.rate_limit_store(store);
+    }
+    if let Some(name) = optional(text, Argument::RateLimitName, &limit_name)? {
+        builder = builder.rate_limit_name(name);
+    }
+    if let Some(what) = optional(text, Argument::RateLimitStoreDown, &store_down)? {
+        builder = builder.rate_limit_store_down(what);
+    }
     if let Some(proxy) = optional(text, Argument::Proxy, &proxy)? {
         builder = builder.proxy(proxy);
     }
@@ -158,7 +256,7 @@ fn builder(options: &Bound<'_, PyTuple>) -> Result<ClientBuilder, ArgumentError>
     if let Some(app_info) = optional(text, Argument::AppInfo, &app_info)? {
         builder = builder.app_info(app_info);
     }
-    Ok(builder)
+    Ok((builder, key_provider))
 }
 
 fn limits(argument: Argument, value: &Bound<'_, PyAny>) -> Result<celper::RateLimits, ArgumentError> {

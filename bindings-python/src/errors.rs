@@ -1,11 +1,13 @@
 //! Converts the core's errors to Python exceptions. The exception classes are defined in `celper._errors`.
 
+use std::error::Error as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use celper::{Error, bindings};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 
+use crate::keys::KeyProviderError;
 use crate::results::RateLimit;
 
 /// `celper._errors.from_native`, imported on first use.
@@ -20,7 +22,7 @@ pub(crate) fn to_exception<'py>(py: Python<'py>, error: &Error) -> PyResult<Boun
     let from_native = FROM_NATIVE
         .get_or_try_init(py, || py.import("celper._errors")?.getattr("from_native").map(Bound::unbind))?
         .bind(py);
-    from_native.call1((
+    let exception = from_native.call1((
         error.kind().name(),
         error.message(),
         error.to_string(),
@@ -33,7 +35,11 @@ pub(crate) fn to_exception<'py>(py: Python<'py>, error: &Error) -> PyResult<Boun
         error.rate_limit().map(|headers| RateLimit::from_core(py, headers)).transpose()?,
         error.idempotency_key(),
         error.outcome_unknown(),
-    ))
+    ))?;
+    if let Some(cause) = error.source().and_then(|cause| cause.downcast_ref::<KeyProviderError>()) {
+        exception.setattr("__cause__", cause.exception(py))?;
+    }
+    Ok(exception)
 }
 
 /// Runs `work`, and raises an `InternalError` if it panics.

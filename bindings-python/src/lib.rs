@@ -9,6 +9,7 @@ mod arguments;
 mod bridge;
 mod client;
 mod errors;
+mod keys;
 mod lifetime;
 mod logs;
 mod results;
@@ -23,7 +24,7 @@ mod _celper {
     use pyo3::types::PyTuple;
 
     #[pymodule_export]
-    use crate::bridge::{Bridge, Call};
+    use crate::bridge::{Bridge, Call, PendingCall};
     #[pymodule_export]
     use crate::client::Client;
     #[pymodule_export]

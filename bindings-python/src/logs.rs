@@ -1,7 +1,7 @@
 //! Passes the core's log events to Python's logger `celper`.
 //!
 //! Events occur on threads that do not call Python. Each call has a [`Sink`] for its records, and a Python thread emits them
-//! later. While the logger is not enabled for DEBUG, a call only pays for that check.
+//! later, in the context of the task that made the call. Records below the logger's level are not made.
 
 use std::cell::RefCell;
 use std::fmt::{self, Write as _};
@@ -20,6 +20,7 @@ use tracing::subscriber::Interest;
 use tracing::{Event, Level, Metadata, Subscriber};
 
 use crate::bridge::lock;
+use crate::keys::KeyReply;
 
 /// The target of the core's events.
 const TARGET: &str = "celper";
@@ -39,12 +40,37 @@ enum Value {
     Boolean(bool),
 }
 
-/// Where a call's records go.
-pub(crate) type Sink = Arc<dyn Fn(Record) + Send + Sync>;
+/// What a call has for a Python thread.
+pub(crate) enum HostEvent {
+    /// A log record.
+    Log(Record),
+    /// The call needs the API key of a client whose key is a function.
+    Key(KeyReply),
+}
+
+/// Where a call's events go, and which log records it wants.
+#[derive(Clone)]
+pub(crate) struct Sink {
+    /// `None`: no records.
+    level: Option<Level>,
+    put: Arc<dyn Fn(HostEvent) + Send + Sync>,
+}
+
+impl Sink {
+    pub(crate) fn new(level: Option<Level>, put: impl Fn(HostEvent) + Send + Sync + 'static) -> Self {
+        Sink { level, put: Arc::new(put) }
+    }
+}
 
 thread_local! {
     /// The sink for the call that this thread currently polls.
     static SINK: RefCell<Option<Sink>> = const { RefCell::new(None) };
+}
+
+/// Passes an event of the call that this thread polls to its Python thread. False if the call has none.
+pub(crate) fn send_to_host(event: HostEvent) -> bool {
+    let sink = SINK.with_borrow(Clone::clone);
+    sink.inspect(|sink| (sink.put)(event)).is_some()
 }
 
 /// Sets this thread's sink, and restores the previous one when dropped.
@@ -63,7 +89,7 @@ impl Drop for SinkScope {
     }
 }
 
-/// A call whose log records go to a sink.
+/// A call whose events go to a sink.
 pub(crate) struct Recorded<F> {
     sink: Option<Sink>,
     call: Pin<Box<F>>,
@@ -84,30 +110,37 @@ impl<F: Future> Future for Recorded<F> {
     }
 }
 
-/// A sink that buffers records until they are taken.
+/// A sink that buffers events until they are taken.
 #[derive(Clone, Default)]
-pub(crate) struct BufferedSink(Arc<Mutex<Vec<Record>>>);
+pub(crate) struct BufferedSink(Arc<Mutex<Vec<HostEvent>>>);
 
 impl BufferedSink {
-    pub(crate) fn sink(&self) -> Sink {
+    pub(crate) fn sink(&self, level: Option<Level>) -> Sink {
         let buffer = Arc::clone(&self.0);
-        Arc::new(move |record| lock(&buffer).push(record))
+        Sink::new(level, move |event| lock(&buffer).push(event))
     }
 
-    pub(crate) fn take(&self) -> Vec<Record> {
+    pub(crate) fn take(&self) -> Vec<HostEvent> {
         std::mem::take(&mut *lock(&self.0))
+    }
+
+    /// Whether the call cannot go on before Python code has run.
+    pub(crate) fn needs_key(&self) -> bool {
+        lock(&self.0).iter().any(|event| matches!(event, HostEvent::Key(_)))
     }
 }
 
 /// Runs `work` and returns its result with its log records.
-pub(crate) fn record<T>(py: Python<'_>, work: impl FnOnce() -> T) -> PyResult<(T, Vec<Record>)> {
+pub(crate) fn record<T>(py: Python<'_>, work: impl FnOnce() -> T) -> PyResult<(T, Vec<HostEvent>)> {
     let buffer = BufferedSink::default();
-    let _scope = is_enabled(py)?.then(|| SinkScope::new(buffer.sink()));
+    let level = enabled_level(py)?;
+    let _scope = level.is_some().then(|| SinkScope::new(buffer.sink(level)));
     Ok((work(), buffer.take()))
 }
 
-/// Whether the logger is enabled for DEBUG. An exception goes to the caller: it may be a signal handler's.
-pub(crate) fn is_enabled(py: Python<'_>) -> PyResult<bool> {
+/// The lowest level that the logger is enabled for; `None` if it wants not even warnings. An exception goes to the caller: it
+/// may be a signal handler's.
+pub(crate) fn enabled_level(py: Python<'_>) -> PyResult<Option<Level>> {
     static MODULES: PyOnceLock<Py<PyDict>> = PyOnceLock::new();
     static IS_ENABLED_FOR: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     let is_enabled_for = match IS_ENABLED_FOR.get(py) {
@@ -115,13 +148,18 @@ pub(crate) fn is_enabled(py: Python<'_>) -> PyResult<bool> {
         None => {
             let modules = MODULES.import(py, "sys", "modules")?;
             // A program that has not imported `logging` has not configured it, and is spared the import.
-            let Some(logging) = modules.get_item("logging")? else { return Ok(false) };
+            let Some(logging) = modules.get_item("logging")? else { return Ok(None) };
             IS_ENABLED_FOR.get_or_try_init(py, || {
                 logging.call_method1("getLogger", (TARGET,))?.getattr("isEnabledFor").map(Bound::unbind)
             })?
         }
     };
-    is_enabled_for.bind(py).call1((python_level(Level::DEBUG),))?.is_truthy()
+    for level in [Level::DEBUG, Level::INFO, Level::WARN] {
+        if is_enabled_for.bind(py).call1((python_level(level),))?.is_truthy()? {
+            return Ok(Some(level));
+        }
+    }
+    Ok(None)
 }
 
 /// The number of a level in Python's `logging`.
@@ -136,11 +174,11 @@ fn python_level(level: Level) -> u8 {
 }
 
 impl Record {
-    /// Passes the record to the logger, on a Python thread.
+    /// Passes the record to the logger, on a Python thread, in `context` if there is one.
     ///
     /// What a filter or handler raises goes to the caller, as in any library that logs. It may be the exception of a signal
     /// handler that ran in the filter (Ctrl-C, or a worker's time limit) and must not be lost.
-    pub(crate) fn emit(self, py: Python<'_>) -> PyResult<()> {
+    pub(crate) fn emit(self, py: Python<'_>, context: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
         static EMIT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
         let emit = EMIT.import(py, "celper._logs", "emit")?;
         let mut text = self.message;
@@ -155,7 +193,12 @@ impl Record {
                 Value::Boolean(value) => fields.set_item(name, value),
             }?;
         }
-        emit.call1((self.level, text, self.created.as_secs_f64(), fields)).map(drop)
+        let (level, created) = (self.level, self.created.as_secs_f64());
+        match context {
+            Some(context) => context.call_method1("run", (emit, level, text, created, fields)),
+            None => emit.call1((level, text, created, fields)),
+        }
+        .map(drop)
     }
 }
 
@@ -212,12 +255,13 @@ impl Subscriber for SinkSubscriber {
         if metadata.target() == TARGET { Interest::sometimes() } else { Interest::never() }
     }
 
-    fn enabled(&self, _: &Metadata<'_>) -> bool {
-        SINK.with_borrow(Option::is_some)
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        SINK.with_borrow(|sink| {
+            sink.as_ref().and_then(|sink| sink.level).is_some_and(|level| *metadata.level() <= level)
+        })
     }
 
     fn event(&self, event: &Event<'_>) {
-        let Some(sink) = SINK.with_borrow(Clone::clone) else { return };
         let created = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let mut record = Record {
             level: python_level(*event.metadata().level()),
@@ -226,7 +270,7 @@ impl Subscriber for SinkSubscriber {
             fields: Vec::new(),
         };
         event.record(&mut record);
-        sink(record);
+        send_to_host(HostEvent::Log(record));
     }
 
     fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {

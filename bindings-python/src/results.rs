@@ -59,6 +59,17 @@ macro_rules! record {
                 repr(slf.as_any(), stringify!($class), Self::FIELDS)
             }
 
+            /// The fields as data for JSON: times in ISO 8601, the status as a `str`, `rate_limit` as a `dict`.
+            fn to_dict<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyDict>> {
+                let _guard = NativeGuard::new(slf.py());
+                plain(slf.as_any(), Self::FIELDS)
+            }
+
+            /// For JSON encoders that look for it, such as that of Celery and Kombu.
+            fn __json__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyDict>> {
+                Self::to_dict(slf)
+            }
+
             fn __getnewargs_ex__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyTuple>, Bound<'py, PyDict>)> {
                 let _guard = NativeGuard::new(slf.py());
                 let fields = PyDict::new(slf.py());
@@ -83,6 +94,25 @@ macro_rules! record {
 fn values<'py>(record: &Bound<'py, PyAny>, names: &[&str]) -> PyResult<Bound<'py, PyTuple>> {
     let values: Vec<_> = names.iter().map(|name| record.getattr(*name)).collect::<PyResult<_>>()?;
     PyTuple::new(record.py(), values)
+}
+
+fn plain<'py>(record: &Bound<'py, PyAny>, names: &[&str]) -> PyResult<Bound<'py, PyDict>> {
+    let fields = PyDict::new(record.py());
+    for name in names {
+        let value = record.getattr(*name)?;
+        let value = if value.is_instance_of::<PyDateTime>() {
+            value.call_method0("isoformat")?
+        } else if value.is_instance_of::<RateLimit>() {
+            value.call_method0("to_dict")?
+        } else if let Ok(text) = value.cast::<PyString>() {
+            // A member of `CandidateStatus` as the `str` that it also is.
+            PyString::new(record.py(), text.to_str()?).into_any()
+        } else {
+            value
+        };
+        fields.set_item(name, value)?;
+    }
+    Ok(fields)
 }
 
 fn repr(record: &Bound<'_, PyAny>, class: &str, names: &[&str]) -> PyResult<String> {
@@ -291,8 +321,7 @@ record! {
             limits.check()?;
             Ok(limits)
         };
-        let celper::RateLimits { reads, actions, total, window } = convert().map_err(|error| error.into_py_err(py))?;
-        Ok(RateLimits { reads, actions, total, window: window.as_secs_f64() })
+        convert().map(RateLimits::from_core).map_err(|error| error.into_py_err(py))
     }
 }
 
@@ -332,6 +361,11 @@ impl RateLimit {
 }
 
 impl RateLimits {
+    pub(crate) fn from_core(limits: celper::RateLimits) -> Self {
+        let celper::RateLimits { reads, actions, total, window } = limits;
+        RateLimits { reads, actions, total, window: window.as_secs_f64() }
+    }
+
     pub(crate) fn to_core(&self) -> celper::RateLimits {
         let window = Duration::try_from_secs_f64(self.window).unwrap_or_default();
         celper::RateLimits { reads: self.reads, actions: self.actions, total: self.total, window }

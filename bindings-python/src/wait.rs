@@ -12,8 +12,9 @@ use celper::{Client, Error, OperationInput, OperationOutput};
 use pyo3::prelude::*;
 use tokio::runtime::Handle;
 
+use crate::keys;
 use crate::lifetime::{NativeGuard, generation, is_other_process};
-use crate::logs::{self, BufferedSink, Recorded};
+use crate::logs::{self, BufferedSink, HostEvent, Recorded};
 
 /// How often the waiting thread runs signal handlers and emits log records, which only a Python thread can do.
 const TICK: Duration = Duration::from_millis(50);
@@ -34,16 +35,26 @@ pub(crate) fn wait(
     runtime: &Handle,
     client: Client,
     input: OperationInput,
+    key_provider: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Result<OperationOutput, Error>> {
     let started_in = generation();
-    let records = logs::is_enabled(py)?.then(BufferedSink::default);
+    let level = logs::enabled_level(py)?;
+    let events = (level.is_some() || key_provider.is_some()).then(BufferedSink::default);
     let (operation, idempotency_key) = (input.operation, input.idempotency_key.clone());
-    let mut call = Recorded::new(bindings::send(client, input), records.as_ref().map(BufferedSink::sink));
+    let mut call = Recorded::new(bindings::send(client, input), events.as_ref().map(|events| events.sink(level)));
     let waker = Waker::from(Arc::new(Unpark(thread::current())));
     loop {
-        let (new_guard, outcome) = guard.release(py, || poll_for_a_tick(Pin::new(&mut call), &waker, runtime));
+        let (new_guard, outcome) =
+            guard.release(py, || poll_for_a_tick(Pin::new(&mut call), &waker, runtime, events.as_ref()));
         guard = new_guard;
-        records.iter().flat_map(BufferedSink::take).try_for_each(|record| record.emit(py))?;
+        for event in events.iter().flat_map(BufferedSink::take) {
+            match event {
+                HostEvent::Log(record) => record.emit(py, None)?,
+                HostEvent::Key(reply) => {
+                    key_provider.map_or(Ok(()), |provider| reply.answer(py, keys::call_sync(provider)))?
+                }
+            }
+        }
         if let Some(outcome) = outcome {
             return Ok(outcome);
         }
@@ -56,7 +67,13 @@ pub(crate) fn wait(
     }
 }
 
-fn poll_for_a_tick<T>(mut call: Pin<&mut impl Future<Output = T>>, waker: &Waker, runtime: &Handle) -> Option<T> {
+/// Polls until the call is ready, a tick is over, or the call needs its key.
+fn poll_for_a_tick<T>(
+    mut call: Pin<&mut impl Future<Output = T>>,
+    waker: &Waker,
+    runtime: &Handle,
+    events: Option<&BufferedSink>,
+) -> Option<T> {
     // The call's sockets and timers need the runtime's context.
     let _context = runtime.enter();
     let deadline = Instant::now() + TICK;
@@ -65,7 +82,7 @@ fn poll_for_a_tick<T>(mut call: Pin<&mut impl Future<Output = T>>, waker: &Waker
             return Some(value);
         }
         let remaining = deadline.saturating_duration_since(Instant::now());
-        if remaining.is_zero() {
+        if remaining.is_zero() || events.is_some_and(BufferedSink::needs_key) {
             return None;
         }
         thread::park_timeout(remaining);

@@ -13,6 +13,7 @@ def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in (
         "CELPER_API_KEY",
         "CELPER_BASE_URL",
+        "CELPER_RATE_LIMIT_STORE",
         "HTTP_PROXY",
         "HTTPS_PROXY",
         "ALL_PROXY",

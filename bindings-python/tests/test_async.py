@@ -11,7 +11,10 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import anyio
+import anyio.to_thread
 import pytest
+import trio
 
 import celper
 from celper import _bridge
@@ -69,6 +72,26 @@ def test_gather_and_task_groups(run: Any, async_client: celper.AsyncCelper, sand
         assert isinstance(results[1], celper.CandidateState)
 
     run(main())
+
+
+@pytest.mark.parametrize("event_loop", ["trio", "anyio"])
+def test_another_event_loop_says_what_to_do(event_loop: str, sandbox: Sandbox) -> None:
+    candidate = sandbox.create_candidate().id
+
+    async def main() -> None:
+        client = celper.AsyncCelper(**sandbox.client_options)
+        with pytest.raises(RuntimeError, match=r"anyio\.to_thread\.run_sync"):
+            await client.get_candidate_status(candidate, job_position_id=POSITION)
+        blocking = celper.Celper(**sandbox.client_options)
+        state = await anyio.to_thread.run_sync(
+            lambda: blocking.get_candidate_status(candidate, job_position_id=POSITION)
+        )
+        assert state.status == "new"
+
+    if event_loop == "trio":
+        trio.run(main)
+    else:
+        anyio.run(main, backend="trio")
 
 
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="TaskGroup came with Python 3.11")
@@ -257,7 +280,7 @@ def test_loops_and_clients_are_freed(sandbox: Sandbox) -> None:
 
 def test_a_call_without_a_loop_raises() -> None:
     call = celper.AsyncCelper("celp_0").get_candidate_status("a", job_position_id="b")
-    with pytest.raises(RuntimeError, match="no running event loop"):
+    with pytest.raises(RuntimeError, match="needs a running asyncio event loop"):
         call.send(None)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import builtins
 import copy
+import math
 import pickle
 import traceback
 from datetime import timedelta
@@ -153,13 +154,13 @@ INVALID_ARGUMENTS: list[tuple[dict[str, Any], str]] = [
     ({"email_subject": "x" * 201}, "201 characters"),
     ({"email_subject": 1.5}, "email_subject must be a str, not float"),
     ({"email_body": "x" * 5_001}, "5001 characters"),
+    ({"timeout": -math.inf}, "timeout must be"),
     ({"idempotency_key": ""}, "idempotency_key is empty"),
     ({"idempotency_key": "a\r\nX-Evil: 1"}, "printable ASCII"),
     ({"idempotency_key": object()}, "idempotency_key must be a str, not object"),
     ({"timeout": 0}, "timeout must be a number of seconds greater than 0"),
     ({"timeout": -1.5}, "timeout must be"),
     ({"timeout": float("nan")}, "timeout must be"),
-    ({"timeout": float("inf")}, "timeout must be"),
     ({"timeout": 10**400}, "timeout must be"),
     ({"timeout": timedelta(seconds=-1)}, "timeout must be"),
     ({"timeout": "10"}, "timeout must be a number of seconds or a timedelta, not str"),
@@ -229,6 +230,7 @@ INVALID_OPTIONS: list[tuple[dict[str, Any], str]] = [
     ({"allow_http_hosts": ["sandbox", None]}, "allow_http_hosts[1] must be a str, not None"),
     ({"attempt_timeout": None}, "attempt_timeout must be a number of seconds or a timedelta, not None"),
     ({"attempt_timeout": "30"}, "attempt_timeout must be"),
+    ({"attempt_timeout": math.inf}, "attempt_timeout must be"),
     ({"max_retries": -1}, "max_retries must be"),
     ({"max_retries": None}, "max_retries must be an int, not None"),
     ({"rate_limits": False}, "rate_limits must be a RateLimits, or None"),
@@ -236,6 +238,7 @@ INVALID_OPTIONS: list[tuple[dict[str, Any], str]] = [
     ({"proxy": f"ftp://u:{KEY}@proxy:1"}, "proxy must be a URL like"),
     ({"proxy": f"u:{KEY}@proxy"}, "proxy must be a URL like"),
     ({"ca_certificates": "not PEM"}, "ca_certificates"),
+    ({"ca_certificates": b""}, "ca_certificates"),
     ({"ca_certificates": 5}, "ca_certificates must be the content of a PEM file"),
     ({"app_info": "a\nb"}, "app_info"),
 ]

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import signal
 import subprocess
 import sys
+import weakref
+from collections import Counter
+from contextvars import ContextVar
 from typing import Any
 
 import pytest
@@ -45,6 +49,53 @@ def test_attempts_and_waits_are_logged(kind: str, sandbox: Sandbox, caplog: pyte
     assert [record.created for record in records] == sorted(record.created for record in records)
     everything = repr([vars(record) for record in records])
     assert all(secret not in everything for secret in (sandbox.api_key, SUBJECT, BODY))
+
+
+def test_records_are_emitted_in_the_context_of_their_call(async_client: celper.AsyncCelper, sandbox: Sandbox) -> None:
+    request: ContextVar[object] = ContextVar("request")
+    candidate = sandbox.create_candidate().id
+    seen: Counter[object] = Counter()
+
+    class Handler(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            seen[request.get("none")] += 1
+
+    class Value:
+        pass
+
+    async def handle(name: str) -> weakref.ref[Value]:
+        value = Value()
+        request.set(name)
+        kept.set(value)
+        for _ in range(3):
+            await async_client.get_candidate_status(candidate, job_position_id=POSITION)
+        return weakref.ref(value)
+
+    async def main() -> None:
+        first, *_ = await asyncio.gather(*(asyncio.create_task(handle(f"request {n}")) for n in range(3)))
+        # Nothing keeps the context of the first call on this loop.
+        await asyncio.sleep(0)
+        gc.collect()
+        assert first() is None
+
+    kept: ContextVar[Value] = ContextVar("kept")
+    logger, handler = logging.getLogger("celper"), Handler()
+    logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG)
+    try:
+        asyncio.run(main())
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(logging.NOTSET)
+    assert seen == {"request 0": 3, "request 1": 3, "request 2": 3}
+
+
+def test_a_level_above_debug_leaves_debug_records_out(
+    client: celper.Celper, sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, logger="celper"):
+        client.get_candidate_status(sandbox.create_candidate().id, job_position_id=POSITION)
+    assert caplog.records == []
 
 
 def test_records_are_emitted_during_the_call(sandbox: Sandbox) -> None:

@@ -7,6 +7,7 @@ import contextlib
 import copy
 import inspect
 import json
+import math
 import pickle
 import subprocess
 import urllib.request
@@ -117,6 +118,25 @@ def test_options_of_the_client(kind: str, sandbox: Sandbox) -> None:
     agent = sandbox.requests(candidate)[-1].headers["user-agent"]
     assert agent.startswith(f"celper-python/{celper.__version__} (")
     assert agent.endswith(" acme/2.1")
+
+
+def test_options_are_readable(kind: str, sandbox: Sandbox) -> None:
+    changed = {"timeout": timedelta(seconds=30), "attempt_timeout": 5, "max_retries": 1}
+    client = AnyClient(kind, {**sandbox.client_options, **changed, "rate_limits": celper.RateLimits(reads=7)}).client
+    assert (client.timeout, client.attempt_timeout, client.max_retries) == (30.0, 5.0, 1)
+    assert client.rate_limits == celper.RateLimits(reads=7)
+    assert "max_retries=1, rate_limits=RateLimits(reads=7, " in repr(client)
+    with pytest.raises(AttributeError):
+        client.timeout = 5  # type: ignore[misc]
+
+
+def test_an_infinite_timeout_means_none(kind: str, sandbox: Sandbox) -> None:
+    candidate = sandbox.create_candidate().id
+    sandbox.queue_fault(candidate, "delay", seconds=0.3, act="after")
+    any_client = AnyClient(kind, {**sandbox.client_options, "timeout": 0.1})
+    assert any_client.get_candidate_status(candidate, job_position_id=POSITION, timeout=math.inf).status == "new"
+    for endless in (math.inf, timedelta.max):
+        assert AnyClient(kind, {**sandbox.client_options, "timeout": endless}).client.timeout is None
 
 
 def test_the_environment_is_read(kind: str, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -315,7 +335,7 @@ def test_signatures_are_as_documented() -> None:
     options = inspect.signature(celper.Celper).parameters
     assert options == inspect.signature(celper.AsyncCelper).parameters
     assert list(options) == [
-        "api_key", "base_url", "allow_http_hosts", "timeout", "attempt_timeout", "max_retries", "rate_limits", "proxy", "ca_certificates", "app_info"
+        "api_key", "base_url", "allow_http_hosts", "timeout", "attempt_timeout", "max_retries", "rate_limits", "rate_limit_store", "rate_limit_name", "rate_limit_store_down", "proxy", "ca_certificates", "app_info"
     ]  # fmt: skip
     defaults = [options[name].default for name in ("attempt_timeout", "max_retries", "rate_limits")]
     assert defaults == [*_celper.DEFAULTS, celper.RateLimits()]

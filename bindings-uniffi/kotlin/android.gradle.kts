@@ -29,11 +29,17 @@ android {
 kotlin {
     explicitApi()
     jvmToolchain(17)
+    compilerOptions {
+        // As pom.xml does: for apps with older versions of Kotlin and coroutines.
+        languageVersion = org.jetbrains.kotlin.gradle.dsl.KotlinVersion.KOTLIN_2_0
+        apiVersion = org.jetbrains.kotlin.gradle.dsl.KotlinVersion.KOTLIN_1_9
+        freeCompilerArgs.addAll("-Xjvm-default=all", "-Xsuppress-version-warnings")
+    }
 }
 
 dependencies {
     implementation("net.java.dev.jna:jna:5.18.1@aar")
-    api("org.jetbrains.kotlinx:kotlinx-coroutines-android:1.10.2")
+    api("org.jetbrains.kotlinx:kotlinx-coroutines-android:1.8.1")
 }
 
 publishing {

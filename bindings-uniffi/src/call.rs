@@ -4,7 +4,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use celper::bindings::{Argument, panic_error, rejected_call, runtime, seconds, send};
-use celper::{Client, Error, Operation, OperationInput};
+use celper::{Client, Error, Operation, OperationInput, OperationOutput};
+use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch};
 use tokio::task::AbortHandle;
 
@@ -12,7 +13,7 @@ use crate::NAMES;
 use crate::direct;
 use crate::failure::Failure;
 use crate::options::{ClientOptions, count};
-use crate::output::Outcome;
+use crate::output::{Interruption, Outcome};
 
 /// The result of [`open`].
 #[allow(clippy::large_enum_variant, reason = "created once per client and serialized at once")]
@@ -98,17 +99,23 @@ impl CallInput {
 impl NativeClient {
     /// Runs a call on the runtime's threads; used by Swift. `cancel` drops the request that is on the wire.
     pub async fn call(&self, input: CallInput, cancel: Arc<CancelToken>) -> Outcome {
-        let operation = Operation::from_name(&input.operation);
-        let (done, outcome) = oneshot::channel();
-        let finish = move |outcome| drop(done.send(outcome));
-        let _task = match input.into_operation_input().and_then(|input| spawn(self.client.clone(), input, finish)) {
-            Ok(task) => AbortOnDrop(task),
+        let (done, result) = oneshot::channel();
+        let finish = move |result| drop(done.send(result));
+        let started = input.into_operation_input().and_then(|input| {
+            let interruption = Interruption::new(&input);
+            Ok((interruption, spawn(&runtime()?, self.client.clone(), input, finish)))
+        });
+        let (interruption, _task) = match started {
+            Ok((interruption, task)) => (interruption, AbortOnDrop(task)),
             Err(error) => return Outcome::Failed { failure: error.into() },
         };
         tokio::select! {
             biased;
             () = cancel.cancelled() => Outcome::Cancelled,
-            outcome = outcome => outcome.unwrap_or_else(|_| Outcome::interrupted(operation)),
+            result = result => match result {
+                Ok(result) => interruption.convert(result),
+                Err(_) => interruption.outcome(panic_error(&"the call ended without an outcome")),
+            },
         }
     }
 
@@ -128,15 +135,16 @@ impl NativeClient {
     }
 }
 
-/// Spawns a call on the runtime; it passes its outcome to `finish` there, unless it is aborted.
+/// Spawns a call on a runtime; it passes its result to `finish` there, unless it is aborted.
 pub(crate) fn spawn(
+    runtime: &Handle,
     client: Client,
     input: OperationInput,
-    finish: impl FnOnce(Outcome) + Send + 'static,
-) -> Result<AbortHandle, Error> {
+    finish: impl FnOnce(Result<OperationOutput, Error>) + Send + 'static,
+) -> AbortHandle {
     // Boxed, so that the call is compiled once and not for each caller.
-    let finish: Box<dyn FnOnce(Outcome) + Send> = Box::new(finish);
-    Ok(runtime()?.spawn(async move { finish(send(client, input).await.into()) }).abort_handle())
+    let finish: Box<dyn FnOnce(Result<OperationOutput, Error>) + Send> = Box::new(finish);
+    runtime.spawn(async move { finish(send(client, input).await) }).abort_handle()
 }
 
 /// Aborts its task when dropped.

@@ -4,18 +4,20 @@
 //! ten structures, which is most of the cost of a call from Kotlin. The bytes are in `UniFFI`'s serialization format.
 
 use std::collections::HashMap;
+use std::num::NonZero;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+use std::thread::available_parallelism;
 
-use celper::bindings::panic_error;
+use celper::bindings::{panic_error, runtime_with_workers};
 use celper::{Client, Error};
 use tokio::task::AbortHandle;
 use uniffi::{Lift, Lower};
 
 use crate::UniFfiTag;
 use crate::call::{self, CallInput};
-use crate::output::Outcome;
+use crate::output::{Interruption, Outcome};
 
 /// Receives the outcome of a call, on any thread. The bytes are valid until the callback returns.
 type OutcomeCallback = extern "C" fn(call_id: i64, outcome: *const u8, length: i32);
@@ -79,15 +81,19 @@ fn start(client_id: u64, mut input: &[u8], call_id: i64, callback: OutcomeCallba
         .into_operation_input()?;
     let client = lock(&CLIENTS).get(&client_id).cloned();
     let client = client.ok_or_else(|| Error::invalid_argument("unknown client"))?;
-    let finish = move |outcome| {
+    let interruption = Interruption::new(&input);
+    let finish = move |result| {
         let running = lock(&CALLS).remove(&key(call_id, callback));
+        // Converted only if somebody reads it: the outcome can hold the number of a key provider's error.
         if running.is_some() {
-            deliver(callback, call_id, outcome);
+            deliver(callback, call_id, interruption.convert(result));
         }
     };
+    // The callback costs the worker as much as the call's own work, and one worker is the bottleneck of many calls at a time.
+    let runtime = runtime_with_workers(|| available_parallelism().map_or(1, NonZero::get).min(2))?;
     // Hold the lock until the call is in the map: `finish` takes the same lock, so it cannot run before.
     let mut calls = lock(&CALLS);
-    calls.insert(key(call_id, callback), call::spawn(client, input, finish)?);
+    calls.insert(key(call_id, callback), call::spawn(&runtime, client, input, finish));
     Ok(())
 }
 

@@ -1,11 +1,10 @@
 //! The core's errors as data.
 
 use std::error::Error as _;
-use std::sync::Arc;
 
 use celper::{Error, ErrorKind};
 
-use crate::key::{HostError, KeyProviderError};
+use crate::key::KeyProviderError;
 use crate::output::RateLimitHeaders;
 
 /// An error of the core, as data for the language layers.
@@ -35,8 +34,8 @@ pub struct Failure {
     pub idempotency_key: Option<String>,
     /// Whether the action may have taken place although the call failed.
     pub outcome_unknown: bool,
-    /// The key provider's error, if that caused the failure.
-    pub cause: Option<Arc<dyn HostError>>,
+    /// The number under which the host keeps the key provider's error, if that caused the failure. The host forgets it then.
+    pub cause: Option<u64>,
 }
 
 impl From<Error> for Failure {
@@ -55,7 +54,7 @@ impl From<Error> for Failure {
             rate_limit: error.rate_limit().map(RateLimitHeaders::from),
             idempotency_key: error.idempotency_key().map(ToOwned::to_owned),
             outcome_unknown: error.outcome_unknown(),
-            cause: provider_error.map(|error| Arc::clone(&error.0)),
+            cause: provider_error.and_then(KeyProviderError::take),
         }
     }
 }

@@ -14,7 +14,7 @@ mod output;
 pub use call::{CallInput, CancelToken, NativeClient, OpenResult, open};
 pub use direct::{celper_call, celper_cancel};
 pub use failure::{ErrorKindRow, Failure, error_kinds};
-pub use key::{HostError, KeySource, KeySourceError};
+pub use key::{KeyAnswer, KeySource, answer_key_request};
 pub use options::{ClientOptions, RateLimitOptions};
 pub use output::{Outcome, Output};
 

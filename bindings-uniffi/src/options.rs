@@ -1,8 +1,6 @@
 //! A client's options. Numbers are wide and signed, so that a value out of range gets an error that names the option.
 
-use std::sync::Arc;
-
-use celper::bindings::{Argument, seconds};
+use celper::bindings::{Argument, NameStyle, seconds};
 use celper::{Client, Error, RateLimits};
 
 use crate::NAMES;
@@ -14,7 +12,7 @@ pub struct ClientOptions {
     /// The API key.
     pub api_key: Option<String>,
     /// A key provider, instead of a fixed key.
-    pub key_source: Option<Arc<dyn KeySource>>,
+    pub key_source: Option<KeySource>,
     /// The API's base URL.
     pub base_url: Option<String>,
     /// Private hosts that the base URL may name with plain `http`.
@@ -27,6 +25,12 @@ pub struct ClientOptions {
     pub max_retries: Option<i64>,
     /// The limits for pacing; none turns pacing off.
     pub rate_limits: Option<RateLimitOptions>,
+    /// Which processes share the limits.
+    pub rate_limit_store: Option<String>,
+    /// The name under which clients share the limits.
+    pub rate_limit_name: Option<String>,
+    /// What becomes of calls while the store cannot be reached.
+    pub rate_limit_store_down: Option<String>,
     /// The URL of an HTTP or SOCKS proxy.
     pub proxy: Option<String>,
     /// Additional CA certificates, as PEM text.
@@ -54,15 +58,19 @@ pub struct RateLimitOptions {
 
 impl ClientOptions {
     pub(crate) fn build_client(self) -> Result<Client, Error> {
+        // First, so that the host hears of it when another option is refused.
+        let provider =
+            self.key_source.map(|source| HostKeyProvider::new(&source).ok_or_else(no_callback)).transpose()?;
+        let names = if self.language == "swift" { NameStyle::Swift } else { NAMES };
         let mut builder = Client::builder()
-            .language(self.language, self.language_version, NAMES)
+            .language(self.language, self.language_version, names)
             .allow_http_hosts(self.allow_http_hosts)
             .rate_limits(self.rate_limits.map(RateLimitOptions::into_rate_limits).transpose()?);
         if let Some(key) = self.api_key {
             builder = builder.api_key(key);
         }
-        if let Some(source) = self.key_source {
-            builder = builder.key_provider(HostKeyProvider(source));
+        if let Some(provider) = provider {
+            builder = builder.key_provider(provider);
         }
         if let Some(url) = self.base_url {
             builder = builder.base_url(url);
@@ -76,6 +84,15 @@ impl ClientOptions {
         if let Some(retries) = self.max_retries {
             builder = builder.max_retries(count(Argument::MaxRetries, retries)?);
         }
+        if let Some(store) = self.rate_limit_store {
+            builder = builder.rate_limit_store(store);
+        }
+        if let Some(name) = self.rate_limit_name {
+            builder = builder.rate_limit_name(name);
+        }
+        if let Some(what) = self.rate_limit_store_down {
+            builder = builder.rate_limit_store_down(what);
+        }
         if let Some(proxy) = self.proxy {
             builder = builder.proxy(proxy);
         }
@@ -87,6 +104,10 @@ impl ClientOptions {
         }
         builder.build()
     }
+}
+
+fn no_callback() -> Error {
+    Error::invalid_argument("the key provider has no callback")
 }
 
 impl RateLimitOptions {

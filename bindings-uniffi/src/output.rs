@@ -1,9 +1,10 @@
 //! A call's outcome, as data.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use celper::bindings::panic_error;
-use celper::{Operation, OperationOutput, RateLimit};
+use celper::bindings::{interrupted, panic_error};
+use celper::{Error, Operation, OperationInput, OperationOutput, RateLimit};
 
 use crate::failure::Failure;
 
@@ -100,52 +101,77 @@ impl From<SystemTime> for Timestamp {
     }
 }
 
-impl Outcome {
-    /// The outcome of a call that ended in the middle, which is a bug: an action may have taken place.
-    pub(crate) fn interrupted(operation: Option<Operation>) -> Self {
-        let mut failure = Failure::from(panic_error(&"the call ended without an outcome"));
-        if let Some(operation) = operation {
-            operation.name().clone_into(&mut failure.operation);
-            failure.outcome_unknown = operation.is_action();
+/// What the error of a call that ended in the middle says about the call.
+pub(crate) struct Interruption {
+    operation: Operation,
+    idempotency_key: Option<String>,
+}
+
+impl Interruption {
+    pub(crate) fn new(input: &OperationInput) -> Self {
+        Interruption { operation: input.operation, idempotency_key: input.idempotency_key.clone() }
+    }
+
+    /// The outcome of a call that ended without one, which is a bug: an action may have taken place.
+    pub(crate) fn outcome(self, error: Error) -> Outcome {
+        Outcome::Failed { failure: interrupted(error, self.operation, self.idempotency_key).into() }
+    }
+
+    /// The outcome of a finished call; if it cannot be converted, an action may have taken place all the same.
+    pub(crate) fn convert(self, result: Result<OperationOutput, Error>) -> Outcome {
+        self.guard(|| match result {
+            Ok(output) => convert(output),
+            Err(error) => Some(Outcome::Failed { failure: error.into() }),
+        })
+    }
+
+    fn guard(self, convert: impl FnOnce() -> Option<Outcome>) -> Outcome {
+        match catch_unwind(AssertUnwindSafe(convert)) {
+            Ok(Some(outcome)) => outcome,
+            Ok(None) => self.outcome(panic_error(&"unknown result type")),
+            Err(panic) => self.outcome(panic_error(&*panic)),
         }
-        Outcome::Failed { failure }
     }
 }
 
-impl From<Result<OperationOutput, celper::Error>> for Outcome {
-    fn from(result: Result<OperationOutput, celper::Error>) -> Self {
-        match result {
-            Ok(OperationOutput::CandidateState(state) | OperationOutput::AlreadyDone(state)) => Outcome::Succeeded {
-                output: Output::State {
-                    status: state.status.as_str().to_owned(),
-                    analysis_viewed: state.analysis_viewed,
-                    interview_score: state.interview_score,
-                },
-                request_id: state.request_id,
-                rate_limit: state.rate_limit.as_ref().map(RateLimitHeaders::from),
-                attempts: state.attempts,
+/// None for a result type that this crate does not know.
+fn convert(output: OperationOutput) -> Option<Outcome> {
+    let (output, request_id, rate_limit, attempts) = match output {
+        OperationOutput::CandidateState(state) | OperationOutput::AlreadyDone(state) => (
+            Output::State {
+                status: state.status.as_str().to_owned(),
+                analysis_viewed: state.analysis_viewed,
+                interview_score: state.interview_score,
             },
-            Ok(OperationOutput::Invitation(invitation)) => Outcome::Succeeded {
-                output: Output::Invitation {
-                    invited: invitation.invited,
-                    session_id: invitation.session_id,
-                    email_delivery: invitation.email_delivery,
-                    expires_at: invitation.expires_at.into(),
-                },
-                request_id: invitation.request_id,
-                rate_limit: invitation.rate_limit.as_ref().map(RateLimitHeaders::from),
-                attempts: invitation.attempts,
+            state.request_id,
+            state.rate_limit,
+            state.attempts,
+        ),
+        OperationOutput::Invitation(invitation) => (
+            Output::Invitation {
+                invited: invitation.invited,
+                session_id: invitation.session_id,
+                email_delivery: invitation.email_delivery,
+                expires_at: invitation.expires_at.into(),
             },
-            Ok(OperationOutput::Decision(decision)) => Outcome::Succeeded {
-                output: Output::Decision { status: decision.status.as_str().to_owned() },
-                request_id: decision.request_id,
-                rate_limit: decision.rate_limit.as_ref().map(RateLimitHeaders::from),
-                attempts: decision.attempts,
-            },
-            Ok(_) => Outcome::Failed { failure: panic_error(&"unknown result type").into() },
-            Err(error) => Outcome::Failed { failure: error.into() },
-        }
-    }
+            invitation.request_id,
+            invitation.rate_limit,
+            invitation.attempts,
+        ),
+        OperationOutput::Decision(decision) => (
+            Output::Decision { status: decision.status.as_str().to_owned() },
+            decision.request_id,
+            decision.rate_limit,
+            decision.attempts,
+        ),
+        _ => return None,
+    };
+    Some(Outcome::Succeeded {
+        output,
+        request_id,
+        rate_limit: rate_limit.as_ref().map(RateLimitHeaders::from),
+        attempts,
+    })
 }
 
 impl From<&RateLimit> for RateLimitHeaders {
@@ -165,11 +191,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_outcome_of_an_interrupted_action_is_unknown() {
+    fn the_outcome_of_an_action_whose_result_cannot_be_converted_is_unknown() {
         for (operation, unknown) in [(Operation::Select, true), (Operation::Status, false)] {
-            let Outcome::Failed { failure } = Outcome::interrupted(Some(operation)) else { panic!("not a failure") };
-            assert_eq!((failure.kind.as_str(), failure.operation.as_str()), ("internal", operation.name()));
-            assert_eq!(failure.outcome_unknown, unknown);
+            let outcome = |convert: fn() -> Option<Outcome>| {
+                let interruption = Interruption { operation, idempotency_key: Some("key-1".to_owned()) };
+                let Outcome::Failed { failure } = interruption.guard(convert) else { panic!("not a failure") };
+                failure
+            };
+            for failure in [outcome(|| None), outcome(|| panic!("out of range"))] {
+                assert_eq!((failure.kind.as_str(), failure.operation.as_str()), ("internal", operation.name()));
+                assert_eq!((failure.outcome_unknown, failure.idempotency_key.as_deref()), (unknown, Some("key-1")));
+            }
         }
     }
 

@@ -7,8 +7,10 @@ pub enum NameStyle {
     /// `job_position_id`: Rust and Python.
     #[default]
     Snake,
-    /// `jobPositionId`: Node, Kotlin and Swift.
+    /// `jobPositionId`: Node and Kotlin.
     Camel,
+    /// [`Camel`](NameStyle::Camel), but for abbreviations, which are in capitals: `baseURL`.
+    Swift,
 }
 
 macro_rules! arguments {
@@ -23,9 +25,12 @@ macro_rules! arguments {
         impl Argument {
             /// The name by which a caller knows the argument.
             pub const fn name(self, style: NameStyle) -> &'static str {
+                if matches!((self, style), (Argument::BaseUrl, NameStyle::Swift)) {
+                    return "baseURL";
+                }
                 match (self, style) {
                     $((Argument::$argument, NameStyle::Snake) => $snake,
-                    (Argument::$argument, NameStyle::Camel) => $camel,)*
+                    (Argument::$argument, NameStyle::Camel | NameStyle::Swift) => $camel,)*
                 }
             }
         }

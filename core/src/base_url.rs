@@ -39,6 +39,11 @@ impl BaseUrl {
         }
         let path = url.path().trim_end_matches('/').to_owned();
         url.set_path(&path);
+        if let Some(base) = path.strip_suffix("/v1") {
+            url.set_path(base);
+            let right = BaseUrl(url);
+            return refused(&format!("must not end in /v1, which the client adds itself; pass {}", right.as_str()));
+        }
         Ok(BaseUrl(url))
     }
 
@@ -170,6 +175,18 @@ mod tests {
             let error = parse(url).err().unwrap();
             assert!(error.message().starts_with("base_url ") && !error.message().contains("hunter2"), "{url}: {error}");
         }
+    }
+
+    #[test]
+    fn a_base_url_with_the_apis_version_is_refused_and_the_right_one_named() {
+        for (url, right) in [
+            ("https://api.celper.ai/v1/", "pass https://api.celper.ai"),
+            ("https://gateway.example/celper/v1", "pass https://gateway.example/celper"),
+        ] {
+            let error = parse(url).err().unwrap();
+            assert!(error.message().ends_with(right), "{error}");
+        }
+        assert!(parse("https://gateway.example/api-v1").is_ok());
     }
 
     #[test]

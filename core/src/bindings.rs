@@ -11,10 +11,11 @@ use tokio::runtime::{Builder, Handle, Runtime};
 
 pub use crate::argument::{Argument, NameStyle};
 use crate::client::Client;
+use crate::connect;
 use crate::error::{Error, ErrorKind};
 use crate::operation::Operation;
-pub use crate::panics::panic_error;
-use crate::panics::{catch_panic, interrupted};
+use crate::panics::catch_panic;
+pub use crate::panics::{interrupted, panic_error};
 use crate::process::PerProcess;
 use crate::request::{OperationInput, OperationOutput};
 
@@ -28,7 +29,16 @@ static RUNTIME: PerProcess<ManuallyDrop<Runtime>> = PerProcess::empty();
 /// [`ErrorKind::Connection`] when the network thread cannot be started.
 pub fn runtime() -> Result<Handle, Error> {
     // One worker is enough: it only moves bytes between sockets and calls, some microseconds for each.
-    let start = || Builder::new_multi_thread().worker_threads(1).thread_name("celper").enable_all().build();
+    runtime_with_workers(|| 1)
+}
+
+/// [`runtime`] with a number of workers; it counts where the runtime is started.
+///
+/// # Errors
+///
+/// As those of [`runtime`].
+pub fn runtime_with_workers(workers: impl FnOnce() -> usize) -> Result<Handle, Error> {
+    let start = || Builder::new_multi_thread().worker_threads(workers()).thread_name("celper").enable_all().build();
     let runtime = RUNTIME.get_or_init(|| start().map(ManuallyDrop::new)).map_err(|error| {
         Error::new(ErrorKind::Connection, format!("could not start the network thread: {error}"))
             .with(|parts| parts.cause = Some(error.into()))
@@ -49,6 +59,11 @@ pub async fn send(client: Client, input: OperationInput) -> Result<OperationOutp
         .unwrap_or_else(|panic| Err(interrupted(panic_error(&*panic), input.operation, input.idempotency_key)))
 }
 
+/// OpenSSL's name for what is wrong with a TLS connection, for languages whose own errors have such codes.
+pub fn tls_code(cause: &(dyn std::error::Error + 'static)) -> Option<&'static str> {
+    connect::tls_code(cause)
+}
+
 /// The error of a call with an argument that the binding cannot convert.
 pub fn rejected_call(input: &OperationInput, error: Error) -> Error {
     input.rejected(error)
@@ -60,12 +75,15 @@ pub fn forked_call(operation: Operation, idempotency_key: Option<String>) -> Err
     interrupted(Error::new(ErrorKind::Connection, message), operation, idempotency_key)
 }
 
-/// A duration from a host language's seconds.
+/// A duration from a host language's seconds. An infinite `timeout` is [`Duration::MAX`], which means none.
 ///
 /// # Errors
 ///
 /// [`ErrorKind::InvalidArgument`] when it is not a number greater than 0, or does not fit a clock.
 pub fn seconds(argument: Argument, names: NameStyle, value: f64) -> Result<Duration, Error> {
+    if argument == Argument::Timeout && value == f64::INFINITY {
+        return Ok(Duration::MAX);
+    }
     let duration = if value > 0.0 { Duration::try_from_secs_f64(value).ok() } else { None };
     duration.filter(|duration| !duration.is_zero()).ok_or_else(|| {
         let name = argument.name(names);
@@ -114,6 +132,7 @@ mod tests {
     #[test]
     fn invalid_seconds_are_refused() {
         assert_eq!(seconds(Argument::Timeout, NameStyle::Snake, 0.25).unwrap(), Duration::from_millis(250));
+        assert_eq!(seconds(Argument::Timeout, NameStyle::Snake, f64::INFINITY).unwrap(), Duration::MAX);
         for value in [0.0, -1.0, f64::NAN, f64::INFINITY, 1e300, 1e-300] {
             assert!(
                 seconds(Argument::AttemptTimeout, NameStyle::Camel, value)

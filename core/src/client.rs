@@ -2,18 +2,19 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_core::Stream;
 use tokio::sync::Notify;
 
 use crate::argument::NameStyle;
 use crate::batch::{BatchBuilder, BoxFuture, Caller, CandidateRequest, from_iter, from_stream};
-use crate::call::{Engine, Limits, Reservation};
+use crate::call::{Engine, FOREVER, Limits, Reservation};
 use crate::config::{ClientBuilder, ClientConfig};
 use crate::error::Error;
 use crate::model::{CandidateState, Decision, Invitation};
 use crate::operation::{Category, Operation};
-use crate::pacing::Pacer;
+use crate::pacing::{Pacer, RateLimits};
 use crate::process::PerProcess;
 use crate::request::{JobPositionId, OperationInput, OperationOutput, Request};
 use crate::response::FromResponse;
@@ -178,7 +179,7 @@ impl Client {
     /// ```
     ///
     /// The requests are read lazily, by a task of the runtime: an iterator that blocks belongs into a
-    /// [stream](Client::batch_stream). See [`Batch`] for what a batch does.
+    /// [stream](Client::batch_stream). See [`Batch`](crate::Batch) for what a batch does.
     pub fn batch<R: Into<CandidateRequest>>(
         &self,
         requests: impl IntoIterator<Item = R, IntoIter: Send + 'static>,
@@ -230,7 +231,7 @@ impl Client {
         }
         let engine = self.engine().map_err(|error| input.rejected(error))?;
         let limits = Limits {
-            timeout: input.timeout.or(config.limits.timeout),
+            timeout: input.timeout.or(config.limits.timeout).filter(|timeout| *timeout < FOREVER),
             max_retries: input.max_retries.unwrap_or(config.limits.max_retries),
             ..config.limits
         };
@@ -249,16 +250,47 @@ impl Client {
     pub fn base_url(&self) -> &str {
         self.shared.config.base_url.as_str()
     }
+
+    /// The timeout of a whole call; `None` where there is none.
+    pub fn timeout(&self) -> Option<Duration> {
+        self.shared.config.limits.timeout.filter(|timeout| *timeout < FOREVER)
+    }
+
+    /// The timeout of one HTTP attempt.
+    pub fn attempt_timeout(&self) -> Duration {
+        self.shared.config.limits.attempt_timeout
+    }
+
+    /// How many more attempts may follow a failed one.
+    pub fn max_retries(&self) -> u32 {
+        self.shared.config.limits.max_retries
+    }
+
+    /// The rate windows that calls are paced to; `None` when pacing is off.
+    pub fn rate_limits(&self) -> Option<RateLimits> {
+        self.shared.config.rate_limits
+    }
+
+    /// Where the log of the rate windows is kept, as in [`ClientBuilder::rate_limit_store`]; a URL without user and password.
+    pub fn rate_limit_store(&self) -> String {
+        self.shared.config.store.to_string()
+    }
+
+    /// The name under which clients share the rate limits, if there is one.
+    pub fn rate_limit_name(&self) -> Option<&str> {
+        self.shared.config.rate_limit_name.as_deref()
+    }
 }
 
-/// Shows the base URL and the limits, never the key.
+/// Shows the options, never the key.
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client")
             .field("base_url", &self.base_url())
-            .field("timeout", &self.shared.config.limits.timeout)
-            .field("attempt_timeout", &self.shared.config.limits.attempt_timeout)
-            .field("max_retries", &self.shared.config.limits.max_retries)
+            .field("timeout", &self.timeout())
+            .field("attempt_timeout", &self.attempt_timeout())
+            .field("max_retries", &self.max_retries())
+            .field("rate_limits", &self.rate_limits())
             .finish_non_exhaustive()
     }
 }

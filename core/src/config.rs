@@ -52,7 +52,7 @@ pub struct ClientBuilder {
     rate_limit_name: Option<String>,
     rate_limit_store_down: Option<String>,
     proxy: Option<Zeroizing<String>>,
-    ca_certificates: Vec<u8>,
+    ca_certificates: Option<Vec<u8>>,
     app_info: Option<String>,
     configure_http: Option<Arc<ConfigureHttp>>,
     language: (String, Option<String>),
@@ -86,7 +86,7 @@ impl ClientBuilder {
             rate_limit_name: None,
             rate_limit_store_down: None,
             proxy: None,
-            ca_certificates: Vec::new(),
+            ca_certificates: None,
             app_info: None,
             configure_http: None,
             language: ("rust".to_owned(), None),
@@ -128,7 +128,7 @@ impl ClientBuilder {
 
     /// The timeout of a whole call, all waits and retries included.
     ///
-    /// Without it a call waits for the rate limit as long as it takes, and then has 120 s.
+    /// Without it, or with [`Duration::MAX`], a call waits for the rate limit as long as it takes, and then has 120 s.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.limits.timeout = Some(timeout);
         self
@@ -201,9 +201,10 @@ impl ClientBuilder {
         self
     }
 
-    /// Certificates to trust in addition to the system's: the content of a PEM file.
+    /// Certificates to trust in addition to the system's: the content of a PEM file. A file in the environment variable
+    /// `SSL_CERT_FILE` replaces the system's.
     pub fn ca_certificates(mut self, pem: impl AsRef<[u8]>) -> Self {
-        self.ca_certificates = pem.as_ref().to_vec();
+        self.ca_certificates = Some(pem.as_ref().to_vec());
         self
     }
 
@@ -280,8 +281,7 @@ impl ClientBuilder {
             let name = Argument::RateLimitName.name(names);
             return Err(Error::invalid_argument(format!("{name} is empty; leave it out to share the limits by key")));
         }
-        let ca_certificates =
-            if self.ca_certificates.is_empty() { Vec::new() } else { tls::parse_pem(&self.ca_certificates, names)? };
+        let ca_certificates = self.ca_certificates.as_deref().map(|pem| tls::parse_pem(pem, names)).transpose()?;
         let key = match (&self.key_provider, &self.api_key) {
             (Some(_), Some(_)) => {
                 let name = Argument::ApiKey.name(names);
@@ -304,7 +304,8 @@ impl ClientBuilder {
             store,
             rate_limit_name: self.rate_limit_name,
             proxy,
-            ca_certificates,
+            ca_certificates: ca_certificates.unwrap_or_default(),
+            ca_variable: tls::CaVariable::of(&self.language.0),
             configure_http: self.configure_http,
             names,
         })
@@ -342,13 +343,14 @@ pub(crate) struct ClientConfig {
     pub(crate) names: NameStyle,
     /// Empty once the client is closed.
     key: ArcSwapOption<KeySource>,
-    rate_limits: Option<RateLimits>,
-    store: StoreOptions,
-    rate_limit_name: Option<String>,
+    pub(crate) rate_limits: Option<RateLimits>,
+    pub(crate) store: StoreOptions,
+    pub(crate) rate_limit_name: Option<String>,
     user_agent: HeaderValue,
     /// `None`: the environment's proxy. `Some(None)`: no proxy.
     proxy: Option<Option<ProxyServer>>,
     ca_certificates: Vec<CertificateDer<'static>>,
+    ca_variable: Option<tls::CaVariable>,
     configure_http: Option<Arc<ConfigureHttp>>,
 }
 
@@ -390,7 +392,7 @@ impl ClientConfig {
             None => proxy::from_environment(&self.base_url, self.names)?,
         };
         let proxy_address = proxy.as_ref().map(ProxyServer::address);
-        let tls = tls::client_config(&self.ca_certificates, self.names)?;
+        let tls = tls::client_config(&self.ca_certificates, self.ca_variable, self.names)?;
         let connect_timeout = CONNECT_TIMEOUT.min(self.limits.attempt_timeout);
         let (user_agent, configure) = (self.user_agent.clone(), self.configure_http.clone());
         let build_client = move || {
@@ -492,6 +494,7 @@ mod tests {
         refused(builder().rate_limit_store_down("secret"), "rate_limit_store_down");
         refused(builder().rate_limit_name(""), "rate_limit_name");
         refused(builder().ca_certificates("nothing"), "ca_certificates");
+        refused(builder().ca_certificates(""), "ca_certificates");
         refused(builder().app_info("a\nb"), "app_info");
         refused(builder().allow_http_hosts(["api.celper.ai"]), "allow_http_hosts");
         refused(builder().allow_http_hosts(["sandbox"]).base_url("http://other"), "base_url");

@@ -67,6 +67,31 @@ fn tunnel_refusal(error: &(dyn StdError + 'static)) -> Option<&'static str> {
     }
 }
 
+/// OpenSSL's name for what is wrong with a TLS connection, which Node's own errors have as their `code`.
+#[cfg(feature = "bindings")]
+pub(crate) fn tls_code(error: &(dyn StdError + 'static)) -> Option<&'static str> {
+    let problem = match tls_error(error)? {
+        rustls::Error::InvalidCertificate(problem) => problem,
+        _ => return Some("EPROTO"),
+    };
+    Some(match problem {
+        CertificateError::UnknownIssuer => "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => "CERT_HAS_EXPIRED",
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => "CERT_NOT_YET_VALID",
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            "ERR_TLS_CERT_ALTNAME_INVALID"
+        }
+        CertificateError::Revoked => "CERT_REVOKED",
+        CertificateError::Other(other) if is_self_signed(other) => "DEPTH_ZERO_SELF_SIGNED_CERT",
+        _ => "CERT_REJECTED",
+    })
+}
+
+/// webpki's error for a self-signed CA certificate that the server uses itself.
+fn is_self_signed(error: &rustls::OtherError) -> bool {
+    error.to_string().contains("CaUsedAsEndEntity")
+}
+
 fn describe_tls(error: &rustls::Error, host: &str, names: NameStyle) -> (String, bool) {
     let ca_certificates = Argument::CaCertificates.name(names);
     let reason = match error {
@@ -85,8 +110,7 @@ fn describe_tls(error: &rustls::Error, host: &str, names: NameStyle) -> (String,
                 format!("the certificate is not valid for {host}; check the host of {}", Argument::BaseUrl.name(names))
             }
             CertificateError::Revoked => "the certificate was revoked".to_owned(),
-            // webpki's error for a self-signed CA certificate that the server uses itself.
-            CertificateError::Other(other) if other.to_string().contains("CaUsedAsEndEntity") => format!(
+            CertificateError::Other(other) if is_self_signed(other) => format!(
                 "the certificate is self-signed (a CA certificate used by the server itself); have the server use a certificate \
                  issued by that CA, and pass the CA's certificate in {ca_certificates}"
             ),

@@ -18,6 +18,8 @@
 //!   attempts, so nobody is invited twice.
 //! - **Rate limits**: calls are paced to the service's documented [windows](RateLimits), in order, shared by all clients of
 //!   the same key in the process.
+//! - **Many candidates**: a [`Batch`] carries out any number of requests at the permitted rate, with progress, and goes on where it
+//!   stopped after a crash.
 //! - **Errors**: one [`Error`] with a stable [`kind`](Error::kind); for actions it says whether the
 //!   [outcome is unknown](Error::outcome_unknown).
 //! - **Secrets**: the API key is in no `Debug`, log or error, is sent to no other host, and is wiped from memory.

@@ -16,8 +16,8 @@ pub fn panic_error(panic: &(dyn Any + Send)) -> Error {
     Error::new(ErrorKind::Internal, message)
 }
 
-/// The error of a call that ended in the middle: an action may have taken place.
-pub(crate) fn interrupted(error: Error, operation: Operation, idempotency_key: Option<String>) -> Error {
+/// The error of a call that ended in the middle, or whose result is lost: an action may have taken place.
+pub fn interrupted(error: Error, operation: Operation, idempotency_key: Option<String>) -> Error {
     error.with(|parts| {
         parts.operation = operation.name();
         parts.idempotency_key = idempotency_key;

@@ -1,5 +1,8 @@
-//! The trusted certificates: the system's roots, bundled ones where the system has none, and those that the caller adds.
+//! The trusted certificates: the system's roots or the file that the environment names, bundled ones where there are none, and
+//! those that the caller adds.
 
+use std::env;
+use std::path::Path;
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
@@ -13,11 +16,16 @@ use crate::error::Error;
 /// A TLS configuration that trusts the default roots and the certificates in `extra`.
 ///
 /// reqwest's own configuration uses the platform's verifier, which panics on Android unless the app has initialised it.
-pub(crate) fn client_config(extra: &[CertificateDer<'static>], names: NameStyle) -> Result<ClientConfig, Error> {
+pub(crate) fn client_config(
+    extra: &[CertificateDer<'static>],
+    variable: Option<CaVariable>,
+    names: NameStyle,
+) -> Result<ClientConfig, Error> {
+    let roots = default_roots(variable)?;
     let roots = if extra.is_empty() {
-        default_roots()
+        roots
     } else {
-        let mut roots = RootCertStore::clone(&default_roots());
+        let mut roots = RootCertStore::clone(&roots);
         for certificate in extra {
             roots.add(certificate.clone()).map_err(|error| {
                 let name = Argument::CaCertificates.name(names);
@@ -47,15 +55,79 @@ pub(crate) fn parse_pem(pem: &[u8], names: NameStyle) -> Result<Vec<CertificateD
     }
 }
 
+/// An environment variable with which a language's other HTTP clients are told what to trust, beside `SSL_CERT_FILE`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum CaVariable {
+    /// `REQUESTS_CA_BUNDLE` of Python's requests, a file or a folder: instead of the system's certificates.
+    RequestsCaBundle,
+    /// Node's `NODE_EXTRA_CA_CERTS`, a file: in addition to the system's certificates.
+    NodeExtraCaCerts,
+}
+
+impl CaVariable {
+    pub(crate) fn of(language: &str) -> Option<Self> {
+        match language {
+            "python" => Some(CaVariable::RequestsCaBundle),
+            "node" => Some(CaVariable::NodeExtraCaCerts),
+            _ => None,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            CaVariable::RequestsCaBundle => "REQUESTS_CA_BUNDLE",
+            CaVariable::NodeExtraCaCerts => "NODE_EXTRA_CA_CERTS",
+        }
+    }
+}
+
 /// Loaded once per process, as it takes some milliseconds. Without a lock, which a fork could copy while it is held; two
 /// threads that both load them do no harm.
-fn default_roots() -> Arc<RootCertStore> {
+fn default_roots(variable: Option<CaVariable>) -> Result<Arc<RootCertStore>, Error> {
     static ROOTS: ArcSwapOption<RootCertStore> = ArcSwapOption::const_empty();
-    ROOTS.load_full().unwrap_or_else(|| {
-        let roots = Arc::new(roots_of(system_certificates()));
-        ROOTS.store(Some(Arc::clone(&roots)));
-        roots
-    })
+    if let Some(roots) = ROOTS.load_full() {
+        return Ok(roots);
+    }
+    let file = named_certificates("SSL_CERT_FILE")?;
+    let own = variable.map_or(Ok(None), |variable| named_certificates(variable.name()))?;
+    let roots = match (own, variable) {
+        (Some(mut bundle), Some(CaVariable::RequestsCaBundle)) => {
+            bundle.extend(file.unwrap_or_default());
+            roots_of(bundle)
+        }
+        (extra, _) => {
+            // What `SSL_CERT_FILE` and `SSL_CERT_DIR` name counts as the system's.
+            let mut roots = roots_of(system_certificates());
+            roots.add_parsable_certificates(extra.unwrap_or_default());
+            roots
+        }
+    };
+    let roots = Arc::new(roots);
+    ROOTS.store(Some(Arc::clone(&roots)));
+    Ok(roots)
+}
+
+/// The certificates of the file or folder that an environment variable names; `None` where it is not set. One that cannot be
+/// used is an error: trusting others than those that were asked for could hide an interception, or break a program later.
+fn named_certificates(variable: &str) -> Result<Option<Vec<CertificateDer<'static>>>, Error> {
+    let Some(path) = env::var_os(variable).filter(|path| !path.is_empty()) else {
+        return Ok(None);
+    };
+    let path = Path::new(&path);
+    let (file, folder) = if path.is_dir() { (None, Some(path)) } else { (Some(path), None) };
+    let found = rustls_native_certs::load_certs_from_paths(file, folder);
+    let problem = match found.errors.first() {
+        None if !found.certs.is_empty() => return Ok(Some(found.certs)),
+        // A folder can have other files beside the certificates.
+        Some(_) if folder.is_some() && !found.certs.is_empty() => return Ok(Some(found.certs)),
+        Some(problem) => problem.to_string(),
+        None => "it has no certificate in PEM form".to_owned(),
+    };
+    Err(Error::invalid_argument(format!(
+        "the certificates in {}, which the environment variable {variable} names, cannot be used: {problem}; fix or unset the \
+         variable",
+        path.display()
+    )))
 }
 
 fn system_certificates() -> Vec<CertificateDer<'static>> {
@@ -104,6 +176,6 @@ mod tests {
         }
         let garbage =
             parse_pem(b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", NameStyle::Snake).unwrap();
-        assert!(client_config(&garbage, NameStyle::Snake).unwrap_err().message().contains("ca_certificates"));
+        assert!(client_config(&garbage, None, NameStyle::Snake).unwrap_err().message().contains("ca_certificates"));
     }
 }

@@ -38,10 +38,18 @@ pub(crate) fn encode_id<'a>(name: &str, id: &'a str) -> Result<Cow<'a, str>, Err
 }
 
 pub(crate) fn check_subject(name: &str, subject: &str) -> Result<(), Error> {
+    // A mail header ends at a line break: what follows could be headers of the sender's own choice.
+    if subject.chars().any(char::is_control) {
+        let message = format!("{name} contains a line break or another control character; a subject is one line");
+        return Err(Error::invalid_argument(message));
+    }
     check_length(name, subject, MAX_SUBJECT)
 }
 
 pub(crate) fn check_body(name: &str, body: &str) -> Result<(), Error> {
+    if body.contains('\0') {
+        return Err(Error::invalid_argument(format!("{name} contains a NUL character; remove it")));
+    }
     check_length(name, body, MAX_BODY)
 }
 
@@ -107,6 +115,15 @@ mod tests {
         let error = check_subject("email_subject", &"é".repeat(201)).unwrap_err();
         assert_eq!(error.message(), "email_subject has 201 characters; the API takes at most 200");
         assert!(check_body("email_body", &"a".repeat(5_001)).is_err());
+    }
+
+    #[test]
+    fn a_subject_is_one_line_and_a_body_has_no_nul() {
+        for subject in ["a\r\nBcc: x@evil.example", "a\nb", "tab\t", "\0", "\u{85}"] {
+            assert!(check_subject("email_subject", subject).unwrap_err().message().contains("one line"), "{subject:?}");
+        }
+        assert!(check_body("email_body", "two\r\nlines\tand a tab").is_ok());
+        assert!(check_body("email_body", "a\0b").unwrap_err().message().starts_with("email_body "));
     }
 
     #[test]

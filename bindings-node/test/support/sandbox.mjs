@@ -3,7 +3,6 @@
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 
 const path = (url) => fileURLToPath(new URL(url, import.meta.url));
@@ -15,8 +14,5 @@ process.env.CELPER_SANDBOX ??= join(TARGET, 'release/celper-sandbox');
 for (const file of [PACKAGE, process.env.CELPER_SANDBOX]) {
   if (!existsSync(file)) throw new Error(`${file} does not exist: run "make sandbox-node"`);
 }
-
-// The package calls `unref` on the program's standard input, where Bun has no such method.
-if (process.versions.bun) Writable.prototype.unref ??= () => {};
 
 export const { startSandbox } = createRequire(import.meta.url)(PACKAGE);

@@ -5,6 +5,7 @@ import {
   type CandidateState,
   CandidateStatus,
   Celper,
+  type CelperApi,
   CelperError,
   type CelperOptions,
   type Decision,
@@ -134,3 +135,16 @@ export function errors(error: unknown): string {
   // @ts-expect-error: the error is unknown
   return error.kind;
 }
+
+export const provided = [new Celper({ apiKey: () => 'celp_x' }), new Celper({ apiKey: async () => 'celp_x' })];
+// @ts-expect-error: a key provider returns a string
+export const wrongProvider = new Celper({ apiKey: () => 5 });
+// @ts-expect-error: a client's options are read-only
+client.timeout = 5;
+
+export const fake: CelperApi = {
+  getCandidateStatus: async () => ({ status: 'new', analysisViewed: false, interviewScore: null, attempts: 1 }),
+  inviteCandidate: () => Promise.reject(new RateLimitError('slow down')),
+  selectCandidate: async (_id, { jobPositionId }) => ({ status: jobPositionId, attempts: 1 }),
+  rejectCandidate: (id, more) => client.rejectCandidate(id, { ...more, signal: null, timeout: null }),
+};

@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+from celper import _plain as _plain
 from celper._async import AsyncCelper
 from celper._celper import VERSION as __version__
 from celper._celper import CandidateState, Decision, Invitation, RateLimit, RateLimits
@@ -66,6 +67,12 @@ __all__ = [
     "UnexpectedResponseError",
     "__version__",
 ]
+
+
+def _bundled() -> None:
+    """Never called. The native module imports these modules, and what bundles programs has to see it."""
+    from celper import _bridge, _greenlets, _logs  # noqa: F401
+
 
 # Tracebacks, pickles and help() show the module that users import from.
 for _public in [globals()[_name] for _name in __all__]:

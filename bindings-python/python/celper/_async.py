@@ -28,8 +28,6 @@ class AsyncCelper(Base):
     candidate's status, or call again with the same ``idempotency_key``.
     """
 
-    __slots__ = ()
-
     async def get_candidate_status(
         self,
         candidate_id: str,

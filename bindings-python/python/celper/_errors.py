@@ -24,9 +24,33 @@ A cancelled call raises ``asyncio.CancelledError``.
 
 from __future__ import annotations
 
+from celper._celper import RateLimit
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from celper._celper import RateLimit
+    from typing import Any
+
+
+_FIELDS = (
+    "operation",
+    "status",
+    "code",
+    "request_id",
+    "retry_after",
+    "attempts",
+    "rate_limit",
+    "idempotency_key",
+    "outcome_unknown",
+)
+
+
+def _rate_limit(fields: dict[str, Any]) -> RateLimit:
+    """The rate limit from its ``to_dict()``."""
+    if isinstance(fields.get("reset_at"), str):
+        from datetime import datetime
+
+        fields = {**fields, "reset_at": datetime.fromisoformat(fields["reset_at"])}
+    return RateLimit(**fields)
 
 
 class CelperError(Exception):
@@ -71,6 +95,7 @@ class CelperError(Exception):
     def __init__(
         self,
         message: str = "",
+        fields: dict[str, Any] | None = None,
         *,
         operation: str = "client",
         status: int | None = None,
@@ -84,6 +109,7 @@ class CelperError(Exception):
     ) -> None:
         super().__init__(message)
         self.message = message
+        self._line = message
         self.operation = operation
         self.status = status
         self.code = code
@@ -93,7 +119,27 @@ class CelperError(Exception):
         self.rate_limit = rate_limit
         self.idempotency_key = idempotency_key
         self.outcome_unknown = outcome_unknown
-        self._line = message
+        if isinstance(fields, dict):
+            self._set(fields)
+            # What rebuilds an exception as `type(error)(*error.args)`, as Celery's JSON backend does, keeps the fields.
+            plain = self.to_dict()
+            self.args = (message, {name: plain[name] for name in fields if name in plain})
+
+    def _set(self, fields: dict[str, Any]) -> None:
+        for name, value in fields.items():
+            if name == "text":
+                self._line = value
+            elif name == "rate_limit" and isinstance(value, dict):
+                self.rate_limit = _rate_limit(value)
+            elif name in _FIELDS:
+                setattr(self, name, value)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The error as data for JSON: its fields, and the whole line as ``text``."""
+        fields = {name: getattr(self, name) for name in ("kind", "message", *_FIELDS)}
+        if self.rate_limit is not None:
+            fields["rate_limit"] = self.rate_limit.to_dict()
+        return {**fields, "text": self._line}
 
     def __str__(self) -> str:
         return self._line
@@ -121,7 +167,7 @@ class InvalidRequestError(ApiError):
 
 
 class AuthenticationError(ApiError):
-    """HTTP 401: the API key is missing, unknown, revoked or expired."""
+    """HTTP 401: the API key is missing, unknown or expired; or the ``api_key`` function failed: see ``__cause__``."""
 
     kind = "authentication"
 
@@ -241,17 +287,16 @@ def from_native(
     outcome_unknown: bool,
 ) -> CelperError:
     """Creates the exception for an error of the core."""
-    error = BY_KIND[kind](
-        message,
-        operation=operation,
-        status=status,
-        code=code,
-        request_id=request_id,
-        retry_after=retry_after,
-        attempts=attempts,
-        rate_limit=rate_limit,
-        idempotency_key=idempotency_key,
-        outcome_unknown=outcome_unknown,
-    )
-    error._line = line
-    return error
+    fields = {
+        "operation": operation,
+        "status": status,
+        "code": code,
+        "request_id": request_id,
+        "retry_after": retry_after,
+        "attempts": attempts,
+        "rate_limit": rate_limit,
+        "idempotency_key": idempotency_key,
+        "outcome_unknown": outcome_unknown,
+        "text": line,
+    }
+    return BY_KIND[kind](message, fields)

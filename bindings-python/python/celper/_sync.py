@@ -27,8 +27,6 @@ class Celper(Base):
     statement closes the client.
     """
 
-    __slots__ = ()
-
     def get_candidate_status(
         self,
         candidate_id: str,

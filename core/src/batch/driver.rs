@@ -108,7 +108,7 @@ struct State {
     driver: Option<Waker>,
     leaving: Leaving,
     is_finished: bool,
-    panic: Option<Error>,
+    failure: Option<Error>,
     counters: Counters,
 }
 
@@ -139,7 +139,7 @@ impl Shared {
             driver: None,
             leaving: Leaving::Stays,
             is_finished: false,
-            panic: None,
+            failure: None,
             counters: Counters::new(total),
         };
         Shared { state: Mutex::new(state), caller }
@@ -201,14 +201,15 @@ impl Shared {
         self.lock().counters.snapshot(pacer.as_deref())
     }
 
-    /// Why the driver died, if it did.
-    pub(crate) fn take_panic(&self) -> Option<Error> {
-        self.lock().panic.take()
+    /// Why the driver has not come to its end, if it has not.
+    pub(crate) fn take_failure(&self) -> Option<Error> {
+        self.lock().failure.take()
     }
 
-    fn finish(&self) {
+    fn finish(&self, failure: Option<Error>) {
         let mut state = self.lock();
         state.is_finished = true;
+        state.failure = failure;
         let consumers = std::mem::take(&mut state.consumers);
         drop(state);
         consumers.into_iter().for_each(Waker::wake);
@@ -280,12 +281,23 @@ enum Event {
     Input(Option<Input>),
 }
 
-/// Marks the batch as finished whatever ends the driver.
-struct FinishGuard(Arc<Shared>);
+/// Tells the consumer of the end, whatever ends the driver.
+struct FinishGuard {
+    shared: Arc<Shared>,
+    /// Why the driver has ended, unless it came to its end.
+    failure: Option<Error>,
+}
+
+impl FinishGuard {
+    /// The driver has ended by itself.
+    fn finish(mut self, failure: Option<Error>) {
+        self.failure = failure;
+    }
+}
 
 impl Drop for FinishGuard {
     fn drop(&mut self) {
-        self.0.finish();
+        self.shared.finish(self.failure.take());
     }
 }
 
@@ -299,11 +311,14 @@ pub(super) struct Parts {
 }
 
 /// Runs a batch to its end.
-pub(super) async fn run(parts: Parts) {
-    let guard = FinishGuard(Arc::clone(&parts.shared));
-    let driver = Driver::new(parts);
-    if let Err(panic) = catch_panic(driver.run()).await {
-        guard.0.lock().panic = Some(panic_error(&*panic));
+pub(super) fn run(parts: Parts) -> impl Future<Output = ()> + Send {
+    let lost = "the tokio runtime on which the batch was started has ended before the batch";
+    // Made before the first poll, which a runtime that ends may never make.
+    let guard = FinishGuard { shared: Arc::clone(&parts.shared), failure: Some(Error::new(ErrorKind::Internal, lost)) };
+    async move {
+        let driver = Driver::new(parts);
+        let failure = catch_panic(driver.run()).await.err().map(|panic| panic_error(&*panic));
+        guard.finish(failure);
     }
 }
 

@@ -60,6 +60,7 @@ use crate::request::OperationOutput;
 ///   `invalid_argument` error that names the first.
 /// - **Twice in two runs**: with a [`batch_id`](BatchBuilder::batch_id) or a [`journal`](BatchBuilder::journal) a batch that
 ///   is run again acts on nobody twice.
+/// - **Its runtime** is the one on which it was started, and has to live as long as the batch; taking items panics when it does not.
 /// - **Leaving early**: [`stop`](Batch::stop), [`leave`](Batch::leave), or dropping it starts nothing more, and lets what is under
 ///   way finish on the runtime. [`cancel`](Batch::cancel) drops that as well.
 #[must_use = "a batch that is dropped starts nothing more"]
@@ -288,9 +289,9 @@ impl Stream for Batch {
         match self.shared.poll_next(cx) {
             Poll::Pending => Poll::Pending,
             Poll::Ready(None) => {
-                // A fault of ours must not look like the end of the batch.
-                if let Some(panic) = self.shared.take_panic() {
-                    resume_unwind(Box::new(panic.to_string()));
+                // It must not look like the end of the batch.
+                if let Some(failure) = self.shared.take_failure() {
+                    resume_unwind(Box::new(failure.message().to_owned()));
                 }
                 Poll::Ready(None)
             }

@@ -365,7 +365,7 @@ impl Live {
     fn poll_item(&self, cx: &mut Context<'_>) -> Poll<Result<Option<BatchRowItem>, Error>> {
         self.shared.poll_next(cx).map(|next| match next {
             Some(outcome) => Ok(Some(outcome.into())),
-            None => self.shared.take_panic().map_or(Ok(None), Err),
+            None => self.shared.take_failure().map_or(Ok(None), Err),
         })
     }
 }

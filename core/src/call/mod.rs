@@ -33,8 +33,8 @@ const MIN_ATTEMPT_TIME: Duration = Duration::from_secs(1);
 /// How long the body of an error response is waited for: the status already says what happened.
 const ERROR_BODY_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Replaces a timeout beyond the clock's range.
-const FOREVER: Duration = Duration::from_secs(60 * 60 * 24 * 365 * 30);
+/// Replaces a timeout beyond the clock's range. A call's timeout of this length or longer means none.
+pub(crate) const FOREVER: Duration = Duration::from_secs(60 * 60 * 24 * 365 * 30);
 
 /// The limits of one call.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -1,9 +1,8 @@
 //! Which budget a client shares, and through which store.
 
 use std::fmt;
-use std::sync::Arc;
 
-use super::store::RateLimitStore;
+use super::store::Store;
 use crate::argument::{Argument, NameStyle};
 use crate::error::Error;
 
@@ -75,7 +74,7 @@ impl StoreOptions {
     }
 
     /// The store, or `None` where the process keeps the log itself. Nothing is connected yet.
-    pub(super) fn open(&self, budget: &Budget) -> Option<Arc<dyn RateLimitStore>> {
+    pub(super) fn open(&self, budget: &Budget) -> Option<Store> {
         match &self.kind {
             StoreKind::Process => {
                 let _ = budget;
@@ -83,14 +82,16 @@ impl StoreOptions {
             }
             #[cfg(feature = "machine")]
             StoreKind::Machine => match super::machine::MachineFile::new(budget.name()) {
-                Ok(file) => Some(Arc::new(file)),
+                Ok(file) => Some(std::sync::Arc::new(file)),
                 Err(error) => {
                     report_no_file(&error);
                     None
                 }
             },
             #[cfg(feature = "redis")]
-            StoreKind::Redis(url) => Some(Arc::new(super::redis_store::RedisStore::new(url.clone(), budget.name()))),
+            StoreKind::Redis(url) => {
+                Some(std::sync::Arc::new(super::redis_store::RedisStore::new(url.clone(), budget.name())))
+            }
         }
     }
 }

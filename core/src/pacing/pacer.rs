@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
 use super::session::{Change, Session};
-use super::store::{Put, RateLimitStore, SlotNumber};
+use super::store::{Put, SlotNumber, Store};
 use super::window::Window;
 use super::{HOLD_MARGIN, RateLimits, WhenStoreDown, random_u64};
 use crate::operation::Category;
@@ -37,7 +37,7 @@ pub(crate) enum AcquireError {
 #[derive(Debug)]
 pub(crate) struct Pacer {
     state: Mutex<State>,
-    store: Option<Arc<dyn RateLimitStore>>,
+    store: Option<Store>,
 }
 
 #[derive(Debug)]
@@ -82,11 +82,7 @@ impl Pacer {
         Pacer::with_store(limits, None, WhenStoreDown::Share)
     }
 
-    pub(crate) fn with_store(
-        limits: RateLimits,
-        store: Option<Arc<dyn RateLimitStore>>,
-        when_store_down: WhenStoreDown,
-    ) -> Self {
+    pub(crate) fn with_store(limits: RateLimits, store: Option<Store>, when_store_down: WhenStoreDown) -> Self {
         let lane = |capacity| Lane {
             window: Window::new(capacity, limits.window),
             held_until: None,
@@ -101,7 +97,7 @@ impl Pacer {
             reads: lane(limits.reads),
             actions: lane(limits.actions),
             total: Window::new(limits.total, limits.window),
-            session: store.as_ref().map(|store| Session::new(random_u64(), store.location(), when_store_down)),
+            session: store.as_ref().map(|store| Session::new(random_u64(), store.clone(), when_store_down)),
         };
         Pacer { state: Mutex::new(state), store }
     }
@@ -153,7 +149,7 @@ impl Pacer {
                 if let Some(session) = &state.session
                     && session.fails_calls()
                 {
-                    return Err(AcquireError::StoreDown { location: session.location().to_owned() });
+                    return Err(AcquireError::StoreDown { location: session.location() });
                 }
                 let earliest = state.earliest(category, ticket, now);
                 if earliest >= deadline {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::pacer::State;
-use super::store::{ByCategory, HoldReport, MAX_ASK, Put, Reply, Room, SlotNumber, Step, StoreError};
+use super::store::{ByCategory, HoldReport, MAX_ASK, Put, Reply, Room, SlotNumber, Step, Store, StoreError};
 use super::{HOLD_MARGIN, RateLimits, WhenStoreDown};
 use crate::operation::Category;
 
@@ -29,7 +29,7 @@ const MAX_RETURNED: usize = 1_000;
 #[derive(Debug)]
 pub(super) struct Session {
     process: u64,
-    location: String,
+    store: Store,
     epoch: Option<u64>,
     /// How many processes shared the budget at the last reply.
     processes: u32,
@@ -123,10 +123,10 @@ pub(super) enum Change {
 }
 
 impl Session {
-    pub(super) fn new(process: u64, location: String, when_down: WhenStoreDown) -> Self {
+    pub(super) fn new(process: u64, store: Store, when_down: WhenStoreDown) -> Self {
         Session {
             process,
-            location,
+            store,
             epoch: None,
             processes: 1,
             responded: Vec::new(),
@@ -145,8 +145,8 @@ impl Session {
         }
     }
 
-    pub(super) fn location(&self) -> &str {
-        &self.location
+    pub(super) fn location(&self) -> String {
+        self.store.location()
     }
 
     pub(super) fn is_lost(&self) -> bool {

@@ -1,18 +1,37 @@
 //! What a pacer and a rate-limit store exchange. A store keeps the log of the windows that several processes share.
 
-use std::fmt;
 use std::time::Duration;
 
 use crate::operation::Category;
 
 /// A log of the windows, shared by the processes that use one budget.
-pub(crate) trait RateLimitStore: fmt::Debug + Send + Sync {
+#[cfg(any(feature = "machine", feature = "redis", test))]
+pub(crate) trait RateLimitStore: std::fmt::Debug + Send + Sync {
     /// Makes one step and calls `done`, before it returns or later, on any thread. It may be repeated when its result is lost:
     /// the slots' ids are the caller's, so nothing is taken twice.
     fn step(&self, step: Step, done: StepDone);
 
     /// Where the log is, for messages: without credentials.
     fn location(&self) -> String;
+}
+
+#[cfg(any(feature = "machine", feature = "redis", test))]
+pub(crate) type Store = std::sync::Arc<dyn RateLimitStore>;
+
+/// Where an app is one process, the compiler drops everything that handles a store.
+#[cfg(not(any(feature = "machine", feature = "redis", test)))]
+#[derive(Clone, Debug)]
+pub(crate) enum Store {}
+
+#[cfg(not(any(feature = "machine", feature = "redis", test)))]
+impl Store {
+    pub(crate) fn step(&self, _: Step, _: StepDone) {
+        match *self {}
+    }
+
+    pub(crate) fn location(&self) -> String {
+        match *self {}
+    }
 }
 
 pub(crate) type StepDone = Box<dyn FnOnce(Result<Reply, StoreError>) + Send>;

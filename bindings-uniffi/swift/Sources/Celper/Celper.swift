@@ -34,6 +34,14 @@ public final class Celper: Sendable, CustomStringConvertible {
     ///   - allowHttpHosts: private hosts that `baseURL` may name with plain `http`, for example a sandbox in a container
     ///     network: names without a dot, names under `internal`, `local`, `test`, `lan` or `home.arpa`, and private
     ///     addresses. Over `http`, everyone on the network in between can read the key; never use it with a production key
+    ///   - rateLimitStore: which processes share the rate limits: `"process"`, the default in apps, this process alone;
+    ///     `"machine"`, the default on Linux, all of this user on this machine; on Linux also `"redis://…"` or
+    ///     `"rediss://…"`, all that use this Redis or Valkey server; if nil, the environment variable
+    ///     `CELPER_RATE_LIMIT_STORE`, otherwise the default
+    ///   - rateLimitName: a name for the company whose limits these are: clients with the same name share them, whatever
+    ///     their keys; if nil, clients with the same key do
+    ///   - rateLimitStoreDown: what becomes of calls while the store cannot be reached: `"share"`, the default, lets each
+    ///     process use its share of the limits; with `"fail"`, calls fail with the kind `connection`
     /// - Throws: ``CelperError`` of the kind `invalidArgument` if an option is invalid, or if there is no key.
     public init(
         apiKey: String? = nil,
@@ -46,11 +54,14 @@ public final class Celper: Sendable, CustomStringConvertible {
         proxy: String? = nil,
         caCertificates: String? = nil,
         appInfo: String? = nil,
-        allowHttpHosts: [String] = []
+        allowHttpHosts: [String] = [],
+        rateLimitStore: String? = nil,
+        rateLimitName: String? = nil,
+        rateLimitStoreDown: String? = nil
     ) throws {
         let options = ClientOptions(
             apiKey: apiKey,
-            keySource: keyProvider.map(KeyProviderAdapter.init),
+            keySource: keyProvider.map(KeyRequests.shared.source),
             baseUrl: baseURL,
             allowHttpHosts: allowHttpHosts,
             timeout: timeout?.inSeconds,
@@ -61,6 +72,9 @@ public final class Celper: Sendable, CustomStringConvertible {
                     reads: Int64($0.reads), actions: Int64($0.actions), total: Int64($0.total),
                     window: $0.window.inSeconds)
             },
+            rateLimitStore: rateLimitStore,
+            rateLimitName: rateLimitName,
+            rateLimitStoreDown: rateLimitStoreDown,
             proxy: proxy,
             caCertificates: caCertificates,
             appInfo: appInfo,
@@ -221,7 +235,8 @@ public final class Celper: Sendable, CustomStringConvertible {
             operation, candidateId, jobPositionId, idempotencyKey: idempotencyKey, timeout: timeout,
             maxRetries: maxRetries)
         guard case .decision(let status) = output else { throw wrongOutput(operation) }
-        return Decision(status: CandidateStatus(rawValue: status), requestId: requestId, rateLimit: rateLimit, attempts: attempts)
+        return Decision(
+            status: CandidateStatus(rawValue: status), requestId: requestId, rateLimit: rateLimit, attempts: attempts)
     }
 
     private func call(

@@ -92,7 +92,7 @@ public struct CelperError: Error, LocalizedError, CustomStringConvertible, Senda
         rateLimit = failure.rateLimit?.rateLimit
         idempotencyKey = failure.idempotencyKey
         outcomeUnknown = failure.outcomeUnknown
-        underlyingError = (failure.cause as? WrappedError)?.error
+        underlyingError = failure.cause.flatMap(KeyRequests.shared.takeError)
         description = failure.text
     }
 }

@@ -5,6 +5,7 @@ import Testing
 @testable import enum Celper.CandidateStatus
 @testable import class Celper.Celper
 @testable import struct Celper.CelperError
+@testable import class Celper.KeyRequests
 
 @Suite(.timeLimit(.minutes(5))) struct LifecycleTests {
     let sandbox = Sandbox.shared
@@ -125,30 +126,20 @@ import Testing
         try await sandbox.eventually("the provider is cancelled") { await cancelled.value == 1 }
     }
 
-    @Test func aPanicInRustArrivesAsAnError() async throws {
-        // The public API converts all errors of a provider. One that is not converted makes the core panic.
-        final class Broken: KeySource {
-            struct UnexpectedError: Error {}
-            func apiKey() async throws -> String { throw UnexpectedError() }
+    @Test func nothingIsKeptOfKeyProvidersWhoseCallsWereCancelled() async throws {
+        struct SignedOut: Error {}
+        let client = try Celper(
+            keyProvider: {
+                try? await Task.sleep(for: .milliseconds(3))
+                throw SignedOut()
+            }, baseURL: sandbox.baseURL)
+        for turn in 0..<200 {
+            let call = Task { try await client.getCandidateStatus("c", jobPositionId: "p") }
+            try await Task.sleep(for: .milliseconds(turn % 6))
+            call.cancel()
+            _ = await call.result
         }
-        let options = ClientOptions(
-            apiKey: nil, keySource: Broken(), baseUrl: sandbox.baseURL, allowHttpHosts: [], timeout: nil,
-            attemptTimeout: nil, maxRetries: nil, rateLimits: nil, proxy: nil, caCertificates: nil, appInfo: nil,
-            language: "swift", languageVersion: "0")
-        guard case .opened(let native) = CelperGenerated.open(options: options) else {
-            Issue.record("no client")
-            return
-        }
-        let input = CallInput(
-            operation: "invite", candidateId: "c", jobPositionId: "p", emailSubject: nil, emailBody: nil,
-            idempotencyKey: nil, timeout: nil, maxRetries: nil)
-        guard case .failed(let failure) = await native.call(input: input, cancel: CancelToken()) else {
-            Issue.record("no failure")
-            return
-        }
-        let error = CelperError(failure)
-        #expect(error.kind == .internal && error.outcomeUnknown)
-        #expect(error.message.contains("internal error in the SDK"))
+        try await sandbox.eventually("no request and no error is kept") { KeyRequests.shared.counts == [0, 0] }
     }
 
     @Test func closingAClientLetsRunningCallsFinishAndRejectsNewOnes() async throws {

@@ -121,7 +121,8 @@ import Testing
         #expect(limits?.kind == .invalidArgument)
         let empty = await expectError { try await client.getCandidateStatus("", jobPositionId: "p") }
         #expect(empty?.kind == .invalidArgument)
-        #expect(await expectError { try Celper(apiKey: "x", baseURL: "http://10.0.2.2") }?.operation == "client")
+        let refused = await expectError { try Celper(apiKey: "x", baseURL: "http://10.0.2.2") }
+        #expect(refused?.operation == "client" && refused?.message.contains("baseURL") == true)
     }
 
     @Test func httpIsAllowedToListedPrivateHosts() async throws {

@@ -316,3 +316,15 @@ async fn an_error_that_can_be_the_effect_of_our_own_action_is_looked_into() {
     assert_eq!((state.status.as_str(), items[0].resumed), ("invited", false));
     assert!(items[0].idempotency_key.is_some());
 }
+
+#[test]
+#[should_panic(expected = "the tokio runtime")]
+fn a_batch_whose_runtime_has_ended_does_not_seem_to_be_complete() {
+    let service = Service::with(9, "new");
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let started = runtime();
+    let client = SimulatedClient::new(&service, LIMITS);
+    let batch = started.block_on(client.batch((0..9).map(invite)).start()).unwrap();
+    drop(started);
+    runtime().block_on(all(batch));
+}

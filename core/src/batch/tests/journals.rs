@@ -4,11 +4,15 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::service::{BASE_URL, SECOND, Service, SimulatedClient, invite};
-use crate::batch::journal::faults;
-use crate::batch::{Batch, BatchItem};
+use proptest::prelude::*;
+
+use super::service::{BASE_URL, Fault, SECOND, Service, SimulatedClient, invite};
+use crate::argument::NameStyle;
+use crate::batch::journal::{Journal, Opening, faults};
+use crate::batch::{Batch, BatchItem, CandidateRequest, StatusRequest};
 use crate::error::{Error, ErrorKind};
 use crate::pacing::RateLimits;
+use crate::request::JobPositionId;
 
 fn client(service: &Arc<Service>) -> Arc<SimulatedClient> {
     service.attach();
@@ -159,4 +163,55 @@ async fn a_journal_that_another_program_changes_ends_the_batch() {
     fs::write(&path, "something else").unwrap();
     let items = finish(batch).await;
     assert!(items.len() == 20 && items.iter().all(|item| item.result.is_err()), "{items:?}");
+}
+
+/// A journal with all kinds of lines.
+async fn finished_journal(path: &Path) -> Vec<u8> {
+    let service = Service::with(4, "new");
+    service.set_status("c1", "rejected");
+    service.fails(|id, _| if id == "c2" { Fault::Responds(500) } else { Fault::None });
+    let rows = (0..3).map(|nth| invite(nth).into()).chain([StatusRequest::new("c3", JobPositionId("p")).into()]);
+    let rows: Vec<CandidateRequest> = rows.collect();
+    finish(client(&service).batch(rows).journal(path).start().await.unwrap()).await;
+    fs::read(path).unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_journal_that_ends_anywhere_is_continued() {
+    let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
+    let path = folder.path().join("journal.jsonl");
+    let text = finished_journal(&path).await;
+    for length in 0..=text.len() {
+        fs::write(&path, &text[..length]).unwrap();
+        let opening =
+            Opening { path: path.clone(), batch_id: None, base_url: BASE_URL.to_owned(), names: NameStyle::Snake };
+        Journal::open(opening).await.unwrap().close().await;
+        // What was whole is kept, and only that.
+        let whole = text[..length].iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        let kept = fs::read(&path).unwrap();
+        assert!(if whole == 0 { kept.ends_with(b"\n") } else { kept == text[..whole] }, "{length}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn a_damaged_journal_is_continued_or_refused(at in 0usize..10_000, byte: u8, zeros in 0usize..3) {
+        let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
+        let path = folder.path().join("journal.jsonl");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+        runtime.block_on(async {
+            static TEXT: tokio::sync::OnceCell<Vec<u8>> = tokio::sync::OnceCell::const_new();
+            let mut text = TEXT.get_or_init(|| finished_journal(&path)).await.clone();
+            let at = at % text.len();
+            text[at] = byte;
+            text.resize(text.len() + zeros, 0);
+            fs::write(&path, &text).unwrap();
+            match open(&path, None).await {
+                Ok(batch) => assert_eq!(finish(batch).await.len(), 20),
+                Err(error) => assert_eq!(error.kind(), ErrorKind::InvalidArgument),
+            }
+        });
+    }
 }

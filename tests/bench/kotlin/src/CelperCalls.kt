@@ -15,6 +15,11 @@ class CelperCalls(baseUrl: String, paced: Boolean) : Calls {
             State(status.value, analysisViewed, interviewScore, requestId)
         }
 
+    override fun statusBlocking(candidate: String): State =
+        with(client.blocking().getCandidateStatus(candidate, POSITION)) {
+            State(status.value, analysisViewed, interviewScore, requestId)
+        }
+
     override suspend fun invite(candidate: String, emailBody: String): Invitation =
         with(client.inviteCandidate(candidate, jobPositionId = POSITION, emailBody = emailBody)) {
             Invitation(invited, sessionId, emailDelivery, expiresAt, requestId)

@@ -10,7 +10,9 @@ export function opened(client) {
 
 export function resolved(result) {
   const known = 'status' in result ? { status_known: isKnownStatus(result.status) } : {};
-  return { result: { ...plain(result), ...known, strings: strings(result) } };
+  // Absent fields are undefined here, and null in the other languages.
+  const answered = { request_id: null, rate_limit: null, ...plain(result) };
+  return { result: { ...answered, ...known, strings: strings(result) } };
 }
 
 export function rejected(error, signal) {

@@ -96,6 +96,15 @@ fn open(command: &Value) -> Result<Client, Error> {
     if let Some(limits) = options.get("rate_limits") {
         builder = builder.rate_limits(rate_limits(limits));
     }
+    if let Some(store) = text("rate_limit_store") {
+        builder = builder.rate_limit_store(store);
+    }
+    if let Some(name) = text("rate_limit_name") {
+        builder = builder.rate_limit_name(name);
+    }
+    if let Some(what) = text("rate_limit_store_down") {
+        builder = builder.rate_limit_store_down(what);
+    }
     if let Some(proxy) = text("proxy") {
         builder = builder.proxy(proxy);
     }

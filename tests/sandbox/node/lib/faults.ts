@@ -20,7 +20,7 @@ export type CandidateChange = Omit<CandidateDescription, 'candidateId' | 'extra'
 
 /** The kinds of faults and their parameters; the README describes their effects. */
 export interface Faults {
-  status: { status: number; headers?: Record<string, unknown>; body?: string; json?: unknown };
+  status: { status: number; headers?: Record<string, unknown>; body?: string; bodyBase64?: string; json?: unknown };
   delay: { seconds: number };
   close: { reset?: boolean };
   cut: { afterBytes?: number };

@@ -54,6 +54,8 @@ export interface SandboxOptions {
    * accept them as `Host`.
    */
   serverNames?: readonly string[];
+  /** Also run a forward proxy, at `proxyUrl`; with `user:password`, one that requires them. */
+  proxy?: boolean | string;
 }
 
 /** The options for `new Celper(…)` to call a sandbox. */
@@ -85,6 +87,7 @@ interface Announced {
   base_url: string;
   api_key: string;
   ca_certificate: string | null;
+  proxy_url: string | null;
 }
 
 /** A fault's parameters; optional if none is required. */
@@ -100,8 +103,8 @@ type Parameters<Kind extends keyof Faults> = {} extends Faults[Kind]
  * @throws TypeError for an unknown option.
  */
 export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbox> {
-  onlyKnown('startSandbox', options, ['limits', 'tls', 'host', 'port', 'serverNames']);
-  const { limits = false, tls = false, host = '127.0.0.1', port = 0, serverNames = [] } = options;
+  onlyKnown('startSandbox', options, ['limits', 'tls', 'host', 'port', 'serverNames', 'proxy']);
+  const { limits = false, tls = false, host = '127.0.0.1', port = 0, serverNames = [], proxy = false } = options;
   if (typeof tls !== 'boolean') throw new TypeError('tls must be true or false');
   if (!Array.isArray(serverNames)) throw new TypeError('serverNames must be an array of names');
   if (limits !== false) onlyKnown('limits', limits, ['reads', 'actions', 'total', 'window']);
@@ -115,6 +118,10 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
     if (limits.window !== undefined) args.push(`--window=${limits.window / 1000}`);
   }
   if (tls) args.push('--tls');
+  if (typeof proxy !== 'boolean' && typeof proxy !== 'string')
+    throw new TypeError("proxy must be true, false or 'user:password'");
+  if (proxy !== false) args.push('--proxy');
+  if (typeof proxy === 'string') args.push(`--proxy-auth=${proxy}`);
   // The program exits when its standard input ends, which happens when this process ends.
   const child = spawn(findProgram(), args, { stdio: 'pipe', windowsHide: true });
   return new Sandbox(child, await announcement(child));
@@ -140,7 +147,9 @@ async function announcement(child: ChildProcessWithoutNullStreams): Promise<Anno
   failed.catch(() => {});
   const lines = createInterface({ input: child.stdout });
   const [line] = await Promise.race([once(lines, 'line'), failed]);
-  for (const handle of [child, child.stdin, child.stdout, child.stderr]) (handle as unknown as Socket).unref();
+  // Bun's standard input of a child has no `unref`; it does not keep the process alive either.
+  for (const handle of [child, child.stdin, child.stdout, child.stderr])
+    (handle as unknown as Partial<Socket>).unref?.();
   try {
     return JSON.parse(line);
   } catch {
@@ -163,6 +172,8 @@ export class Sandbox implements AsyncDisposable, Disposable {
   readonly apiKey: string;
   /** With `tls`, the certificate to trust, as PEM. */
   readonly caCertificate: string | undefined;
+  /** With `proxy`, the forward proxy's URL, without credentials. */
+  readonly proxyUrl: string | undefined;
   readonly #child: ChildProcessWithoutNullStreams;
   #count = 0;
 
@@ -172,6 +183,7 @@ export class Sandbox implements AsyncDisposable, Disposable {
     this.baseUrl = announced.base_url;
     this.apiKey = announced.api_key;
     this.caCertificate = announced.ca_certificate ?? undefined;
+    this.proxyUrl = announced.proxy_url ?? undefined;
   }
 
   /** Stops it and waits until its process has exited. Can be called more than once. */

@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import http from 'node:http';
 import https from 'node:https';
-import { text } from 'node:stream/consumers';
+import { buffer, text } from 'node:stream/consumers';
 import { after, beforeEach, test } from 'node:test';
 import { SandboxError, startSandbox } from '../dist/index.mjs';
 
@@ -108,6 +108,37 @@ test('outbox', async () => {
   assert.ok(mail.sessionId && !Number.isNaN(mail.queuedAt.getTime()));
   await sandbox.clearOutbox();
   assert.deepEqual(await sandbox.outbox(), []);
+});
+
+test('a forward proxy', async () => {
+  assert.equal(sandbox.proxyUrl, undefined);
+  const proxied = await startSandbox({ proxy: 'user:password' });
+  after(() => proxied.stop());
+  const connect = async (headers) => {
+    const { hostname, port } = new URL(proxied.proxyUrl);
+    const message = http.request({ hostname, port, method: 'CONNECT', path: new URL(proxied.baseUrl).host, headers });
+    message.end();
+    const [response, socket] = await Promise.race(['connect', 'response'].map((event) => once(message, event)));
+    socket?.destroy();
+    response.destroy();
+    return response.statusCode;
+  };
+  assert.deepEqual(
+    [await connect({}), await connect({ 'Proxy-Authorization': `Basic ${btoa('user:password')}` })],
+    [407, 200],
+  );
+  assert.equal((await proxied.control('proxy')).length, 2);
+  await assert.rejects(startSandbox({ proxy: 5 }), TypeError);
+});
+
+test('a response that is not UTF-8', async () => {
+  const { id } = await sandbox.createCandidate();
+  await sandbox.queueFault(id, 'status', { status: 418, bodyBase64: Buffer.from([0xff, 0xfe]).toString('base64') });
+  const { hostname, port } = new URL(sandbox.baseUrl);
+  const path = `/v1/candidates/${id}/status?jobPositionId=pos_1`;
+  const message = http.get({ hostname, port, path, agent: false, headers: { 'X-API-Key': sandbox.apiKey } });
+  const [response] = await once(message, 'response');
+  assert.deepEqual([response.statusCode, ...(await buffer(response))], [418, 0xff, 0xfe]);
 });
 
 test('faults', async () => {

@@ -91,10 +91,13 @@ struct Options: Decodable, Sendable {
     let caCertificates: String?
     let appInfo: String?
     let allowHttpHosts: [String]?
+    let rateLimitStore: String?
+    let rateLimitName: String?
+    let rateLimitStoreDown: String?
 
     private enum CodingKeys: String, CodingKey {
         case apiKey, baseUrl, timeout, attemptTimeout, maxRetries, rateLimits, proxy, caCertificates, appInfo
-        case allowHttpHosts
+        case allowHttpHosts, rateLimitStore, rateLimitName, rateLimitStoreDown
     }
 
     init(from decoder: any Decoder) throws {
@@ -108,6 +111,9 @@ struct Options: Decodable, Sendable {
         caCertificates = try values.decodeIfPresent(String.self, forKey: .caCertificates)
         appInfo = try values.decodeIfPresent(String.self, forKey: .appInfo)
         allowHttpHosts = try values.decodeIfPresent([String].self, forKey: .allowHttpHosts)
+        rateLimitStore = try values.decodeIfPresent(String.self, forKey: .rateLimitStore)
+        rateLimitName = try values.decodeIfPresent(String.self, forKey: .rateLimitName)
+        rateLimitStoreDown = try values.decodeIfPresent(String.self, forKey: .rateLimitStoreDown)
         let limits = values.contains(.rateLimits) ? try values.decode(Limits?.self, forKey: .rateLimits) : Limits()
         rateLimits = limits.map { limits in
             var all = RateLimits()
@@ -124,6 +130,7 @@ struct Options: Decodable, Sendable {
         try Celper(
             apiKey: apiKey, baseURL: baseUrl, timeout: timeout.map(Duration.seconds),
             attemptTimeout: .seconds(attemptTimeout ?? 30), maxRetries: maxRetries ?? 2, rateLimits: rateLimits,
-            proxy: proxy, caCertificates: caCertificates, appInfo: appInfo, allowHttpHosts: allowHttpHosts ?? [])
+            proxy: proxy, caCertificates: caCertificates, appInfo: appInfo, allowHttpHosts: allowHttpHosts ?? [],
+            rateLimitStore: rateLimitStore, rateLimitName: rateLimitName, rateLimitStoreDown: rateLimitStoreDown)
     }
 }

@@ -3,6 +3,7 @@ package ai.celper
 import ai.celper.internal.ffi.CallInput
 import ai.celper.internal.ffi.ClientOptions
 import ai.celper.internal.ffi.DirectCalls
+import ai.celper.internal.ffi.KeyRequests
 import ai.celper.internal.ffi.NativeClient
 import ai.celper.internal.ffi.OpenResult
 import ai.celper.internal.ffi.Outcome
@@ -12,15 +13,14 @@ import ai.celper.internal.ffi.RateLimitOptions
 import ai.celper.internal.ffi.Timestamp
 import ai.celper.internal.ffi.open
 import kotlinx.coroutines.CancellationException
-import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.currentCoroutineContext
 import kotlinx.coroutines.ensureActive
-import kotlinx.coroutines.withContext
 import java.time.Instant
-import kotlin.coroutines.ContinuationInterceptor
+import kotlin.coroutines.intrinsics.suspendCoroutineUninterceptedOrReturn
 import kotlin.time.Duration
 import kotlin.time.Duration.Companion.seconds
 import kotlin.time.DurationUnit
+import kotlin.time.toJavaDuration
 
 /**
  * A client of the Celper AI Candidate Actions API.
@@ -33,8 +33,8 @@ import kotlin.time.DurationUnit
  * ```
  *
  * Share one client between any number of coroutines. Its functions suspend and never block a thread. Cancelling the coroutine
- * drops the request on the wire, and no retry follows. A call that fails throws a [CelperException]. In Java, use [builder] and
- * [async].
+ * drops the request on the wire, and no retry follows. A call that fails throws a [CelperException]. In Java, use [builder],
+ * [blocking] and [async].
  *
  * @param apiKey the API key; if null and there is no [keyProvider], the environment variable `CELPER_API_KEY`
  * @param keyProvider returns the key for each attempt, instead of a fixed key; for apps, which must not contain a key
@@ -52,6 +52,13 @@ import kotlin.time.DurationUnit
  *   names without a dot, names under `internal`, `local`, `test`, `lan` or `home.arpa`, and private addresses. Over `http`,
  *   everyone on the network in between can read the key; never use it with a production key
  * @param allowEmulatorHost adds 10.0.2.2, the host of the Android emulator, to [allowHttpHosts]; for development only
+ * @param rateLimitStore which processes share the rate limits: `"machine"`, the default except on Android, all of this user on this
+ *   machine; `"redis://user:password@host:6379/0"` or `"rediss://…"`, all that use this Redis or Valkey server; `"process"`, this
+ *   process alone; if null, the environment variable `CELPER_RATE_LIMIT_STORE`, otherwise the default
+ * @param rateLimitName a name for the company whose limits these are: clients with the same name share them, whatever their keys; if
+ *   null, clients with the same key do
+ * @param rateLimitStoreDown what becomes of calls while the store cannot be reached: `"share"`, the default, lets each process use its
+ *   share of the limits; with `"fail"`, calls fail with [ConnectionFailedException]
  * @throws InvalidArgumentException if an option is invalid, or if there is no key
  */
 public class Celper(
@@ -67,11 +74,15 @@ public class Celper(
     appInfo: String? = null,
     allowHttpHosts: List<String> = emptyList(),
     allowEmulatorHost: Boolean = false,
-) : AutoCloseable {
+    rateLimitStore: String? = null,
+    rateLimitName: String? = null,
+    rateLimitStoreDown: String? = null,
+) : CandidateActions, AutoCloseable {
     private val native: NativeClient = openClient(
+        keyProvider,
         ClientOptions(
             apiKey = apiKey,
-            keySource = keyProvider?.let(::KeyProviderAdapter),
+            keySource = null,
             baseUrl = baseUrl,
             allowHttpHosts = if (allowEmulatorHost) allowHttpHosts + EMULATOR_HOST else allowHttpHosts,
             timeout = timeout?.toSeconds(),
@@ -80,6 +91,9 @@ public class Celper(
             rateLimits = rateLimits?.run {
                 RateLimitOptions(reads.toLong(), actions.toLong(), total.toLong(), window.toSeconds())
             },
+            rateLimitStore = rateLimitStore,
+            rateLimitName = rateLimitName,
+            rateLimitStoreDown = rateLimitStoreDown,
             proxy = proxy,
             caCertificates = caCertificates,
             appInfo = appInfo,
@@ -89,173 +103,61 @@ public class Celper(
     )
     private val id = native.id().toLong()
 
-    /**
-     * Reads a candidate's status.
-     *
-     * ```kotlin
-     * val state = client.getCandidateStatus("cand_xyz789", jobPositionId = "pos_abc123")
-     * ```
-     *
-     * Needs the scope `read:candidates`. Throws [NotFoundException] if the candidate or the job position does not exist.
-     *
-     * @param candidateId the candidate's id
-     * @param jobPositionId the id of the job position that the candidate applies for
-     * @param timeout the timeout of the whole call, all waits and retries included; if null, the client's
-     * @param maxRetries the maximum number of attempts after the first one; if null, the client's
-     */
     @JvmSynthetic
-    public suspend fun getCandidateStatus(
+    override suspend fun getCandidateStatus(
         candidateId: String,
         jobPositionId: String,
-        timeout: Duration? = null,
-        maxRetries: Int? = null,
-    ): CandidateState = status(candidateId, jobPositionId, null, timeout, maxRetries)
+        timeout: Duration?,
+        maxRetries: Int?,
+    ): CandidateState = call(input("status", candidateId, jobPositionId, null, timeout, maxRetries)).toState()
 
-    /** [getCandidateStatus] for Java, whose [CallOptions] may contain an idempotency key; the core rejects it. */
-    internal suspend fun status(
+    @JvmSynthetic
+    override suspend fun inviteCandidate(
+        candidateId: String,
+        jobPositionId: String,
+        emailSubject: String?,
+        emailBody: String?,
+        idempotencyKey: String?,
+        timeout: Duration?,
+        maxRetries: Int?,
+    ): Invitation {
+        val input = input("invite", candidateId, jobPositionId, idempotencyKey, timeout, maxRetries, emailSubject, emailBody)
+        return call(input).toInvitation()
+    }
+
+    @JvmSynthetic
+    override suspend fun selectCandidate(
         candidateId: String,
         jobPositionId: String,
         idempotencyKey: String?,
         timeout: Duration?,
         maxRetries: Int?,
-    ): CandidateState =
-        call(
-            CallInput(
-                "status", candidateId, jobPositionId, null, null, idempotencyKey, timeout?.toSeconds(),
-                maxRetries?.toLong(),
-            ),
-        ) { output: Output.State, requestId, rateLimit, attempts ->
-            CandidateState(
-                CandidateStatus.of(output.status), output.analysisViewed, output.interviewScore, requestId, rateLimit,
-                attempts,
-            )
-        }
+    ): Decision = call(input("select", candidateId, jobPositionId, idempotencyKey, timeout, maxRetries)).toDecision()
 
-    /**
-     * Invites a candidate with the status `new`: opens a 7-day interview session and queues the e-mail.
-     *
-     * ```kotlin
-     * client.inviteCandidate("cand_xyz789", jobPositionId = "pos_abc123", emailBody = "Your interview: {interviewLink}")
-     * ```
-     *
-     * Needs the scope `action:invite`. Throws [InvalidStatusException] if the candidate's status is not `new`, and
-     * [NotFoundException] if the candidate or the job position does not exist.
-     *
-     * @param candidateId the candidate's id
-     * @param jobPositionId the id of the job position that the candidate applies for
-     * @param emailSubject the e-mail's subject, at most 200 characters; if null, the service's default
-     * @param emailBody the e-mail's body, at most 5,000 characters; `{interviewLink}` in it is replaced by the interview's URL; if
-     *   null, the service's default
-     * @param idempotencyKey the service performs an action only once per key within 24 hours; if null, a UUID v4 created for the
-     *   call
-     * @param timeout the timeout of the whole call, all waits and retries included; if null, the client's
-     * @param maxRetries the maximum number of attempts after the first one; if null, the client's
-     */
     @JvmSynthetic
-    public suspend fun inviteCandidate(
-        candidateId: String,
-        jobPositionId: String,
-        emailSubject: String? = null,
-        emailBody: String? = null,
-        idempotencyKey: String? = null,
-        timeout: Duration? = null,
-        maxRetries: Int? = null,
-    ): Invitation =
-        call(
-            CallInput(
-                "invite", candidateId, jobPositionId, emailSubject, emailBody, idempotencyKey, timeout?.toSeconds(),
-                maxRetries?.toLong(),
-            ),
-        ) { output: Output.Invitation, requestId, rateLimit, attempts ->
-            Invitation(
-                output.invited, output.sessionId, output.emailDelivery, output.expiresAt.toInstant(), requestId, rateLimit,
-                attempts,
-            )
-        }
-
-    /**
-     * Selects a candidate with the status `interviewed` whose analysis was viewed.
-     *
-     * ```kotlin
-     * client.selectCandidate("cand_xyz789", jobPositionId = "pos_abc123")
-     * ```
-     *
-     * Needs the scope `action:decide`. Throws [AnalysisNotViewedException] if nobody has viewed the analysis,
-     * [InvalidStatusException] if the candidate's status is not `interviewed`, and [NotFoundException] if the candidate or the
-     * job position does not exist.
-     *
-     * @param candidateId the candidate's id
-     * @param jobPositionId the id of the job position that the candidate applies for
-     * @param idempotencyKey the service performs an action only once per key within 24 hours; if null, a UUID v4 created for the
-     *   call
-     * @param timeout the timeout of the whole call, all waits and retries included; if null, the client's
-     * @param maxRetries the maximum number of attempts after the first one; if null, the client's
-     */
-    @JvmSynthetic
-    public suspend fun selectCandidate(
-        candidateId: String,
-        jobPositionId: String,
-        idempotencyKey: String? = null,
-        timeout: Duration? = null,
-        maxRetries: Int? = null,
-    ): Decision = decide("select", candidateId, jobPositionId, idempotencyKey, timeout, maxRetries)
-
-    /**
-     * Rejects a candidate with the status `interviewed` whose analysis was viewed.
-     *
-     * ```kotlin
-     * client.rejectCandidate("cand_xyz789", jobPositionId = "pos_abc123")
-     * ```
-     *
-     * Needs the scope `action:decide`. Throws [AnalysisNotViewedException] if nobody has viewed the analysis,
-     * [InvalidStatusException] if the candidate's status is not `interviewed`, and [NotFoundException] if the candidate or the
-     * job position does not exist.
-     *
-     * @param candidateId the candidate's id
-     * @param jobPositionId the id of the job position that the candidate applies for
-     * @param idempotencyKey the service performs an action only once per key within 24 hours; if null, a UUID v4 created for the
-     *   call
-     * @param timeout the timeout of the whole call, all waits and retries included; if null, the client's
-     * @param maxRetries the maximum number of attempts after the first one; if null, the client's
-     */
-    @JvmSynthetic
-    public suspend fun rejectCandidate(
-        candidateId: String,
-        jobPositionId: String,
-        idempotencyKey: String? = null,
-        timeout: Duration? = null,
-        maxRetries: Int? = null,
-    ): Decision = decide("reject", candidateId, jobPositionId, idempotencyKey, timeout, maxRetries)
-
-    private suspend fun decide(
-        operation: String,
+    override suspend fun rejectCandidate(
         candidateId: String,
         jobPositionId: String,
         idempotencyKey: String?,
         timeout: Duration?,
         maxRetries: Int?,
-    ): Decision =
-        call(
-            CallInput(
-                operation, candidateId, jobPositionId, null, null, idempotencyKey, timeout?.toSeconds(),
-                maxRetries?.toLong(),
-            ),
-        ) { output: Output.Decision, requestId, rateLimit, attempts ->
-            Decision(CandidateStatus.of(output.status), requestId, rateLimit, attempts)
-        }
+    ): Decision = call(input("reject", candidateId, jobPositionId, idempotencyKey, timeout, maxRetries)).toDecision()
 
-    private suspend inline fun <reified O : Output, R> call(
-        input: CallInput,
-        result: (O, String?, RateLimit?, Int) -> R,
-    ): R {
-        with(input) {
-            checkUnicode(
-                operation, "candidateId" to candidateId, "jobPositionId" to jobPositionId,
-                "emailSubject" to emailSubject, "emailBody" to emailBody, "idempotencyKey" to idempotencyKey,
-            )
+    internal suspend fun call(input: CallInput): Outcome.Succeeded {
+        // If the coroutine is already cancelled, send nothing.
+        currentCoroutineContext().ensureActive()
+        input.checkUnicode()
+        return when (val outcome = DirectCalls.call(native, id, input)) {
+            is Outcome.Succeeded -> outcome
+            is Outcome.Failed -> suspendCoroutineUninterceptedOrReturn { throw CelperException.of(outcome.failure).withCallers(it) }
+            is Outcome.Cancelled -> throw CancellationException("the call was cancelled")
         }
-        return when (val outcome = native.call(id, input)) {
-            is Outcome.Succeeded -> with(outcome) { result(output as O, requestId, rateLimit?.toPublic(), attempts.toInt()) }
+    }
+
+    internal fun callBlocking(input: CallInput): Outcome.Succeeded {
+        input.checkUnicode()
+        return when (val outcome = DirectCalls.callBlocking(native, id, input)) {
+            is Outcome.Succeeded -> outcome
             is Outcome.Failed -> throw CelperException.of(outcome.failure)
             is Outcome.Cancelled -> throw CancellationException("the call was cancelled")
         }
@@ -263,6 +165,9 @@ public class Celper(
 
     /** Returns the same operations as functions that return a `CompletableFuture`, for Java. */
     public fun async(): CelperFutures = CelperFutures(this)
+
+    /** Returns the same operations as functions that block the calling thread, for Java; virtual threads too. */
+    public fun blocking(): CelperBlocking = BlockingCalls(this)
 
     /** The base URL that requests are sent to. */
     public val baseUrl: String get() = native.baseUrl()
@@ -297,7 +202,7 @@ public class Celper(
  * val half = RateLimits(reads = 20, actions = 15, total = 30) // two processes share one company's limits
  * ```
  */
-public class RateLimits(
+public data class RateLimits(
     /** Reads (status) per window. */
     public val reads: Int = 40,
     /** Actions (invite, select, reject) per window. */
@@ -307,13 +212,9 @@ public class RateLimits(
     /** The length of the windows. */
     @get:JvmSynthetic public val window: Duration = 60.seconds,
 ) {
-    private val fields get() = listOf(reads, actions, total, window)
-
-    override fun equals(other: Any?): Boolean = other is RateLimits && fields == other.fields
-
-    override fun hashCode(): Int = fields.hashCode()
-
-    override fun toString(): String = "RateLimits(reads=$reads, actions=$actions, total=$total, window=$window)"
+    /** [window], for Java. */
+    @get:JvmName("getWindow")
+    public val javaWindow: java.time.Duration get() = window.toJavaDuration()
 
     public companion object {
         /** Creates the limits in Java. */
@@ -325,35 +226,57 @@ public class RateLimits(
 
 private const val EMULATOR_HOST = "10.0.2.2"
 
-private fun openClient(options: ClientOptions): NativeClient {
+private fun openClient(keyProvider: KeyProvider?, options: ClientOptions): NativeClient {
     with(options) {
         checkUnicode(
             "client", "apiKey" to apiKey, "baseUrl" to baseUrl, "proxy" to proxy, "caCertificates" to caCertificates,
             "appInfo" to appInfo, *allowHttpHosts.map { "allowHttpHosts" to it }.toTypedArray(),
         )
     }
-    return when (val result = open(options)) {
+    loadNativeLibrary()
+    return when (val result = open(options.copy(keySource = keyProvider?.let(KeyRequests::source)))) {
         is OpenResult.Opened -> result.client
         is OpenResult.Failed -> throw CelperException.of(result.failure)
     }
 }
 
-private suspend fun NativeClient.call(id: Long, input: CallInput): Outcome {
-    val context = currentCoroutineContext()
-    // If the coroutine is already cancelled, send nothing.
-    context.ensureActive()
-    val interceptor = context[ContinuationInterceptor]
-    // Without a dispatcher, the caller's code would resume on the core's network thread and block all other calls.
-    if (interceptor == null || interceptor === Dispatchers.Unconfined) {
-        return withContext(Dispatchers.Default) { DirectCalls.call(this@call, id, input) }
-    }
-    return DirectCalls.call(this, id, input)
+internal fun input(
+    operation: String,
+    candidateId: String,
+    jobPositionId: String,
+    idempotencyKey: String?,
+    timeout: Duration?,
+    maxRetries: Int?,
+    emailSubject: String? = null,
+    emailBody: String? = null,
+): CallInput = CallInput(
+    operation, candidateId, jobPositionId, emailSubject, emailBody, idempotencyKey, timeout?.toSeconds(), maxRetries?.toLong(),
+)
+
+private fun CallInput.checkUnicode() = checkUnicode(
+    operation, "candidateId" to candidateId, "jobPositionId" to jobPositionId, "emailSubject" to emailSubject,
+    "emailBody" to emailBody, "idempotencyKey" to idempotencyKey,
+)
+
+internal fun Outcome.Succeeded.toState(): CandidateState = with(output as Output.State) {
+    CandidateState(CandidateStatus.of(status), analysisViewed, interviewScore, requestId, rateLimit?.toPublic(), attempts.toInt())
 }
+
+internal fun Outcome.Succeeded.toInvitation(): Invitation = with(output as Output.Invitation) {
+    Invitation(invited, sessionId, emailDelivery, expiresAt.toInstant(), requestId, rateLimit?.toPublic(), attempts.toInt())
+}
+
+internal fun Outcome.Succeeded.toDecision(): Decision =
+    Decision(CandidateStatus.of((output as Output.Decision).status), requestId, rateLimit?.toPublic(), attempts.toInt())
 
 private fun Duration.toSeconds(): Double = toDouble(DurationUnit.SECONDS)
 
 private fun Timestamp.toInstant(): Instant = Instant.ofEpochSecond(seconds, nanoseconds.toLong())
 
 internal fun RateLimitHeaders.toPublic(): RateLimit = RateLimit(limit?.toSaturatedLong(), remaining?.toSaturatedLong(), resetAt?.toInstant())
+
+internal fun RateLimit.toHeaders(): RateLimitHeaders = RateLimitHeaders(
+    limit?.toULong(), remaining?.toULong(), resetAt?.run { Timestamp(epochSecond, nano.toUInt()) },
+)
 
 private fun ULong.toSaturatedLong(): Long = coerceAtMost(Long.MAX_VALUE.toULong()).toLong()

@@ -1,6 +1,11 @@
 package ai.celper
 
 import ai.celper.internal.ffi.Failure
+import ai.celper.internal.ffi.KeyRequests
+import kotlinx.coroutines.CopyableThrowable
+import kotlinx.coroutines.ExperimentalCoroutinesApi
+import kotlin.coroutines.Continuation
+import kotlin.coroutines.jvm.internal.CoroutineStackFrame
 import kotlin.time.Duration
 import kotlin.time.Duration.Companion.seconds
 
@@ -37,9 +42,12 @@ import kotlin.time.Duration.Companion.seconds
  *     └── InternalException
  *
  * [message] is one line that describes the error and never contains the API key. A cancelled call throws a
- * `CancellationException` instead, as coroutines do.
+ * `CancellationException` instead, as coroutines do. The stack trace has the functions that called the operation, also those
+ * that were suspended. Tests create exceptions with [of].
  */
-public sealed class CelperException(failure: Failure, cause: Throwable?) : RuntimeException(failure.text, cause) {
+@OptIn(ExperimentalCoroutinesApi::class)
+public sealed class CelperException(failure: Failure, cause: Throwable?) :
+    RuntimeException(failure.text, cause), CopyableThrowable<CelperException> {
     /** The error kind's stable name, the same in every language of this SDK; for example `not_found`. */
     public val kind: String = failure.kind
 
@@ -77,10 +85,70 @@ public sealed class CelperException(failure: Failure, cause: Throwable?) : Runti
     /** Whether the action may have taken place although the call failed. Read the status, or call again with the same key. */
     public val outcomeUnknown: Boolean = failure.outcomeUnknown
 
-    internal companion object {
-        fun of(failure: Failure): CelperException {
-            val cause = (failure.cause as? WrappedThrowable)?.throwable
-            return when (failure.kind) {
+    /** For coroutines, which add the stack trace of whoever awaits a failed `async` to a copy of its exception. */
+    override fun createCopy(): CelperException {
+        val failure = Failure(
+            kind, detail, message.orEmpty(), operation, status?.toUShort(), code, requestId, retryAfterSeconds, attempts.toUInt(),
+            rateLimit?.toHeaders(), idempotencyKey, outcomeUnknown, null,
+        )
+        return create(failure, cause ?: this)
+    }
+
+    /** Adds the suspended functions that wait for the call; only those that run are in the JVM's own stack trace. */
+    internal fun withCallers(continuation: Continuation<*>): CelperException {
+        val callers = generateSequence(continuation as? CoroutineStackFrame) { it.callerFrame }
+        val here = stackTrace.takeWhile { !it.className.startsWith("kotlin.coroutines.jvm.internal.") }
+        stackTrace = (here + callers.mapNotNull { it.getStackTraceElement() }).toTypedArray()
+        return this
+    }
+
+    public companion object {
+        /**
+         * Creates the exception of a kind, for tests of code that handles errors.
+         *
+         * ```kotlin
+         * val missing = CelperException.of("not_found", "no such candidate", status = 404)
+         * ```
+         *
+         * @param kind the error kind's name; it decides the exception's class
+         * @throws IllegalArgumentException if there is no such kind
+         */
+        @JvmStatic
+        @JvmOverloads
+        public fun of(
+            kind: String,
+            detail: String,
+            operation: String = "status",
+            status: Int? = null,
+            code: String? = null,
+            requestId: String? = null,
+            retryAfterSeconds: Double? = null,
+            attempts: Int = 1,
+            rateLimit: RateLimit? = null,
+            idempotencyKey: String? = null,
+            outcomeUnknown: Boolean = false,
+            cause: Throwable? = null,
+        ): CelperException {
+            val failure = Failure(
+                kind, detail, "$operation: $detail", operation, status?.toUShort(), code, requestId, retryAfterSeconds,
+                attempts.toUInt(), rateLimit?.toHeaders(), idempotencyKey, outcomeUnknown, null,
+            )
+            val exception = create(failure, cause)
+            // An unknown kind gets that class, which is right only for the kind of that name.
+            require(exception !is UnexpectedResponseException || kind == "unexpected_response") { "unknown kind: $kind" }
+            return exception
+        }
+
+        internal fun of(failure: Failure): CelperException = create(failure, failure.cause?.let(KeyRequests::takeError))
+
+        /** A fault of the SDK's own, found on this side of the FFI boundary: an action may have taken place. */
+        internal fun internal(operation: String, idempotencyKey: String?, cause: Throwable?): CelperException = of(
+            "internal", "internal error in the SDK: ${cause ?: "no outcome"}; please report it", operation, attempts = 0,
+            idempotencyKey = idempotencyKey, outcomeUnknown = operation != "status", cause = cause,
+        )
+
+        private fun create(failure: Failure, cause: Throwable?): CelperException =
+            when (failure.kind) {
                 "invalid_argument" -> InvalidArgumentException(failure, cause)
                 "invalid_request" -> InvalidRequestException(failure, cause)
                 "authentication" -> AuthenticationException(failure, cause)
@@ -97,7 +165,6 @@ public sealed class CelperException(failure: Failure, cause: Throwable?) : Runti
                 "internal" -> InternalException(failure, cause)
                 else -> UnexpectedResponseException(failure, cause)
             }
-        }
     }
 }
 

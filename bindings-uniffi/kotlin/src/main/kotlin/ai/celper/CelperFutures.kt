@@ -1,7 +1,8 @@
 package ai.celper
 
+import ai.celper.internal.ffi.CallInput
 import kotlinx.coroutines.CoroutineScope
-import kotlinx.coroutines.Dispatchers
+import kotlinx.coroutines.CoroutineStart
 import kotlinx.coroutines.SupervisorJob
 import kotlinx.coroutines.future.future
 import java.util.concurrent.CompletableFuture
@@ -19,11 +20,13 @@ import kotlin.time.Duration.Companion.seconds
  * ```
  *
  * The first argument is the candidate's id, the second the job position's. A future fails with a [CelperException], which
- * methods such as `join` wrap in a `CompletionException`. Cancelling a future cancels its call. Dependent stages run on
- * `Dispatchers.Default`.
+ * methods such as `join` wrap in a `CompletionException`. Cancelling a future cancels its call. Dependent stages run on threads
+ * of the SDK, and may block them: there is always another one.
  */
 public class CelperFutures internal constructor(private val client: Celper) {
-    private val scope = CoroutineScope(SupervisorJob() + Dispatchers.Default)
+    // Starts on the calling thread, as the call only queues a request; ends on one that the dependent stages may block.
+    private fun <T> start(options: CallOptions, call: suspend CallOptions.() -> T): CompletableFuture<T> =
+        CoroutineScope(SupervisorJob() + CallbackThreads).future(start = CoroutineStart.UNDISPATCHED) { options.call() }
 
     /** Reads a candidate's status; see [Celper.getCandidateStatus]. */
     @JvmOverloads
@@ -31,9 +34,8 @@ public class CelperFutures internal constructor(private val client: Celper) {
         candidateId: String,
         jobPositionId: String,
         options: CallOptions = CallOptions(),
-    ): CompletableFuture<CandidateState> = scope.future {
-        with(options) { client.status(candidateId, jobPositionId, idempotencyKey, timeout, maxRetries) }
-    }
+    ): CompletableFuture<CandidateState> =
+        start(options) { client.call(input("status", candidateId, jobPositionId)).toState() }
 
     /** Invites a candidate; see [Celper.inviteCandidate]. If the subject or the body is null, the service's default is used. */
     @JvmOverloads
@@ -43,13 +45,8 @@ public class CelperFutures internal constructor(private val client: Celper) {
         emailSubject: String? = null,
         emailBody: String? = null,
         options: CallOptions = CallOptions(),
-    ): CompletableFuture<Invitation> = scope.future {
-        with(options) {
-            client.inviteCandidate(
-                candidateId, jobPositionId, emailSubject, emailBody, idempotencyKey, timeout, maxRetries,
-            )
-        }
-    }
+    ): CompletableFuture<Invitation> =
+        start(options) { client.call(input("invite", candidateId, jobPositionId, emailSubject, emailBody)).toInvitation() }
 
     /** Selects a candidate; see [Celper.selectCandidate]. */
     @JvmOverloads
@@ -57,9 +54,7 @@ public class CelperFutures internal constructor(private val client: Celper) {
         candidateId: String,
         jobPositionId: String,
         options: CallOptions = CallOptions(),
-    ): CompletableFuture<Decision> = scope.future {
-        with(options) { client.selectCandidate(candidateId, jobPositionId, idempotencyKey, timeout, maxRetries) }
-    }
+    ): CompletableFuture<Decision> = start(options) { client.call(input("select", candidateId, jobPositionId)).toDecision() }
 
     /** Rejects a candidate; see [Celper.rejectCandidate]. */
     @JvmOverloads
@@ -67,9 +62,7 @@ public class CelperFutures internal constructor(private val client: Celper) {
         candidateId: String,
         jobPositionId: String,
         options: CallOptions = CallOptions(),
-    ): CompletableFuture<Decision> = scope.future {
-        with(options) { client.rejectCandidate(candidateId, jobPositionId, idempotencyKey, timeout, maxRetries) }
-    }
+    ): CompletableFuture<Decision> = start(options) { client.call(input("reject", candidateId, jobPositionId)).toDecision() }
 }
 
 /** Options of one call in Java: `new CallOptions().withTimeout(Duration.ofSeconds(5)).withMaxRetries(0)`. */
@@ -80,6 +73,10 @@ public class CallOptions private constructor(
 ) {
     /** The client's options apply. */
     public constructor() : this(null, null, null)
+
+    internal fun input(
+        operation: String, candidateId: String, jobPositionId: String, emailSubject: String? = null, emailBody: String? = null,
+    ): CallInput = input(operation, candidateId, jobPositionId, idempotencyKey, timeout, maxRetries, emailSubject, emailBody)
 
     /** Sets the action's idempotency key. Reading a status with one fails with [InvalidArgumentException]. */
     public fun withIdempotencyKey(key: String): CallOptions = CallOptions(key, timeout, maxRetries)
@@ -92,7 +89,12 @@ public class CallOptions private constructor(
     public fun withMaxRetries(maxRetries: Int): CallOptions = CallOptions(idempotencyKey, timeout, maxRetries)
 }
 
-/** Builds a [Celper] client in Java: `Celper.builder().apiKey("celp_…").build()`. See its constructor for the defaults. */
+/**
+ * Builds a [Celper] client in Java: `Celper.builder().apiKey("celp_…").build()`.
+ *
+ * See the client's constructor for the defaults. Where null is allowed, it means what leaving out the option means, except that
+ * `rateLimits(null)` turns pacing off.
+ */
 public class CelperBuilder internal constructor() {
     private var apiKey: String? = null
     private var keyProvider: KeyProvider? = null
@@ -106,21 +108,24 @@ public class CelperBuilder internal constructor() {
     private var appInfo: String? = null
     private var allowHttpHosts: List<String> = emptyList()
     private var allowEmulatorHost: Boolean = false
+    private var rateLimitStore: String? = null
+    private var rateLimitName: String? = null
+    private var rateLimitStoreDown: String? = null
 
     /** Sets the API key. Without a key and a key provider, the environment variable `CELPER_API_KEY` is used. */
-    public fun apiKey(key: String): CelperBuilder = apply { apiKey = key }
+    public fun apiKey(key: String?): CelperBuilder = apply { apiKey = key }
 
     /** Sets a key provider, instead of a fixed key; see [KeyProvider.ofFuture]. */
-    public fun keyProvider(provider: KeyProvider): CelperBuilder = apply { keyProvider = provider }
+    public fun keyProvider(provider: KeyProvider?): CelperBuilder = apply { keyProvider = provider }
 
     /** Sets the base URL. Without one, the environment variable `CELPER_BASE_URL` is used, otherwise `https://api.celper.ai`. */
-    public fun baseUrl(url: String): CelperBuilder = apply { baseUrl = url }
+    public fun baseUrl(url: String?): CelperBuilder = apply { baseUrl = url }
 
     /**
      * Sets the timeout of a whole call, all waits and retries included. Without one, a call waits for the rate limit as long as it
      * takes, and has 120 s after that.
      */
-    public fun timeout(timeout: java.time.Duration): CelperBuilder = apply { this.timeout = timeout.toKotlin() }
+    public fun timeout(timeout: java.time.Duration?): CelperBuilder = apply { this.timeout = timeout?.toKotlin() }
 
     /** Sets the timeout of one HTTP attempt. */
     public fun attemptTimeout(timeout: java.time.Duration): CelperBuilder =
@@ -133,13 +138,13 @@ public class CelperBuilder internal constructor() {
     public fun rateLimits(limits: RateLimits?): CelperBuilder = apply { rateLimits = limits }
 
     /** Sets the URL of an HTTP proxy or, except on Android, a SOCKS proxy. */
-    public fun proxy(url: String): CelperBuilder = apply { proxy = url }
+    public fun proxy(url: String?): CelperBuilder = apply { proxy = url }
 
     /** Sets CA certificates as PEM text, trusted in addition to the system's. */
-    public fun caCertificates(pem: String): CelperBuilder = apply { caCertificates = pem }
+    public fun caCertificates(pem: String?): CelperBuilder = apply { caCertificates = pem }
 
     /** Sets your program's `name/version`, appended to the User-Agent header. */
-    public fun appInfo(appInfo: String): CelperBuilder = apply { this.appInfo = appInfo }
+    public fun appInfo(appInfo: String?): CelperBuilder = apply { this.appInfo = appInfo }
 
     /**
      * Sets private hosts that the base URL may name with plain `http`, for example a sandbox in a container network. Over `http`,
@@ -150,6 +155,15 @@ public class CelperBuilder internal constructor() {
     /** Sets whether `http` is allowed to 10.0.2.2, the host of the Android emulator; for development only. */
     public fun allowEmulatorHost(allow: Boolean): CelperBuilder = apply { allowEmulatorHost = allow }
 
+    /** Sets which processes share the rate limits: `machine`, `process`, or a `redis://` or `rediss://` URL. */
+    public fun rateLimitStore(store: String?): CelperBuilder = apply { rateLimitStore = store }
+
+    /** Sets the name under which clients share the rate limits, whatever their keys. */
+    public fun rateLimitName(name: String?): CelperBuilder = apply { rateLimitName = name }
+
+    /** Sets what becomes of calls while the store cannot be reached: `share` or `fail`. */
+    public fun rateLimitStoreDown(what: String?): CelperBuilder = apply { rateLimitStoreDown = what }
+
     /**
      * Creates the client.
      *
@@ -157,7 +171,7 @@ public class CelperBuilder internal constructor() {
      */
     public fun build(): Celper = Celper(
         apiKey, keyProvider, baseUrl, timeout, attemptTimeout, maxRetries, rateLimits, proxy, caCertificates, appInfo,
-        allowHttpHosts, allowEmulatorHost,
+        allowHttpHosts, allowEmulatorHost, rateLimitStore, rateLimitName, rateLimitStoreDown,
     )
 }
 

@@ -1,8 +1,5 @@
 package ai.celper
 
-import ai.celper.internal.ffi.HostError
-import ai.celper.internal.ffi.KeySource
-import ai.celper.internal.ffi.KeySourceException
 import kotlinx.coroutines.future.await
 import java.util.concurrent.CompletionStage
 import java.util.function.Supplier
@@ -17,8 +14,8 @@ import java.util.function.Supplier
  * An app must not contain a `celp_` key, because anybody can extract it. Instead, the app fetches a short-lived credential from
  * your backend and calls your gateway with it.
  *
- * The provider is called before every attempt, on `Dispatchers.Default` and within the call's timeout. Cache the credential while
- * it is valid. If the provider throws, nothing is sent and the call throws an [AuthenticationException] with that exception as its
+ * The provider is called before every attempt, on a thread of the SDK, which it may block, and within the call's timeout. Cache
+ * the credential while it is valid. If the provider throws, nothing is sent and the call throws an [AuthenticationException] with that exception as its
  * [cause][Throwable.cause].
  */
 public fun interface KeyProvider {
@@ -33,27 +30,4 @@ public fun interface KeyProvider {
             checkNotNull(future) { "the key provider returned null instead of a future" }.await()
         }
     }
-}
-
-/** Passes the exception of a key provider through the core, which returns it as the error's cause. */
-internal class WrappedThrowable(val throwable: Throwable) : HostError {
-    // The core calls this, so it must not throw.
-    override fun message(): String =
-        replaceLoneSurrogates(runCatching { throwable.message }.getOrNull() ?: throwable.javaClass.name)
-}
-
-internal class KeyProviderAdapter(private val provider: KeyProvider) : KeySource {
-    override suspend fun apiKey(): String =
-        try {
-            checkKey(provider.apiKey())
-        } catch (thrown: Throwable) { // Everything: the call would wait forever for an exception that is not converted.
-            throw KeySourceException.Failed(WrappedThrowable(thrown))
-        }
-}
-
-/** A provider that is written in Java can return null. */
-private fun checkKey(key: String?): String {
-    checkNotNull(key) { "the key provider returned null" }
-    check(isUnicode(key)) { "the key provider returned a key that contains a lone surrogate" }
-    return key
 }

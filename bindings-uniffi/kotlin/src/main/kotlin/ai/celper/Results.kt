@@ -1,5 +1,6 @@
 package ai.celper
 
+import java.io.Serializable
 import java.time.Instant
 
 /**
@@ -65,51 +66,33 @@ public sealed class CandidateStatus {
 }
 
 /** The rate limit headers of one response. They describe the window of those the request counts in that is closest to its limit. */
-public class RateLimit internal constructor(
+public data class RateLimit @JvmOverloads constructor(
     /** Requests allowed in the window. */
-    public val limit: Long?,
+    public val limit: Long? = null,
     /** Requests left in the window. */
-    public val remaining: Long?,
+    public val remaining: Long? = null,
     /** When the window resets, by the server's clock. */
-    public val resetAt: Instant?,
-) {
-    private val fields get() = listOf(limit, remaining, resetAt)
-
-    override fun equals(other: Any?): Boolean = other is RateLimit && fields == other.fields
-
-    override fun hashCode(): Int = fields.hashCode()
-
-    override fun toString(): String = "RateLimit(limit=$limit, remaining=$remaining, resetAt=$resetAt)"
-}
+    public val resetAt: Instant? = null,
+) : Serializable // As exceptions are, which have one.
 
 /** The result of reading a candidate's status. */
-public class CandidateState internal constructor(
+public data class CandidateState @JvmOverloads constructor(
     /** The candidate's status. */
     public val status: CandidateStatus,
     /** Whether somebody has viewed the interview's analysis, which is required before a decision. */
     public val analysisViewed: Boolean,
     /** The interview's score; null if there is none yet. */
-    public val interviewScore: Double?,
+    public val interviewScore: Double? = null,
     /** The server's request id; include it when you contact support. */
-    public val requestId: String?,
+    public val requestId: String? = null,
     /** The rate limit headers of the response; null if there were none. */
-    public val rateLimit: RateLimit?,
+    public val rateLimit: RateLimit? = null,
     /** The number of HTTP requests that were sent for the call. */
-    public val attempts: Int,
-) {
-    private val fields get() = listOf(status, analysisViewed, interviewScore, requestId, rateLimit, attempts)
-
-    override fun equals(other: Any?): Boolean = other is CandidateState && fields == other.fields
-
-    override fun hashCode(): Int = fields.hashCode()
-
-    override fun toString(): String =
-        "CandidateState(status=$status, analysisViewed=$analysisViewed, interviewScore=$interviewScore, " +
-            "requestId=$requestId, rateLimit=$rateLimit, attempts=$attempts)"
-}
+    public val attempts: Int = 1,
+)
 
 /** The result of inviting a candidate. */
-public class Invitation internal constructor(
+public data class Invitation @JvmOverloads constructor(
     /** Whether the candidate was invited. */
     public val invited: Boolean,
     /** The interview session's id. */
@@ -119,39 +102,21 @@ public class Invitation internal constructor(
     /** When the interview session expires. */
     public val expiresAt: Instant,
     /** The server's request id; include it when you contact support. */
-    public val requestId: String?,
+    public val requestId: String? = null,
     /** The rate limit headers of the response; null if there were none. */
-    public val rateLimit: RateLimit?,
+    public val rateLimit: RateLimit? = null,
     /** The number of HTTP requests that were sent for the call. */
-    public val attempts: Int,
-) {
-    private val fields get() = listOf(invited, sessionId, emailDelivery, expiresAt, requestId, rateLimit, attempts)
-
-    override fun equals(other: Any?): Boolean = other is Invitation && fields == other.fields
-
-    override fun hashCode(): Int = fields.hashCode()
-
-    override fun toString(): String =
-        "Invitation(invited=$invited, sessionId=$sessionId, emailDelivery=$emailDelivery, expiresAt=$expiresAt, " +
-            "requestId=$requestId, rateLimit=$rateLimit, attempts=$attempts)"
-}
+    public val attempts: Int = 1,
+)
 
 /** The result of selecting or rejecting a candidate. */
-public class Decision internal constructor(
+public data class Decision @JvmOverloads constructor(
     /** The candidate's new status. */
     public val status: CandidateStatus,
     /** The server's request id; include it when you contact support. */
-    public val requestId: String?,
+    public val requestId: String? = null,
     /** The rate limit headers of the response; null if there were none. */
-    public val rateLimit: RateLimit?,
+    public val rateLimit: RateLimit? = null,
     /** The number of HTTP requests that were sent for the call. */
-    public val attempts: Int,
-) {
-    private val fields get() = listOf(status, requestId, rateLimit, attempts)
-
-    override fun equals(other: Any?): Boolean = other is Decision && fields == other.fields
-
-    override fun hashCode(): Int = fields.hashCode()
-
-    override fun toString(): String = "Decision(status=$status, requestId=$requestId, rateLimit=$rateLimit, attempts=$attempts)"
-}
+    public val attempts: Int = 1,
+)

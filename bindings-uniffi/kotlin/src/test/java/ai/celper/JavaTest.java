@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.time.Duration;
 import java.util.List;
+import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import org.junit.jupiter.api.Test;
@@ -114,5 +115,86 @@ class JavaTest {
         for (Duration duration : List.of(Duration.ofSeconds(Long.MAX_VALUE), Duration.ofSeconds(Long.MIN_VALUE), Duration.ofNanos(-1))) {
             assertThrows(InvalidArgumentException.class, () -> Celper.builder().apiKey("x").timeout(duration).build());
         }
+    }
+
+    @Test
+    void blockingCallsReturnOrThrowInTheCallersThread() {
+        try (Celper client = client()) {
+            CelperBlocking celper = client.blocking();
+            String candidate = Sandbox.INSTANCE.candidate();
+            assertTrue(celper.inviteCandidate(candidate, "pos_1", "Hello", null).getInvited());
+            String ready = Sandbox.INSTANCE.candidate("interviewed", true);
+            assertEquals("interviewed", celper.getCandidateStatus(ready, "pos_1").getStatus().getValue());
+            assertEquals(CandidateStatus.Selected.INSTANCE, celper.selectCandidate(ready, "pos_1").getStatus());
+            String other = Sandbox.INSTANCE.candidate("interviewed", true);
+            assertEquals(CandidateStatus.Rejected.INSTANCE, celper.rejectCandidate(other, "pos_1").getStatus());
+            NotFoundException missing =
+                    assertThrows(NotFoundException.class, () -> celper.getCandidateStatus("nobody", "pos_1"));
+            assertTrue(List.of(missing.getStackTrace()).stream().anyMatch(frame -> frame.getClassName().contains("JavaTest")));
+            CallOptions options = new CallOptions().withIdempotencyKey("k");
+            assertThrows(InvalidArgumentException.class, () -> celper.getCandidateStatus(ready, "pos_1", options));
+        }
+    }
+
+    @Test
+    void interruptingAThreadCancelsItsBlockingCall() throws InterruptedException {
+        String candidate = Sandbox.INSTANCE.slowCandidate(600);
+        CompletableFuture<Boolean> interrupted = new CompletableFuture<>();
+        try (Celper client = client()) {
+            Thread caller = new Thread(() -> {
+                try {
+                    client.blocking().inviteCandidate(candidate, "pos_1");
+                } catch (CancellationException e) {
+                    interrupted.complete(Thread.currentThread().isInterrupted());
+                }
+            });
+            caller.start();
+            Sandbox.INSTANCE.eventually("the request arrives", () -> Sandbox.INSTANCE.pendingRequests(candidate) == 1);
+            caller.interrupt();
+            assertTrue(interrupted.join());
+            caller.join();
+        }
+        Sandbox.INSTANCE.assertCancelled(candidate);
+    }
+
+    @Test
+    void nullIsTheDefaultOfAnOption() {
+        try (Celper client = builder()
+                .apiKey(null).keyProvider(KeyProvider.ofFuture(() -> CompletableFuture.completedFuture("k")))
+                .proxy(null).caCertificates(null).appInfo(null).timeout(null).build()) {
+            assertEquals(Sandbox.INSTANCE.getBaseUrl(), client.getBaseUrl());
+        }
+        assertEquals(Duration.ofMillis(1500), RateLimits.of(1, 2, 3, Duration.ofMillis(1500)).getWindow());
+    }
+
+    /** What a test of an application passes to it instead of a client. */
+    private static final class Fake implements CelperBlocking {
+        @Override
+        public CandidateState getCandidateStatus(String candidateId, String jobPositionId, CallOptions options) {
+            return new CandidateState(CandidateStatus.of("on_hold"), true);
+        }
+
+        @Override
+        public Invitation inviteCandidate(
+                String candidateId, String jobPositionId, String emailSubject, String emailBody, CallOptions options) {
+            throw CelperException.of("not_found", "no such candidate", "invite", 404);
+        }
+
+        @Override
+        public Decision selectCandidate(String candidateId, String jobPositionId, CallOptions options) {
+            return new Decision(CandidateStatus.of("selected"));
+        }
+
+        @Override
+        public Decision rejectCandidate(String candidateId, String jobPositionId, CallOptions options) {
+            return new Decision(CandidateStatus.of("rejected"));
+        }
+    }
+
+    @Test
+    void aFakeTakesTheBlockingClientsPlace() {
+        CelperBlocking fake = new Fake();
+        assertEquals("on_hold", fake.getCandidateStatus("c", "p").getStatus().getValue());
+        assertEquals(404, assertThrows(NotFoundException.class, () -> fake.inviteCandidate("c", "p")).getStatus());
     }
 }

@@ -83,8 +83,10 @@ class ApiSurfaceTest {
 
     @Test
     fun `the client's methods and properties`() {
-        val pattern = """^ +(?:public|override) (?:[a-z]+ )*fun (\w+)\(([^{]*?)\)(?:: ([\w.<>]+\??))?(?= =| \{)"""
-        val methods = find(pattern, declarations.getValue("Celper")).filter { (name) -> name != "toString" }
+        val pattern = """^ +public (?:[a-z]+ )*fun (\w+)\(([^{]*?)\)(?:: ([\w.<>]+\??))?$"""
+        val own = """^ +(?:public|override) (?!suspend)(?:[a-z]+ )*fun (\w+)\(([^{]*?)\)(?:: ([\w.<>]+\??))?(?= =| \{)"""
+        val operations = find(pattern, declarations.getValue("CandidateActions"))
+        val methods = operations + find(own, declarations.getValue("Celper")).filter { (name) -> name != "toString" }
         compare("methods", methods.flatMap { (name, parameters, returns) ->
             parameters("methods.$name", parameters) + "methods.$name.returns: ${returns.ifEmpty { "Unit" }}"
         })
@@ -124,12 +126,16 @@ class ApiSurfaceTest {
         val options = expected("options", true).map { it.substring("options.".length, it.indexOf(':')) }
         assertEquals(options.toSet(), setters(CelperBuilder::class.java).map { it.name }.toSet())
         val operations = table["operations"].asJsonObject.entrySet().map { it.value.asString }
-        assertEquals(operations.map(::camel).toSet(), CelperFutures::class.java.own().map { it.name }.toSet())
+        for (type in listOf(CelperFutures::class.java, CelperBlocking::class.java)) {
+            assertEquals(operations.map(::camel).toSet(), type.own().map { it.name }.toSet())
+        }
         val ofCalls = setters(CallOptions::class.java).map { it.name.removePrefix("with").replaceFirstChar(Char::lowercase) }
         for (method in operations) {
             val arguments = table["methods"].asJsonObject[method].asJsonObject.keySet().map(::camel) - "returns" - ofCalls.toSet()
-            val longest = CelperFutures::class.java.own().filter { it.name == camel(method) }.maxOf { it.parameterCount }
-            assertEquals(arguments.size + 1, longest, method)
+            for (type in listOf(CelperFutures::class.java, CelperBlocking::class.java)) {
+                val longest = type.own().filter { it.name == camel(method) }.maxOf { it.parameterCount }
+                assertEquals(arguments.size + 1, longest, method)
+            }
         }
         val optional = expected("methods", true).filter { it.endsWith("?") }.map { it.substringAfterLast('.').substringBefore(':') }
         assertEquals(optional.toSet() - setOf("emailSubject", "emailBody"), ofCalls.toSet())

@@ -1,12 +1,7 @@
 package ai.celper
 
-import ai.celper.internal.ffi.CallInput
-import ai.celper.internal.ffi.ClientOptions
 import ai.celper.internal.ffi.DirectCalls
-import ai.celper.internal.ffi.KeySource
-import ai.celper.internal.ffi.OpenResult
-import ai.celper.internal.ffi.Outcome
-import ai.celper.internal.ffi.open
+import ai.celper.internal.ffi.KeyRequests
 import kotlinx.coroutines.CancellationException
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.TimeoutCancellationException
@@ -148,18 +143,20 @@ class LifecycleTest {
     }
 
     @Test
-    fun `a panic in Rust arrives as an exception`() {
-        // The public API converts all exceptions of a provider. One that is not converted makes the core panic.
-        val broken = object : KeySource {
-            override suspend fun apiKey(): String = throw IllegalStateException("unexpected")
+    fun `nothing is kept of key providers whose calls were cancelled or timed out`() = runBlocking {
+        val client = Celper(
+            baseUrl = Sandbox.baseUrl,
+            keyProvider = {
+                // It also throws when it was cancelled.
+                runCatching { delay(3) }
+                throw IllegalStateException("signed out")
+            },
+        )
+        repeat(300) { turn ->
+            runCatching { withTimeout(1L + turn % 6) { client.getCandidateStatus("provider-cancelled", jobPositionId = "pos_1") } }
         }
-        val options = ClientOptions(null, broken, Sandbox.baseUrl, emptyList(), null, null, null, null, null, null, null, "kotlin", "0")
-        val native = (open(options) as OpenResult.Opened).client
-        val input = CallInput("invite", "c", "p", null, null, null, null, null)
-        val outcome = runBlocking { DirectCalls.call(native, native.id().toLong(), input) }
-        val failed = CelperException.of((outcome as Outcome.Failed).failure)
-        assertTrue(failed is InternalException && failed.outcomeUnknown, "$failed")
-        assertTrue(failed.message!!.contains("internal error in the SDK"), failed.message)
+        Sandbox.eventually("no request and no exception is kept") { KeyRequests.counts.drop(1) == listOf(0, 0) }
+        client.close()
     }
 
     @Test

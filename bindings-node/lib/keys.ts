@@ -1,0 +1,35 @@
+/** Key providers: functions that return the API key, asked before each attempt. */
+
+import type { AsyncResource } from 'node:async_hooks';
+import type { KeyProvider } from './client';
+
+/** Takes what a key provider returned or threw. */
+interface KeyReceiver {
+  provide(key: string): void;
+  fail(reason: unknown, message: string): void;
+}
+
+/** Calls the provider in the caller's async context. Never throws, and holds nothing but the receiver while it waits. */
+export function askKeyProvider(provider: KeyProvider, context: AsyncResource, receiver: KeyReceiver): void {
+  const failed = (reason: unknown) => receiver.fail(reason, messageOf(reason));
+  const received = (key: unknown) => {
+    if (typeof key === 'string' && key.isWellFormed()) receiver.provide(key);
+    else failed(new TypeError(`apiKey must return a string, not ${key === null ? 'null' : describe(key)}`));
+  };
+  // The promise also takes what a `then` of the program's own does.
+  new Promise((resolve) => resolve(context.runInAsyncScope(provider))).then(received, failed);
+}
+
+function describe(value: unknown): string {
+  return typeof value === 'string' ? 'one with a lone surrogate' : typeof value;
+}
+
+/** The text of whatever a program has thrown. */
+function messageOf(reason: unknown): string {
+  try {
+    const text = reason instanceof Error && reason.message !== '' ? reason.message : String(reason);
+    return text.toWellFormed();
+  } catch {
+    return 'it threw a value without a text';
+  }
+}

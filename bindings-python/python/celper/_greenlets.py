@@ -1,0 +1,41 @@
+"""Synchronous calls under gevent and eventlet, which run many greenlets on one thread.
+
+A call that blocked the thread would stop all of them. Where sockets are monkey-patched, a call runs on the native
+runtime instead, and its greenlet waits for a pipe in the hub, as patched sockets do.
+"""
+
+from __future__ import annotations
+
+import sys
+from functools import partial
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from celper._celper import Client
+
+
+def wait_readable() -> Callable[[int], object] | None:
+    """How this thread's greenlets wait for a file descriptor; ``None`` if sockets are not patched."""
+    gevent = sys.modules.get("gevent.monkey")
+    if gevent is not None and gevent.is_module_patched("socket"):
+        from gevent.socket import wait_read
+
+        wait: Callable[[int], object] = wait_read
+        return wait
+    eventlet = sys.modules.get("eventlet.patcher")
+    if eventlet is not None and eventlet.is_monkey_patched("socket"):
+        from eventlet.hubs import trampoline
+
+        return partial(trampoline, read=True)
+    return None
+
+
+def call(client: Client, arguments: tuple[Any, ...], wait: Callable[[int], object]) -> Any:
+    """Makes a call and waits for its result. An exception in the wait, such as a timeout, cancels the request."""
+    pending = client.begin(*arguments)
+    while (result := pending.collect()) is None:
+        wait(pending.fileno())
+    return result[0]

@@ -1,0 +1,67 @@
+"""Calls of many greenlets on one thread: `greenlets.py gevent|eventlet SLOW_CANDIDATE CANDIDATE`."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any
+
+library, slow, quick = sys.argv[1:]
+if library == "gevent":
+    import gevent
+    from gevent import monkey
+
+    monkey.patch_all()
+    spawn, sleep, Timeout = gevent.spawn, gevent.sleep, gevent.Timeout
+    wait = gevent.joinall
+else:
+    import eventlet
+
+    eventlet.monkey_patch()
+    spawn, sleep, Timeout = eventlet.spawn, eventlet.sleep, eventlet.Timeout
+
+    def wait(greenlets: list[Any]) -> None:
+        for greenlet in greenlets:
+            greenlet.wait()
+
+
+import celper  # noqa: E402 - after patching, as programs do
+
+client = celper.Celper(rate_limits=None, max_retries=0)
+ended: list[str] = []
+
+
+def call(candidate: str) -> None:
+    client.get_candidate_status(candidate, job_position_id="pos_1")
+    ended.append(candidate)
+
+
+# Each slow call is answered after the quick one has ended, so a call that blocks the thread is seen whatever the machine's speed.
+greenlets = [spawn(call, slow) for _ in range(40)]
+sleep(0)
+call(quick)
+assert ended == [quick], ended
+wait(greenlets)
+assert len(ended) == 41
+
+# A timeout of the library ends the wait, and the request with it.
+with Timeout(0.2, False):
+    call(slow)
+    raise AssertionError("not reached")
+
+# What a call raises arrives in its greenlet; a key function runs there.
+names: list[str] = []
+
+
+def key() -> str:
+    names.append("asked")
+    sleep(0.01)
+    raise LookupError("no key")
+
+
+try:
+    celper.Celper(key).get_candidate_status(quick, job_position_id="pos_1")
+except celper.AuthenticationError as error:
+    names.append(type(error.__cause__).__name__)
+assert names == ["asked", "LookupError"], names
+print("done", time.process_time() < 30)

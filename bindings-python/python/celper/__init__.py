@@ -69,9 +69,11 @@ __all__ = [
 ]
 
 
-def _bundled() -> None:
+def _bundled() -> object:  # pyright: ignore[reportUnusedFunction]
     """Never called. The native module imports these modules, and what bundles programs has to see it."""
-    from celper import _bridge, _greenlets, _logs  # noqa: F401
+    from celper import _bridge, _greenlets, _logs
+
+    return _bridge, _greenlets, _logs
 
 
 # Tracebacks, pickles and help() show the module that users import from.

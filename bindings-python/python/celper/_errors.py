@@ -129,8 +129,8 @@ class CelperError(Exception):
         for name, value in fields.items():
             if name == "text":
                 self._line = value
-            elif name == "rate_limit" and isinstance(value, dict):
-                self.rate_limit = _rate_limit(value)
+            elif name == "rate_limit":
+                self.rate_limit = value if value is None or isinstance(value, RateLimit) else _rate_limit(value)
             elif name in _FIELDS:
                 setattr(self, name, value)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from functools import partial
+from importlib import import_module
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,15 +22,11 @@ def wait_readable() -> Callable[[int], object] | None:
     """How this thread's greenlets wait for a file descriptor; ``None`` if sockets are not patched."""
     gevent = sys.modules.get("gevent.monkey")
     if gevent is not None and gevent.is_module_patched("socket"):
-        from gevent.socket import wait_read
-
-        wait: Callable[[int], object] = wait_read
+        wait: Callable[[int], object] = import_module("gevent.socket").wait_read
         return wait
     eventlet = sys.modules.get("eventlet.patcher")
     if eventlet is not None and eventlet.is_monkey_patched("socket"):
-        from eventlet.hubs import trampoline
-
-        return partial(trampoline, read=True)
+        return partial(import_module("eventlet.hubs").trampoline, read=True)
     return None
 
 

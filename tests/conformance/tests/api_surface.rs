@@ -90,6 +90,7 @@ fn described(rust: &str) -> String {
         "impl AsRef<[u8]>" => "pem",
         "impl IntoIterator<Item = impl Into<String>>" => "strings",
         "impl Into<Option<RateLimits>>" => "RateLimits",
+        "&RateLimit" => "RateLimit",
         other => other,
     };
     format!("{described}{}", if optional.is_some() { "?" } else { "" })

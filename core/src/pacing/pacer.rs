@@ -53,6 +53,9 @@ pub(super) struct State {
     pub(super) total: Window,
     /// With a store.
     pub(super) session: Option<Session>,
+    /// What the log has to say of the store. The next call says it: a program may only see the records of its calls, and the
+    /// store replies on a thread of its own.
+    changes: Vec<Change>,
 }
 
 /// A category: its window, and the calls that wait for it in the order of their tickets.
@@ -98,6 +101,7 @@ impl Pacer {
             actions: lane(limits.actions),
             total: Window::new(limits.total, limits.window),
             session: store.as_ref().map(|store| Session::new(random_u64(), store.clone(), when_store_down)),
+            changes: Vec::new(),
         };
         Pacer { state: Mutex::new(state), store }
     }
@@ -137,6 +141,7 @@ impl Pacer {
         let mut on_wait = Some(on_wait);
         loop {
             self.step_store();
+            self.report_changes();
             let (now, check_again, known) = {
                 let mut state = self.lock();
                 let now = Instant::now();
@@ -238,8 +243,12 @@ impl Pacer {
     fn step_store(self: &Arc<Self>) {
         let Some(store) = &self.store else { return };
         let now = Instant::now();
-        let (step, change) = self.lock().next_step(now, random_u64);
-        self.report(change);
+        let step = {
+            let mut state = self.lock();
+            let (step, change) = state.next_step(now, random_u64);
+            state.changes.extend(change);
+            step
+        };
         if let Some((number, step)) = step {
             let pacer = Arc::clone(self);
             store.step(step, Box::new(move |result| pacer.complete_step(number, result)));
@@ -247,12 +256,12 @@ impl Pacer {
     }
 
     fn complete_step(self: Arc<Self>, number: u64, result: Result<super::store::Reply, super::store::StoreError>) {
-        let (change, retry_at) = {
+        let retry_at = {
             let mut state = self.lock();
             let change = state.complete_step(number, result, Instant::now());
-            (change, state.session.as_ref().and_then(Session::retry_at))
+            state.changes.extend(change);
+            state.session.as_ref().and_then(Session::retry_at)
         };
-        self.report(change);
         match retry_at {
             // Nobody may be waiting by then, and still the store has to learn of the slots that were used.
             Some(retry_at) => {
@@ -270,17 +279,20 @@ impl Pacer {
         }
     }
 
-    fn report(&self, change: Option<Change>) {
-        let location = || self.store.as_ref().map(|store| store.location()).unwrap_or_default();
-        match change {
-            Some(Change::Lost { message, processes }) => tracing::warn!(
-                target: "celper", store = location(), error = message, processes,
-                "the rate-limit store cannot be reached; this process uses its share of the limits until it can"
-            ),
-            Some(Change::Restored) => {
-                tracing::info!(target: "celper", store = location(), "the rate-limit store can be reached again");
+    /// Logs what has become of the store, in the context of a call.
+    fn report_changes(&self) {
+        let changes = std::mem::take(&mut self.lock().changes);
+        for change in changes {
+            let location = self.store.as_ref().map(|store| store.location()).unwrap_or_default();
+            match change {
+                Change::Lost { message, processes } => tracing::warn!(
+                    target: "celper", store = location, error = message, processes,
+                    "the rate-limit store cannot be reached; this process uses its share of the limits until it can"
+                ),
+                Change::Restored => {
+                    tracing::info!(target: "celper", store = location, "the rate-limit store can be reached again");
+                }
             }
-            None => {}
         }
     }
 }

@@ -75,3 +75,23 @@ async fn attempts_and_waits_are_logged_without_secrets() {
         assert!(!log.contains(secret), "{secret} is in {log}");
     }
 }
+
+#[cfg(feature = "redis")]
+#[tokio::test]
+async fn the_loss_of_a_rate_limit_store_is_logged_once_by_a_call_without_the_password() {
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let store = format!("redis://default:hunter2@{nobody}");
+    let env = TestEnv::with(Options::default(), |builder| {
+        builder.rate_limits(celper::RateLimits::default()).rate_limit_store(store.as_str())
+    })
+    .await;
+    let _second = tracing::Dispatch::new(RecordingSubscriber::default());
+    let log = RecordingSubscriber::default();
+    for _ in 0..2 {
+        let id = env.candidate("new").await;
+        env.status(&id).into_future().with_subscriber(log.clone()).await.unwrap();
+    }
+    let log = log.0.lock().unwrap().clone();
+    assert_eq!(log.matches("the rate-limit store cannot be reached").count(), 1, "{log}");
+    assert!(log.contains(&format!("redis://{nobody}")) && !log.contains("hunter2"), "{log}");
+}

@@ -1,0 +1,1 @@
+"""Real processes in two languages that share one company's rate limits, and what they share them through."""

@@ -113,7 +113,7 @@ def npm(out: Path, program: Path) -> None:
     files = WORK / "node"
     shutil.rmtree(files, ignore_errors=True)
     files.mkdir(parents=True)
-    shutil.copy(native.library("celper-node", "release"), files / f"celper.{platforms.NPM}.node")
+    shutil.copy(native.library("celper-node", "npm"), files / f"celper.{platforms.NPM}.node")
     packages: list[tuple[Path, str, list[str | Path]]] = [
         (node, "celper-node", ["--native", files]),
         (ROOT / "tests/sandbox/node", "celper-sandbox", ["--program", program, "--platform", platforms.NPM]),

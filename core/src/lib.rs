@@ -16,8 +16,8 @@
 //!   [`timeout`](ClientBuilder::timeout); nothing else is.
 //! - **Idempotency**: every action has an idempotency key that is generated once per call and is the same in all of its
 //!   attempts, so nobody is invited twice.
-//! - **Rate limits**: calls are paced to the service's documented [windows](RateLimits), in order, shared by all clients of
-//!   the same key in the process.
+//! - **Rate limits**: calls are paced to the service's documented [windows](RateLimits), in order. All processes of this user on the
+//!   machine share them, or [through Redis](ClientBuilder::rate_limit_store) those of several machines.
 //! - **Many candidates**: a [`Batch`] carries out any number of requests at the permitted rate, with progress, and goes on where it
 //!   stopped after a crash.
 //! - **Errors**: one [`Error`] with a stable [`kind`](Error::kind); for actions it says whether the

@@ -15,6 +15,9 @@ use super::store::{RateLimitStore, Reply, Step, StepDone, StoreError};
 /// Changes with the file's layout, and is part of its name: versions of the SDK with another layout use another file.
 const LAYOUT: &str = "celper-rate-limits-1";
 
+/// The first bytes of the file; the last of them changes with the layout as well.
+const MAGIC: &[u8; 8] = b"celper\0\x01";
+
 /// A larger file is not ours.
 const MAX_LENGTH: u64 = 4 * 1024 * 1024;
 
@@ -87,17 +90,17 @@ impl MachineFile {
 
     fn step_now(&self, step: &Step) -> Result<Reply, StoreError> {
         let mut file = self.locked()?;
-        let mut text = Vec::new();
+        let mut bytes = Vec::new();
         let length = file.metadata().map(|metadata| metadata.len()).unwrap_or(u64::MAX);
         if length <= MAX_LENGTH {
-            file.read_to_end(&mut text).map_err(|error| self.unavailable(&error))?;
+            file.read_to_end(&mut bytes).map_err(|error| self.unavailable(&error))?;
         }
         let now = system::now_millis();
-        let mut log = decode(&text).unwrap_or_else(|| SharedLog::new(step.new_epoch));
+        let mut log = decode(&bytes).unwrap_or_else(|| SharedLog::new(step.new_epoch));
         let reply = log.step(now, step);
-        let text = encode(&log).map_err(|error| self.unavailable(&error.into()))?;
+        let bytes = encode(&log);
         let emptied = if length > MAX_LENGTH { file.set_len(0) } else { Ok(()) };
-        let written = emptied.and_then(|()| file.seek(SeekFrom::Start(0))).and_then(|_| file.write_all(&text));
+        let written = emptied.and_then(|()| file.seek(SeekFrom::Start(0))).and_then(|_| file.write_all(&bytes));
         written.map_err(|error| self.unavailable(&error))?;
         Ok(reply)
     }
@@ -113,23 +116,31 @@ impl RateLimitStore for MachineFile {
     }
 }
 
-fn encode(log: &SharedLog) -> serde_json::Result<Vec<u8>> {
-    let json = serde_json::to_string(log)?;
-    Ok(format!("{LAYOUT} {} {}\n{json}\n", json.len(), super::digest(&[&json])).into_bytes())
+/// The header (what the file is, how many numbers follow, and their checksum), and the log's numbers.
+fn encode(log: &SharedLog) -> Vec<u8> {
+    let words = log.to_words();
+    let body: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+    let count = u64::try_from(words.len()).unwrap_or(u64::MAX);
+    [&MAGIC[..], &count.to_le_bytes(), &checksum(&body), &body].concat()
 }
 
 /// `None` for a file that is not whole or not ours.
-fn decode(text: &[u8]) -> Option<SharedLog> {
-    let end = text.iter().position(|byte| *byte == b'\n')?;
-    let mut head = std::str::from_utf8(text.get(..end)?).ok()?.split(' ');
-    let (layout, length, checksum) = (head.next()?, head.next()?, head.next()?);
+fn decode(bytes: &[u8]) -> Option<SharedLog> {
+    let (magic, bytes) = bytes.split_first_chunk::<8>()?;
+    let (count, bytes) = bytes.split_first_chunk::<8>()?;
+    let (expected, bytes) = bytes.split_first_chunk::<8>()?;
     // A shorter log leaves the rest of a longer one behind it.
-    let json = text.get(end + 1..)?.get(..length.parse().ok()?)?;
-    let json = std::str::from_utf8(json).ok()?;
-    if layout != LAYOUT || checksum != super::digest(&[json]) {
+    let body = bytes.get(..usize::try_from(u64::from_le_bytes(*count)).ok()?.checked_mul(8)?)?;
+    if magic != MAGIC || *expected != checksum(body) {
         return None;
     }
-    serde_json::from_str(json).ok()
+    let words: Vec<u64> = body.as_chunks::<8>().0.iter().map(|word| u64::from_le_bytes(*word)).collect();
+    SharedLog::from_words(&words)
+}
+
+fn checksum(body: &[u8]) -> [u8; 8] {
+    let digest = ring::digest::digest(&ring::digest::SHA256, body);
+    digest.as_ref().first_chunk().copied().unwrap_or_default()
 }
 
 fn remove_unused(folder: &Path) {
@@ -293,13 +304,14 @@ mod tests {
         let file = folder.file();
         assert!(granted(&file, 1) && granted(&file, 2) && !granted(&file, 3));
         assert!(granted(&file, 1), "a repeated step gets what the first one got");
-        let text = fs::read(&file.path).unwrap();
-        let flipped = String::from_utf8(text.clone()).unwrap().replacen("\"number\":1", "\"number\":9", 1).into_bytes();
+        let whole = fs::read(&file.path).unwrap();
+        let mut flipped = whole.clone();
+        flipped[50] ^= 1;
         let huge = vec![b' '; usize::try_from(MAX_LENGTH).unwrap() + 1];
         let garbage =
-            [&b""[..], b"\n", b"celper-rate-limits-9 2 0\n{}\n", b"\xff\xfe", &text[..text.len() / 2], &flipped, &huge];
-        for (at, bytes) in garbage.into_iter().enumerate() {
-            fs::write(&file.path, bytes).unwrap();
+            [&b""[..], b"\n", b"celper\0\x02\0\0\0\0", b"\xff\xfe", &whole[..whole.len() / 2], &flipped, &huge];
+        for (at, content) in garbage.into_iter().enumerate() {
+            fs::write(&file.path, content).unwrap();
             let granted = [4, 5, 6].map(|number| granted(&file, number));
             assert_eq!(granted, [true, true, false], "{at}");
         }

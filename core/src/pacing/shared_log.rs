@@ -6,8 +6,6 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 use super::HOLD_MARGIN;
 use super::store::{ByCategory, HoldReport, Reply, Room, SlotNumber, Step, millis};
 use crate::operation::Category;
@@ -16,7 +14,7 @@ use crate::operation::Category;
 const GRACE: u64 = 250;
 
 /// Times are milliseconds of the store's clock.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct SharedLog {
     epoch: u64,
     /// The time of the last step.
@@ -30,7 +28,7 @@ pub(super) struct SharedLog {
     actions_held_until: u64,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Slot {
     free_at: u64,
     process: u64,
@@ -38,7 +36,7 @@ struct Slot {
 }
 
 /// A process that waits for a category.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Waiting {
     process: u64,
     actions: bool,
@@ -65,6 +63,47 @@ impl Waiting {
 impl SharedLog {
     pub(super) fn new(epoch: u64) -> Self {
         SharedLog { epoch, ..SharedLog::default() }
+    }
+
+    /// As numbers, for a file.
+    #[cfg(feature = "machine")]
+    pub(super) fn to_words(&self) -> Vec<u64> {
+        let length = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+        let counts = [length(self.reads.len()), length(self.actions.len()), length(self.waiting.len())];
+        let mut words = vec![self.epoch, self.written_at, self.reads_held_until, self.actions_held_until];
+        words.extend(counts);
+        for slot in self.reads.iter().chain(&self.actions) {
+            words.extend([slot.free_at, slot.process, slot.number]);
+        }
+        for waiting in &self.waiting {
+            words.extend([waiting.process, waiting.actions.into(), waiting.wants.into(), waiting.due_by]);
+        }
+        words
+    }
+
+    #[cfg(feature = "machine")]
+    pub(super) fn from_words(words: &[u64]) -> Option<Self> {
+        let (&[epoch, written_at, reads_held_until, actions_held_until, reads, actions, waiting], rest) =
+            words.split_first_chunk::<7>()?;
+        let entries = |count: u64, words: usize| usize::try_from(count).ok()?.checked_mul(words);
+        let (reads, rest) = rest.split_at_checked(entries(reads, 3)?)?;
+        let (actions, rest) = rest.split_at_checked(entries(actions, 3)?)?;
+        let (waiting, rest) = rest.split_at_checked(entries(waiting, 4)?)?;
+        let slots = |words: &[u64]| -> Option<Vec<Slot>> {
+            let slot = |words: &[u64]| {
+                let &[free_at, process, number] = words.first_chunk()?;
+                Some(Slot { free_at, process, number })
+            };
+            words.chunks_exact(3).map(slot).collect()
+        };
+        let process = |words: &[u64]| {
+            let &[process, actions, wants, due_by] = words.first_chunk()?;
+            Some(Waiting { process, actions: actions != 0, wants: u32::try_from(wants).ok()?, due_by })
+        };
+        let waiting = waiting.chunks_exact(4).map(process).collect::<Option<_>>()?;
+        let (reads, actions) = (slots(reads)?, slots(actions)?);
+        let log = SharedLog { epoch, written_at, reads, actions, waiting, reads_held_until, actions_held_until };
+        rest.is_empty().then_some(log)
     }
 
     /// Makes one step of a process at the time `now`.

@@ -53,7 +53,7 @@ async fn job_position_ids_arrive_unchanged() {
 async fn e_mails_arrive_unchanged() {
     let env = TestEnv::new().await;
     let id = env.candidate("new").await;
-    let (subject, body) = ("é\"\\\u{1}🔑".repeat(40), "{interviewLink}\r\n\u{0}ok".repeat(200));
+    let (subject, body) = ("é\"\\\u{a0}🔑".repeat(40), "{interviewLink}\r\n\u{1}ok".repeat(200));
     env.invite(&id).email_subject(&subject).email_body(&body).await.unwrap();
     let sent: Value = serde_json::from_str(env.requests(&id).await[0]["body"].as_str().unwrap()).unwrap();
     assert_eq!((sent["emailSubject"].as_str(), sent["emailBody"].as_str()), (Some(&*subject), Some(&*body)));
@@ -75,6 +75,8 @@ async fn invalid_arguments_are_refused_before_anything_is_sent() {
     }
     assert_refused(invite().email_subject("x".repeat(201)), "email_subject").await;
     assert_refused(invite().email_body("x".repeat(5_001)), "email_body").await;
+    assert_refused(invite().email_subject("Welcome\r\nBcc: eve@example.com"), "email_subject").await;
+    assert_refused(invite().email_body("a\0b"), "email_body").await;
     assert_refused(invite().timeout(Duration::ZERO), "timeout").await;
     for key in ["", "a\nb", "ü", " a", &"k".repeat(256)] {
         assert_refused(invite().idempotency_key(key), "idempotency_key").await;

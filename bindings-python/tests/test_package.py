@@ -15,7 +15,7 @@ from celper_sandbox import Sandbox
 
 HERE = Path(__file__).parent
 WHEELS = HERE.parents[1] / "target/wheels"
-BUDGET = 2_000_000
+BUDGET = 2_500_000
 
 
 def test_the_sync_client_is_generated_from_the_async_one() -> None:

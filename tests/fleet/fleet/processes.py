@@ -166,7 +166,7 @@ class Fleet:
         self.wait_until(lambda: self.most_in_a_window(since, workers) >= READS - 2, "a full window")
 
     def check(self, *excused: Worker) -> None:
-        """End the processes, and check that no request was refused and no call failed, but for those of the excused processes."""
+        """End the processes, and check that no request was refused and no call failed, but for the excused."""
         for worker in self.workers:
             if worker.process.stdin:
                 worker.process.stdin.close()

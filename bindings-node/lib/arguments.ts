@@ -79,7 +79,7 @@ export function callArguments(operation: OperationName, candidateId: unknown, ca
   };
 }
 
-/** The error of a call that is refused whatever its arguments are. */
+/** The error of a call that is refused for another reason than its arguments. */
 export function refusedCall(operation: OperationName, message: string): InvalidArgumentError {
   return new Checker(operation).error(message);
 }
@@ -216,7 +216,7 @@ class Checker {
   milliseconds(name: string, value: unknown): number | undefined {
     if (value === undefined) return undefined;
     if (typeof value !== 'number') throw this.wrongType(name, 'a number of milliseconds', value);
-    // No timeout is as good as a very long one.
+    // A very long timeout stands for none.
     if (name === 'timeout' && value === Number.POSITIVE_INFINITY) return Number.MAX_SAFE_INTEGER;
     // Also rejects NaN.
     if (!(value > 0 && value <= Number.MAX_SAFE_INTEGER)) {

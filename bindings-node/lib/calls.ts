@@ -108,7 +108,7 @@ function wake(): void {
 
 /**
  * Disconnects the bridge in the next `wake`, unless there are calls in progress again: a promise's continuation often starts the
- * next call. A bridge that stayed connected would hold this module, which test runners load once for each test file, for ever.
+ * next call. A bridge that stayed connected would keep this module forever; test runners load one for each test file.
  */
 function disconnectSoon(): void {
   bridge.unrefEventLoop();

@@ -79,8 +79,8 @@ export interface CelperOptions {
    */
   rateLimitName?: string | undefined;
   /**
-   * What becomes of calls while the store cannot be reached: `'share'`, the default, lets each process use its share of the limits;
-   * with `'fail'`, calls fail with {@link ConnectionFailedError}.
+   * What happens to calls while the store cannot be reached: `'share'`, the default, lets each process use its share of the
+   * limits; with `'fail'`, calls fail with {@link ConnectionFailedError}.
    */
   rateLimitStoreDown?: 'share' | 'fail' | undefined;
   /**
@@ -380,7 +380,7 @@ export class Celper implements CelperApi {
       owner.onIdle = resolve;
     });
     client.#closed = idle.then(closeNow);
-    // Only a fault of this package: for whoever awaits the client's disposal, and no reason to end the program.
+    // Rejects only by a fault of this package. Code that awaits the disposal gets it; otherwise it must not end the program.
     client.#closed.catch(() => {});
   }
 

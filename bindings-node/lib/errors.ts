@@ -201,7 +201,7 @@ export class InvalidRequestError extends ApiError {
   static override readonly [CLASS]: string = 'InvalidRequestError';
 }
 
-/** HTTP 401: the API key is missing, unknown, revoked or expired. */
+/** HTTP 401: the API key is missing, unknown, revoked or expired; or the `apiKey` function failed: see `cause`. */
 export class AuthenticationError extends ApiError {
   /** @internal */
   static override readonly [CLASS]: string = 'AuthenticationError';

@@ -16,7 +16,7 @@ export function askKeyProvider(provider: KeyProvider, context: AsyncResource, re
     if (typeof key === 'string' && key.isWellFormed()) receiver.provide(key);
     else failed(new TypeError(`apiKey must return a string, not ${key === null ? 'null' : describe(key)}`));
   };
-  // The promise also takes what a `then` of the program's own does.
+  // The promise also handles objects with a `then` of the program's own, and what that throws.
   new Promise((resolve) => resolve(context.runInAsyncScope(provider))).then(received, failed);
 }
 
@@ -24,7 +24,7 @@ function describe(value: unknown): string {
   return typeof value === 'string' ? 'one with a lone surrogate' : typeof value;
 }
 
-/** The text of whatever a program has thrown. */
+/** The text of a value that a program has thrown, of any type. */
 function messageOf(reason: unknown): string {
   try {
     const text = reason instanceof Error && reason.message !== '' ? reason.message : String(reason);

@@ -42,7 +42,7 @@ function unsubscribe(signal: AbortSignal, { listener }: Subscription): void {
   }
 }
 
-/** The reason with which a call rejects. Signals of polyfills can have none, and then it is what a signal's own would be. */
+/** The reason with which a call rejects. A polyfill's signal can have none; then it is an `AbortError`, as in Node. */
 export function abortReason(signal: AbortSignal): unknown {
   let reason: unknown;
   try {

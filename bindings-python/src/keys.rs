@@ -1,7 +1,7 @@
 //! API keys that a Python function gives.
 //!
 //! The core asks for the key before each attempt, on a thread that does not call Python. The request goes to the call's Python
-//! thread, which calls the function without any lock of ours held, and replies.
+//! thread, which calls the function without holding a lock of this module, and replies.
 
 use std::error::Error;
 use std::fmt;

@@ -277,7 +277,7 @@ record! {
 record! {
     /// The number of requests to send in each sliding window. The defaults are the service's limits for a company.
     ///
-    ///     Celper(rate_limits=RateLimits(reads=20, actions=15, total=30))  # half, for one of two processes
+    ///     Celper(rate_limits=RateLimits(reads=20, actions=15, total=30))  # leaves half to others
     ///
     /// ``window`` is in seconds, or a ``timedelta``.
     RateLimits {

@@ -20,7 +20,7 @@ enum KeyEvent {
     Requested = 0,
     /// The request needs no key any more.
     Cancelled = 1,
-    /// The error of a request is not going to be shown to anybody.
+    /// The error of a request is no longer needed.
     ErrorDropped = 2,
     /// No client uses the provider any more.
     Released = 3,
@@ -79,7 +79,7 @@ pub fn answer_key_request(request: u64, answer: KeyAnswer) -> bool {
     match waiting.send(answer) {
         Ok(()) => true,
         Err(unread) => {
-            // The host hears it from the result of this function.
+            // The result of this function tells the host that nobody waits.
             drop(unread.map_err(|error| error.take()));
             false
         }
@@ -162,7 +162,7 @@ pub(crate) struct KeyProviderError {
 }
 
 impl KeyProviderError {
-    /// The number under which the host keeps the error, which from now on is the host's own to forget.
+    /// The number under which the host keeps the error. From now on the host itself must release the error.
     pub(crate) fn take(&self) -> Option<u64> {
         (!self.taken.swap(true, Ordering::Relaxed)).then_some(self.request)
     }

@@ -29,7 +29,7 @@ pub struct ClientOptions {
     pub rate_limit_store: Option<String>,
     /// The name under which clients share the limits.
     pub rate_limit_name: Option<String>,
-    /// What becomes of calls while the store cannot be reached.
+    /// What happens to calls while the store cannot be reached.
     pub rate_limit_store_down: Option<String>,
     /// The URL of an HTTP or SOCKS proxy.
     pub proxy: Option<String>,
@@ -58,7 +58,7 @@ pub struct RateLimitOptions {
 
 impl ClientOptions {
     pub(crate) fn build_client(self) -> Result<Client, Error> {
-        // First, so that the host hears of it when another option is refused.
+        // First, so that the host is told to release the provider when another option is refused.
         let provider =
             self.key_source.map(|source| HostKeyProvider::new(&source).ok_or_else(no_callback)).transpose()?;
         let names = if self.language == "swift" { NameStyle::Swift } else { NAMES };

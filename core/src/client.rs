@@ -45,7 +45,7 @@ pub struct Client {
 struct Shared {
     config: ClientConfig,
     engine: PerProcess<Engine<HttpTransport>>,
-    /// Tells batches that the client was closed.
+    /// Notifies batches when the client is closed.
     closed: Notify,
 }
 
@@ -334,7 +334,7 @@ impl Caller for Client {
         let client = self.clone();
         Box::pin(async move {
             let notified = client.shared.closed.notified();
-            // A client that is closed from now on is noticed, one that was closed before is seen.
+            // `notified` catches a close from here on, the check a close before.
             if !client.shared.config.is_closed() {
                 notified.await;
             }

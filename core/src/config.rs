@@ -182,7 +182,7 @@ impl ClientBuilder {
         self
     }
 
-    /// What becomes of calls while the store cannot be reached: with `"share"`, the default, each process goes on with the
+    /// What happens to calls while the store cannot be reached: with `"share"`, the default, each process continues with the
     /// limits divided by the number of processes that it last knew of; with `"fail"`, calls fail with `connection` and nothing is
     /// sent.
     pub fn rate_limit_store_down(mut self, what: impl Into<String>) -> Self {
@@ -421,7 +421,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Below the 60 s after which common proxies and load balancers close an idle connection without notice.
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(50);
 
-/// What retries, the secrecy of the key and the reading of responses rely on, whatever the caller's settings.
+/// Overrides settings of the caller that retries, the secrecy of the key or the reading of responses rely on.
 fn enforce_http_settings(builder: reqwest::ClientBuilder) -> reqwest::ClientBuilder {
     #[allow(unused_imports, reason = "unused when another crate turns reqwest's `cookies` feature on")]
     use NoCookieStore as _;

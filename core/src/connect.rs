@@ -52,7 +52,7 @@ fn tls_error<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a rustls::Erro
     iter::successors(Some(error), inner).find_map(|error| error.downcast_ref())
 }
 
-/// A proxy that answers CONNECT with another status than 200. hyper-util's error type is private and does not keep the
+/// A proxy that responds to CONNECT with another status than 200. hyper-util's error type is private and does not keep the
 /// status, so its text has to do.
 fn tunnel_refusal(error: &(dyn StdError + 'static)) -> Option<&'static str> {
     match error.to_string().as_str() {

@@ -16,7 +16,7 @@ use crate::model::RateLimit;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// Refused on our side before anything was sent.
+    /// Refused by the client before anything was sent.
     InvalidArgument,
     /// HTTP 400, or another 4xx that has no kind of its own.
     InvalidRequest,
@@ -219,7 +219,7 @@ impl Error {
         self.0.kind
     }
 
-    /// The server's message, or ours where the server sent none.
+    /// The server's message, or the client's where the server sent none.
     pub fn message(&self) -> &str {
         &self.0.message
     }
@@ -271,7 +271,7 @@ impl Error {
         self.0.outcome_unknown
     }
 
-    /// The same error without its cause, to be told of elsewhere.
+    /// The same error without its cause, to be reported in a second place.
     pub(crate) fn outline(&self) -> Self {
         Error::new(self.kind(), self.message()).with(|parts| {
             parts.status = self.0.status;

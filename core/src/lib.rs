@@ -18,8 +18,8 @@
 //!   attempts, so nobody is invited twice.
 //! - **Rate limits**: calls are paced to the service's documented [windows](RateLimits), in order. All processes of this user on the
 //!   machine share them, or [through Redis](ClientBuilder::rate_limit_store) those of several machines.
-//! - **Many candidates**: a [`Batch`] carries out any number of requests at the permitted rate, with progress, and goes on where it
-//!   stopped after a crash.
+//! - **Many candidates**: a [`Batch`] carries out any number of requests at the permitted rate, with progress. After a crash it
+//!   continues where it stopped.
 //! - **Errors**: one [`Error`] with a stable [`kind`](Error::kind); for actions it says whether the
 //!   [outcome is unknown](Error::outcome_unknown).
 //! - **Secrets**: the API key is in no `Debug`, log or error, is sent to no other host, and is wiped from memory.

@@ -21,7 +21,7 @@ const SCHEMES: &[&str] = if cfg!(feature = "socks") {
 #[derive(Clone)]
 pub(crate) struct ProxyServer {
     url: Url,
-    /// Credentials that come apart from the URL: those of the operating system's settings.
+    /// Credentials that are not in the URL: those of the operating system's settings.
     authorization: Option<HeaderValue>,
 }
 

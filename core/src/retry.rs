@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 /// The wait before the first retry; it doubles with each further one.
 const FIRST_WAIT: Duration = Duration::from_millis(500);
-/// The shortest wait, whatever the server asks: `Retry-After: 0` must not become a tight loop.
+/// The shortest wait, even if the server asks for less: `Retry-After: 0` must not become a tight loop.
 const SHORTEST_WAIT: Duration = Duration::from_millis(100);
 /// The longest backoff.
 const LONGEST_WAIT: Duration = Duration::from_secs(8);
@@ -54,8 +54,8 @@ fn jitter(asked: Duration, random: f64) -> Duration {
 }
 
 /// Whether an action may have taken place although the response with this status gave no result: a success that cannot be
-/// parsed, a failed server, or a 408, which a load balancer also sends while the server acts. Who sends a redirect or another
-/// 4xx did not act.
+/// parsed, a failed server, or a 408, which a load balancer also sends while the server acts. A server that sends a redirect or
+/// another 4xx did not act.
 pub(crate) fn may_have_acted(status: u16) -> bool {
     status == 408 || !(300..=499).contains(&status)
 }

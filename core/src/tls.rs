@@ -55,7 +55,7 @@ pub(crate) fn parse_pem(pem: &[u8], names: NameStyle) -> Result<Vec<CertificateD
     }
 }
 
-/// An environment variable with which a language's other HTTP clients are told what to trust, beside `SSL_CERT_FILE`.
+/// An environment variable that names certificates for a language's other HTTP clients, in addition to `SSL_CERT_FILE`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum CaVariable {
     /// `REQUESTS_CA_BUNDLE` of Python's requests, a file or a folder: instead of the system's certificates.

@@ -70,7 +70,7 @@ __all__ = [
 
 
 def _bundled() -> object:  # pyright: ignore[reportUnusedFunction]
-    """Never called. The native module imports these modules, and what bundles programs has to see it."""
+    """Never called. The native module imports these modules; this makes tools that bundle programs include them."""
     from celper import _bridge, _greenlets, _logs
 
     return _bridge, _greenlets, _logs

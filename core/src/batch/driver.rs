@@ -1,12 +1,12 @@
-//! Carries a batch out: reads its requests, starts each when the rate limit has room for it, and hands out what has ended.
+//! Runs a batch: reads its requests, starts each when the rate limit has room for it, and gives an item for each that ended.
 //!
 //! Invariants:
 //! - Every request that is read gives one item, unless the batch is stopped before the request was started.
 //! - For each category at most one request waits for a permit. When it gets one it is started, and the next one waits: so every
 //!   slot is used at any latency, a retry or a call beside the batch never queues behind more than one request of it, and what
 //!   was not started is certainly not sent.
-//! - Memory is bounded: requests that wait, that are under way, and items that nobody has taken yet. Only the identities of the
-//!   requests grow, about 50 bytes each.
+//! - Memory is bounded: there are limits for requests that wait, requests under way, and items that were not taken. Only the set
+//!   of request ids grows, by about 50 bytes for each request.
 
 use std::collections::{HashMap, VecDeque};
 use std::future::{Future, poll_fn};
@@ -36,8 +36,8 @@ use crate::request::{OperationInput, OperationOutput, new_idempotency_key};
 /// How many requests are read ahead, so that a mixed batch can fill the windows of both categories.
 const READ_AHEAD: usize = 64;
 
-/// How many requests may be under way or have items that were not taken, whatever the rate limit allows: twice the connections
-/// that a client uses, for those that wait before a retry.
+/// The most requests that are under way or have items that were not taken, even if the rate limit allows more. It is twice the
+/// connections that a client uses, because some requests wait before a retry.
 const MAX_UNDER_WAY: usize = 256;
 
 /// How many requests are under way when pacing is off.
@@ -201,7 +201,7 @@ impl Shared {
         self.lock().counters.snapshot(pacer.as_deref())
     }
 
-    /// Why the driver has not come to its end, if it has not.
+    /// Why the driver ended early, if it did.
     pub(crate) fn take_failure(&self) -> Option<Error> {
         self.lock().failure.take()
     }
@@ -224,7 +224,7 @@ struct Equipment {
     clock: Clock,
 }
 
-/// The wall clock, which a paused one of tokio's does not stop.
+/// The wall clock. Pausing tokio's clock does not stop it.
 pub(crate) type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
 
 pub(super) struct Driver {
@@ -234,7 +234,7 @@ pub(super) struct Driver {
     /// `None` at its end.
     source: Option<Source>,
     next_index: u64,
-    /// The requests so far, and the index at which each came first. Indexes beyond 32 bits are named as the largest one.
+    /// The requests so far, and the index at which each came first. Indexes beyond 32 bits are stored as the largest.
     seen: HashMap<RequestId, u32>,
     reads: Lane,
     actions: Lane,
@@ -281,15 +281,15 @@ enum Event {
     Input(Option<Input>),
 }
 
-/// Tells the consumer of the end, whatever ends the driver.
+/// Wakes the consumer when the driver ends, for any reason.
 struct FinishGuard {
     shared: Arc<Shared>,
-    /// Why the driver has ended, unless it came to its end.
+    /// Why the driver ended early, if it did.
     failure: Option<Error>,
 }
 
 impl FinishGuard {
-    /// The driver has ended by itself.
+    /// The driver has finished, or panicked.
     fn finish(mut self, failure: Option<Error>) {
         self.failure = failure;
     }
@@ -313,7 +313,7 @@ pub(super) struct Parts {
 /// Runs a batch to its end.
 pub(super) fn run(parts: Parts) -> impl Future<Output = ()> + Send {
     let lost = "the tokio runtime on which the batch was started has ended before the batch";
-    // Made before the first poll, which a runtime that ends may never make.
+    // Made before the first poll: a runtime that ends may never poll.
     let guard = FinishGuard { shared: Arc::clone(&parts.shared), failure: Some(Error::new(ErrorKind::Internal, lost)) };
     async move {
         let driver = Driver::new(parts);
@@ -522,7 +522,7 @@ impl Driver {
         self.calls.spawn(carry_out(equipment, row, category, reservation));
     }
 
-    /// Goes on after a step.
+    /// Decides what follows a step.
     fn finish_step(&mut self, finished: Finished) {
         let Finished { row, next, category, took, key, journal_failure, not_sent } = finished;
         if not_sent {

@@ -1,8 +1,8 @@
-//! The journal of a batch: a file that knows what was sent and what became of it, whenever the process ends.
+//! The journal of a batch: a file that records what was sent and how it ended, also when the process ends at any moment.
 //!
-//! A line that an action is about to be sent is on the disk before it is sent; lines that are written at about the same time
-//! share one `fsync`. A line that a request has ended is written at once, and reaches the disk with the next `fsync`: when it is
-//! lost in a power failure, the request counts as under way.
+//! The line that an action is about to be sent is on the disk before the action is sent; lines that are written at about the
+//! same time share one `fsync`. The line that a request has ended is written at once, and reaches the disk with the next
+//! `fsync`. If it is lost in a power failure, the request counts as under way.
 
 use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -19,7 +19,7 @@ use crate::argument::{Argument, NameStyle};
 use crate::error::Error;
 use crate::request::new_idempotency_key;
 
-/// No line of ours is longer.
+/// The longest line that is read. No line that is written is longer.
 const MAX_LINE: u64 = 8 * 1024 * 1024;
 
 /// An open journal.
@@ -59,7 +59,7 @@ pub(super) struct Opening {
 }
 
 impl Journal {
-    /// Opens a journal, or begins one.
+    /// Opens a journal, or creates it.
     pub(super) async fn open(opening: Opening) -> Result<Self, Error> {
         let opened = spawn_blocking(move || opening.open()).await;
         opened.unwrap_or_else(|_| Err(Error::invalid_argument("the runtime ended while the journal was opened")))
@@ -159,7 +159,7 @@ impl Opening {
         Ok(())
     }
 
-    /// Reads a journal, and returns the length of its valid part: what a crash left of a last line does not count.
+    /// Reads a journal, and returns the length of its valid part. A last line that a crash cut off does not count.
     fn read(&self, reader: &mut impl BufRead, contents: &mut Contents) -> Result<u64, Error> {
         let failed = |error: io::Error| self.refused(&format!("cannot be read: {error}"));
         let mut buffer = Vec::new();
@@ -178,7 +178,7 @@ impl Opening {
             }
             let line = Line::parse(&buffer);
             let Some((line, id)) = line.and_then(|line| line.id().map(|id| (line, id))) else {
-                // So does a power failure in the middle of what was not yet on the disk.
+                // A power failure can also leave zeros in the middle of data that was not yet on the disk.
                 if buffer.contains(&0) {
                     break;
                 }
@@ -265,7 +265,7 @@ pub(super) struct Writer {
     queue: Mutex<Queue>,
 }
 
-/// What a test makes of the disk, by the journal's path.
+/// The faults of a simulated disk, by the journal's path.
 #[cfg(test)]
 pub(super) mod faults {
     use std::collections::HashMap;
@@ -284,7 +284,7 @@ struct Queue {
     sync: bool,
     waiting: Vec<oneshot::Sender<()>>,
     is_flushing: bool,
-    /// Why nothing can be written any more. What comes after a line that was written in part would damage the journal.
+    /// Why nothing can be written any more: a line after one that was written in part would damage the journal.
     failure: Option<String>,
 }
 
@@ -328,7 +328,7 @@ impl Writer {
         }
     }
 
-    /// Writes what is queued, until nothing is. Lines that come in meanwhile are written together.
+    /// Writes lines until the queue is empty. Lines that are queued meanwhile are written together.
     fn flush(&self) {
         loop {
             let (lines, sync, waiting) = {
@@ -343,7 +343,7 @@ impl Writer {
                 let mut queue = self.queue();
                 queue.failure = Some(error.to_string());
                 queue.lines.clear();
-                // Dropped senders tell of the failure.
+                // The receivers learn of the failure from their dropped senders.
                 queue.waiting.clear();
                 return;
             }
@@ -358,7 +358,7 @@ impl Writer {
         let length = file.metadata()?.len();
         let written = self.write_all(&mut file, lines);
         if written.is_err() {
-            // Best effort: a line that is cut off is ignored as well.
+            // Best effort: the next run ignores a line that is cut off.
             let _ = file.set_len(length);
         }
         written?;

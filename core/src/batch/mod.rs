@@ -1,4 +1,4 @@
-//! Many requests as one: the public face of batches.
+//! Many requests as one: the public API of batches.
 
 mod driver;
 mod journal;
@@ -50,19 +50,20 @@ use crate::request::OperationOutput;
 /// It is a [`Stream`] of items, and each request that was read gives one item, in the order in which they end.
 ///
 /// - **Speed**: each request is sent as soon as the rate limit has room for it, and waiting for that counts against no
-///   `timeout`. At most one request of each category waits for the rate limit, so other calls of the client do not queue behind the
-///   batch. Without pacing 16 requests are under way. Requests are read at most 64 ahead, and items that nobody takes stop the
-///   batch in the end, so memory does not grow with the number of requests, but for about 50 bytes each.
-/// - **Errors** are items. What would be the error of every further request (401, 403, a key provider that fails, a
-///   closed client, a journal that cannot be written) ends the batch: the other requests come as items that are
+///   `timeout`. At most one request of each category waits for the rate limit, so other calls of the client do not queue
+///   behind the batch. Without pacing, 16 requests are under way.
+/// - **Memory** does not grow with the number of requests, except by about 50 bytes for each: at most 64 requests are read
+///   ahead, and the batch starts no more while 256 are under way or have items that were not taken.
+/// - **Errors** are items. An error that every further request would get too (401, 403, a key provider that fails, a closed
+///   client, a journal that cannot be written) ends the batch: the other requests come as items that are
 ///   [`not_attempted`](BatchItem::not_attempted).
 /// - **Twice in a batch**: of two requests with the same operation, ids and e-mail the second gives an item with an
 ///   `invalid_argument` error that names the first.
 /// - **Twice in two runs**: with a [`batch_id`](BatchBuilder::batch_id) or a [`journal`](BatchBuilder::journal) a batch that
-///   is run again acts on nobody twice.
-/// - **Its runtime** is the one on which it was started, and has to live as long as the batch; taking items panics when it does not.
-/// - **Leaving early**: [`stop`](Batch::stop), [`leave`](Batch::leave), or dropping it starts nothing more, and lets what is under
-///   way finish on the runtime. [`cancel`](Batch::cancel) drops that as well.
+///   is run again performs no action twice.
+/// - **Its runtime** is the one on which it was started. If that ends before the batch, taking items panics.
+/// - **Leaving early**: after [`stop`](Batch::stop), [`leave`](Batch::leave), or dropping it, nothing more is started, and what
+///   is under way finishes on the runtime. [`cancel`](Batch::cancel) drops that as well.
 #[must_use = "a batch that is dropped starts nothing more"]
 pub struct Batch {
     shared: Arc<Shared>,
@@ -109,7 +110,7 @@ impl BatchItem {
 /// The requests of an iterator.
 struct Iter<I>(I);
 
-/// It is polled through a plain reference.
+/// The iterator is never pinned.
 impl<I> Unpin for Iter<I> {}
 
 impl<I: Iterator<Item: Into<CandidateRequest>>> Stream for Iter<I> {
@@ -157,24 +158,24 @@ impl BatchBuilder {
     }
 
     /// Names the batch. The idempotency keys of its actions are derived from this name, the operation, both ids and the e-mail,
-    /// so that the same batch, run again within 24 hours, acts on nobody twice: the service repeats its first response.
+    /// so that the same batch, run again within 24 hours, performs no action twice: the service repeats its first response.
     ///
-    /// A key of a request's own goes first. Default: the journal's, or none, and then the keys are random.
+    /// A request's own key is used instead. Default: the journal's batch id; without a journal none, and the keys are random.
     pub fn batch_id(mut self, id: impl Into<String>) -> Self {
         self.batch_id = Some(id.into());
         self
     }
 
-    /// Records in this file what was sent and what has ended, so that a run after a crash goes on where the first one stopped:
+    /// Records in this file what was sent and what has ended, so that a run after a crash continues where the first one stopped:
     ///
     /// - Requests with a result are items that are [`resumed`](BatchItem::resumed), without a request.
     /// - Those that failed are tried again: under a new key, so that the service does not repeat its refusal.
-    /// - Those that were under way, and those with an unknown outcome, are sent again under their key. When the service has
-    ///   forgotten it (after 24 hours; here after 23) the candidate's status is read first, and the action is performed only if the
-    ///   status shows that it has not taken place.
+    /// - Those that were under way, and those with an unknown outcome, are sent again under their key. After 23
+    ///   hours (the service forgets a key after 24) the candidate's status is read first, and the action is performed only if
+    ///   the status shows that it has not taken place.
     ///
-    /// The file is created when it does not exist. It has one JSON object a line, with ids, keys and outcomes, and no e-mail, and
-    /// belongs to one batch at one base URL. It is locked as long as the batch runs.
+    /// The file is created when it does not exist. It has one JSON object per line, with ids, keys and outcomes, and no e-mail.
+    /// It belongs to one batch at one base URL, and is locked as long as the batch runs.
     pub fn journal(mut self, path: impl Into<PathBuf>) -> Self {
         self.journal = Some(path.into());
         self
@@ -196,8 +197,9 @@ impl BatchBuilder {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) when an option is not valid, the client is closed, there is no
-    /// tokio runtime, or the journal cannot be used: it belongs to another batch or another base URL, is in use, damaged, or cannot be opened.
+    /// [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) when an option is not valid, the client is closed,
+    /// there is no tokio runtime, or the journal cannot be used: it belongs to another batch or another base URL, is in use,
+    /// is damaged, or cannot be opened.
     pub async fn start(self) -> Result<Batch, Error> {
         let (shared, batch_id) = self.begin().await?;
         Ok(Batch { shared, batch_id })
@@ -240,7 +242,7 @@ impl BatchBuilder {
     }
 }
 
-/// Longer names belong somewhere else.
+/// The longest batch id, in bytes.
 const MAX_BATCH_ID: usize = 255;
 
 impl Batch {
@@ -289,7 +291,7 @@ impl Stream for Batch {
         match self.shared.poll_next(cx) {
             Poll::Pending => Poll::Pending,
             Poll::Ready(None) => {
-                // It must not look like the end of the batch.
+                // A failure must not look like the end of the batch.
                 if let Some(failure) = self.shared.take_failure() {
                     resume_unwind(Box::new(failure.message().to_owned()));
                 }

@@ -9,8 +9,8 @@ use crate::model::{CandidateState, CandidateStatus};
 use crate::operation::{Category, Operation};
 use crate::request::{OperationInput, OperationOutput};
 
-/// How long the same key is safe to send again. The service keeps its first response for 24 hours; the rest is for waits and
-/// retries.
+/// How long after its first request a key is sent again. The service keeps its first response for 24 hours; the last hour is for
+/// waits and retries.
 const KEY_LIFETIME: Duration = Duration::from_secs(23 * 60 * 60);
 
 /// A request of a batch on its way to its result.
@@ -39,7 +39,7 @@ pub(super) enum Step {
     Verify(Error),
 }
 
-/// How a request goes on after its step.
+/// What follows a step.
 #[derive(Debug)]
 pub(super) enum Next {
     Settled(Result<OperationOutput, Error>),
@@ -47,7 +47,7 @@ pub(super) enum Next {
 }
 
 impl Row {
-    /// A request of which an earlier run knows this much; or its result from there.
+    /// A request and what it does first, from its past in earlier runs. `Err`: an earlier run has its result.
     pub(super) fn plan(
         index: u64,
         id: RequestId,
@@ -59,7 +59,7 @@ impl Row {
         match past {
             None => {}
             Some(Past::Done { output, key }) => return Err(Box::new((row.input, output, key))),
-            // The service would repeat its refusal under the same key, whatever has changed since.
+            // Under the same key the service would repeat its refusal, even if the reason is gone.
             Some(Past::Failed { generation }) => row.generation = generation.saturating_add(1),
             Some(Past::InDoubt(doubt)) => {
                 row.generation = doubt.generation;
@@ -71,7 +71,8 @@ impl Row {
         Ok(row)
     }
 
-    /// Reads the status first when the key is too old to be sent again. A clock that was turned back says nothing of the age.
+    /// Reads the status first when the key is too old to be sent again. If the clock was set back, the age is
+    /// unknown, and the key counts as too old.
     pub(super) fn check_age(&mut self, now: SystemTime) {
         let first_sent = self.attempt.as_ref().map(|attempt| attempt.first_sent).filter(|_| self.in_doubt);
         let is_old = |sent| now.duration_since(sent).map_or(true, |age| age >= KEY_LIFETIME);
@@ -87,7 +88,7 @@ impl Row {
         }
     }
 
-    /// Goes on after the request was sent.
+    /// What follows after the request was sent.
     pub(super) fn after_send(&self, result: Result<OperationOutput, Error>) -> Next {
         let error = match result {
             Ok(output) => return Next::Settled(Ok(output)),
@@ -96,13 +97,13 @@ impl Row {
         if error.kind() == ErrorKind::InvalidStatus && (self.in_doubt || error.outcome_unknown()) {
             return Next::Step(Step::Verify(error));
         }
-        // With these the service says that the action has not taken place.
+        // These errors mean that the action has not taken place.
         let refused =
             matches!(error.kind(), ErrorKind::NotFound | ErrorKind::AnalysisNotViewed | ErrorKind::InvalidRequest);
         Next::Settled(Err(if self.in_doubt && !refused { unknown(error) } else { error }))
     }
 
-    /// Goes on after the candidate's status was read. The row has no doubt any more when the action may be performed.
+    /// What follows after the candidate's status was read. If the action may be performed, the row is no longer in doubt.
     pub(super) fn after_read(&mut self, read: Result<CandidateState, Error>) -> Next {
         let step = std::mem::replace(&mut self.step, Step::Send);
         let (operation, was_in_doubt) = (self.input.operation, self.in_doubt);
@@ -167,7 +168,7 @@ fn is_allowed(operation: Operation, status: &CandidateStatus) -> bool {
     }
 }
 
-/// Whether an error would be that of every further request.
+/// Whether every further request would fail with the same error.
 pub(super) fn ends_batch(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::Authentication | ErrorKind::PermissionDenied)
 }

@@ -23,7 +23,7 @@ pub struct BatchProgress {
     pub resumed: u64,
     /// Requests that were sent and have not ended.
     pub in_flight: u64,
-    /// All requests; `None` as long as nobody knows how many there are.
+    /// The number of all requests; `None` as long as it is unknown.
     pub total: Option<u64>,
     /// The time until all are done, as far as the rate limit decides it, if nothing else uses it. `None` as long as it is unknown.
     pub eta: Option<Duration>,
@@ -120,7 +120,7 @@ impl Counters {
         let size = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
         let waiting = self.waiting_reads + self.waiting_actions;
         let known = self.done() + (self.in_flight + waiting) as u64 + self.done_ahead;
-        // What was not read yet is taken to be like what was.
+        // Assumes that the unread requests are like those that were read.
         let unread = total.saturating_sub(known);
         let reads_so_far = self.sent_reads + self.waiting_reads as u64;
         let actions_so_far = self.sent_actions + self.waiting_actions as u64;
@@ -133,7 +133,7 @@ impl Counters {
         if let Some(pacer) = pacer {
             return Some(pacer.estimate(reads, actions, self.response_time).saturating_add(self.response_time));
         }
-        // Without pacing only the speed so far says something.
+        // Without pacing, the estimate is from the speed so far.
         let sent = self.sent_reads + self.sent_actions;
         let remaining = (unread + (waiting + self.in_flight) as u64) as f64;
         (sent > 0)

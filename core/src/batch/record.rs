@@ -1,4 +1,4 @@
-//! The lines of a journal: JSON objects, one a line. They hold ids, keys and outcomes; no e-mail, no message of the server and
+//! The lines of a journal: JSON objects, one per line. They hold ids, keys and outcomes; no e-mail, no message of the server and
 //! no API key.
 
 use std::borrow::Cow;
@@ -16,7 +16,7 @@ use crate::response::iso_8601;
 
 /// Names the format; the first line of a journal begins with it.
 pub(super) const FORMAT: &str = "celper batch journal";
-/// Rises when an older version would misread a newer journal.
+/// Increased when an older version would misread a newer journal.
 pub(super) const VERSION: u32 = 1;
 
 /// The first line.
@@ -128,7 +128,7 @@ pub(super) struct Doubt {
 pub(super) enum Past {
     /// It has its result.
     Done { output: OperationOutput, key: Option<String> },
-    /// It failed, and certainly nothing has happened.
+    /// It failed, and the action certainly did not take place.
     Failed { generation: u32 },
     /// It was under way, or failed with an unknown outcome.
     InDoubt(Doubt),

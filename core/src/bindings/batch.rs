@@ -2,7 +2,7 @@
 //!
 //! A batch has one feeder and one consumer, which may be the same thread. Rows get their indexes, from 0, in the order in
 //! which they are pushed; a facade that wants to give an item's request back keeps the requests by index until their item
-//! comes. At most about 330 are between (72 rows ahead, 256 under way or not taken).
+//! comes. These are at most about 330: 72 rows ahead, and 256 under way or not taken.
 //!
 //! In a language whose sources are pulled by the consumer's own thread (a synchronous iterator):
 //!
@@ -262,7 +262,7 @@ impl BatchHandle {
         Ok(())
     }
 
-    /// The host's source failed, which `message` says without a full stop. Nothing more is started: what is under way gives its
+    /// The host's source failed; `message` says so, without a full stop. Nothing more is started: what is under way gives its
     /// items, and the rows that were pushed and not started come as items that were not attempted.
     ///
     /// # Errors

@@ -74,7 +74,7 @@ impl<T: Transport> Engine<T> {
         };
         let deadline = after(Instant::now(), FOREVER);
         let permit = pacer.acquire(category, ticket, Permit::lease(attempt_timeout), deadline, log_wait).await;
-        // Without a permit the call asks for one itself, and tells why there is none.
+        // Without a permit, the call asks for one itself and fails with the reason why there is none.
         Reservation { ticket: Some(ticket), permit: permit.ok() }
     }
 

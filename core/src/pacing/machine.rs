@@ -1,7 +1,7 @@
 //! The store of one machine: a small file that the processes of one user share, under a file lock.
 //!
-//! A step reads the file, changes the log and writes it, in some 20 µs. Nothing relies on the file: one that is gone, torn or
-//! not ours is replaced, and each process puts its own slots in again.
+//! A step reads the file, changes the log and writes it, in about 20 µs. A file that is missing, damaged or of another format is
+//! replaced, and each process enters its own slots again.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -15,17 +15,21 @@ use super::store::{RateLimitStore, Reply, Step, StepDone, StoreError};
 /// Changes with the file's layout, and is part of its name: versions of the SDK with another layout use another file.
 const LAYOUT: &str = "celper-rate-limits-1";
 
+<<<<<<< HEAD
 /// The first bytes of the file; the last of them changes with the layout as well.
 const MAGIC: &[u8; 8] = b"celper\0\x01";
 
 /// A larger file is not ours.
+=======
+/// A larger file is of another format.
+>>>>>>> wt-w
 const MAX_LENGTH: u64 = 4 * 1024 * 1024;
 
-/// How often a lock is tried, and how long each time is waited for it. A step takes less.
+/// How often a lock is tried, and the wait between two tries. A step takes less than that.
 const LOCK_ATTEMPTS: u32 = 20;
 const LOCK_WAIT: Duration = Duration::from_micros(50);
 
-/// Files that nobody has used for so long are removed.
+/// Files that were not used for this long are removed.
 const UNUSED: Duration = Duration::from_secs(24 * 60 * 60);
 
 #[derive(Debug)]
@@ -34,7 +38,7 @@ pub(super) struct MachineFile {
 }
 
 impl MachineFile {
-    /// The file for the budget with this name; its folder is made if need be.
+    /// The file for the budget with this name; its folder is made if it does not exist.
     pub(super) fn new(budget: &str) -> io::Result<Self> {
         let folder = system::folder()?;
         remove_unused(&folder);
@@ -124,11 +128,19 @@ fn encode(log: &SharedLog) -> Vec<u8> {
     [&MAGIC[..], &count.to_le_bytes(), &checksum(&body), &body].concat()
 }
 
+<<<<<<< HEAD
 /// `None` for a file that is not whole or not ours.
 fn decode(bytes: &[u8]) -> Option<SharedLog> {
     let (magic, bytes) = bytes.split_first_chunk::<8>()?;
     let (count, bytes) = bytes.split_first_chunk::<8>()?;
     let (expected, bytes) = bytes.split_first_chunk::<8>()?;
+=======
+/// `None` for a file that is incomplete or of another format.
+fn decode(text: &[u8]) -> Option<SharedLog> {
+    let end = text.iter().position(|byte| *byte == b'\n')?;
+    let mut head = std::str::from_utf8(text.get(..end)?).ok()?.split(' ');
+    let (layout, length, checksum) = (head.next()?, head.next()?, head.next()?);
+>>>>>>> wt-w
     // A shorter log leaves the rest of a longer one behind it.
     let body = bytes.get(..usize::try_from(u64::from_le_bytes(*count)).ok()?.checked_mul(8)?)?;
     if magic != MAGIC || *expected != checksum(body) {
@@ -164,7 +176,7 @@ mod system {
 
     use super::{DirBuilder, File, OpenOptions, Path, PathBuf, fs, io};
 
-    /// The clock that all processes of the machine share, and that nobody sets.
+    /// The time since the machine's start: the clock is the same for all its processes and cannot be set.
     pub(super) fn now_millis() -> u64 {
         #[cfg(any(target_os = "linux", target_os = "android"))]
         let clock = ClockId::Boottime;
@@ -175,12 +187,12 @@ mod system {
         u64::try_from(millis).unwrap_or(0)
     }
 
-    /// Names the clock: another after each start of the machine, and on another machine that shares the folder.
+    /// Identifies the clock. It is another one after each start of the machine, and on another machine that shares the folder.
     pub(super) fn boot_id() -> String {
         fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default()
     }
 
-    /// The user's runtime folder, where there is one: it is the same for processes with another `TMPDIR`.
+    /// In the user's runtime folder, if there is one, because that does not depend on `TMPDIR`.
     pub(super) fn folder() -> io::Result<PathBuf> {
         let user = geteuid().as_raw();
         let runtime = PathBuf::from(format!("/run/user/{user}"));
@@ -197,7 +209,7 @@ mod system {
         Ok(folder)
     }
 
-    /// Checks that nobody else can write into a folder: the temporary folder is everybody's, and a link could lead anywhere.
+    /// Checks that no other user can write into a folder: every user can make folders and links in the temporary folder.
     fn owned(folder: &Path, user: u32) -> io::Result<()> {
         let metadata = fs::symlink_metadata(folder)?;
         let private = metadata.permissions().mode() & 0o077 == 0;

@@ -1,16 +1,16 @@
-//! Keeps requests within the service's rate windows: those of this process, and with a store those of all processes that
-//! share it.
+//! Keeps requests within the service's rate windows: the requests of this process or, with a store, those of all processes
+//! that share the store.
 //!
 //! Invariants, for any latency and any order of drops:
 //! - No sliding window at the server ever sees more requests than it allows: a request's slot comes free one window after
 //!   its *response* arrived, so the server counted it at least one window ago. (An abandoned request counts from when it was
 //!   abandoned; that the network delivers it to the server even later cannot be known here.)
-//! - Calls of a category get permits in the order in which they came. A call overtakes an earlier one only when that one
-//!   waits for its own category and not for the total.
+//! - Calls of a category get permits in the order in which they were made. A call overtakes an earlier one only when that
+//!   one waits for its own category and not for the total.
 //! - A slot is taken on grant, returned at once when nothing was sent, and freed by time otherwise: none is ever lost.
-//! - A call that certainly gets no permit before its deadline fails at once.
-//! - With a store, a process that ends in the middle of a request frees its slot by time alone, and one that cannot reach the
-//!   store uses only its share of the limits.
+//! - A call that cannot get a permit before its deadline fails at once.
+//! - With a store, the slot of a process that ends in the middle of a request comes free after a time. A process that cannot
+//!   reach the store uses only its share of the limits.
 
 #[cfg(feature = "machine")]
 mod machine;
@@ -45,12 +45,13 @@ pub(crate) use registry::{shared, unshared};
 /// How much longer than a window a hold may be: the service rounds its times to seconds.
 const HOLD_MARGIN: Duration = Duration::from_secs(1);
 
-/// From the operating system: a forked child must not get the same numbers as its parent. 52 bits, which Redis' Lua can hold.
+/// A random number of 52 bits, which a number in Redis' Lua can hold. From the operating system, so that a forked child does
+/// not get the same numbers as its parent.
 fn random_u64() -> u64 {
     getrandom::u64().map_or(1, |value| (value >> 12).max(1))
 }
 
-/// A name for these values that tells none of them.
+/// A hash of these values: a name that does not reveal them.
 fn digest(values: &[&str]) -> String {
     let mut context = ring::digest::Context::new(&ring::digest::SHA256);
     for value in values {
@@ -65,7 +66,7 @@ fn digest(values: &[&str]) -> String {
 /// ```
 /// use std::time::Duration;
 /// use celper::RateLimits;
-/// // Two processes share one company's limits: each uses half.
+/// // Leaves half of the company's limits to programs that do not share the store.
 /// let half = RateLimits { reads: 20, actions: 15, total: 30, ..RateLimits::default() };
 /// assert_eq!(half.window, Duration::from_secs(60));
 /// ```

@@ -27,7 +27,7 @@ impl Budget {
     }
 }
 
-/// What becomes of calls while the store cannot be reached.
+/// What happens to calls while the store cannot be reached.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) enum WhenStoreDown {
     /// Each process uses its share of the limits.
@@ -96,7 +96,7 @@ impl StoreOptions {
     }
 }
 
-/// Says so once in a process.
+/// Logs the error once per process.
 #[cfg(feature = "machine")]
 fn report_no_file(error: &std::io::Error) {
     static REPORTED: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);

@@ -28,7 +28,7 @@ pub(crate) enum AcquireError {
         /// The earliest time at which a slot can come free.
         retry_after: Duration,
     },
-    /// The store cannot be reached, and calls shall fail then.
+    /// The store cannot be reached, and [`WhenStoreDown::Fail`] is set.
     #[error("the rate-limit store {location} cannot be reached")]
     StoreDown { location: String },
 }
@@ -42,7 +42,7 @@ pub(crate) struct Pacer {
 
 #[derive(Debug)]
 pub(super) struct State {
-    /// The strictest of all clients'.
+    /// The strictest limits of all clients.
     pub(super) limits: RateLimits,
     /// Each client's limits, by a number.
     clients: Vec<(u64, RateLimits)>,
@@ -53,8 +53,8 @@ pub(super) struct State {
     pub(super) total: Window,
     /// With a store.
     pub(super) session: Option<Session>,
-    /// What the log has to say of the store. The next call says it: a program may only see the records of its calls, and the
-    /// store replies on a thread of its own.
+    /// Losses and returns of the store that were not logged yet. The next call logs them: a program may see only the records
+    /// of its calls, and the store replies on another thread.
     changes: Vec<Change>,
 }
 
@@ -64,7 +64,7 @@ pub(super) struct Lane {
     window: Window,
     held_until: Option<Instant>,
     queue: VecDeque<Arc<Waiter>>,
-    /// When the attempts in flight are over, at the latest.
+    /// The latest time at which each attempt in flight ends.
     leases: Vec<(SlotNumber, Instant)>,
 }
 
@@ -181,8 +181,8 @@ impl Pacer {
         state.earliest(category, ticket, now)
     }
 
-    /// How long it takes until the last of so many further requests has its slot, if nobody else asks for one and each response
-    /// takes `response_time`.
+    /// How long it takes until the last of this many further requests has its slot, if no other call asks for one and each
+    /// response takes `response_time`.
     pub(crate) fn estimate(&self, reads: usize, actions: usize, response_time: Duration) -> Duration {
         let mut state = self.lock();
         let now = Instant::now();
@@ -201,9 +201,9 @@ impl Pacer {
         last - now
     }
 
-    /// Holds a category when a response says that the service has no room in it: for as long as the response asks, but for
-    /// at most a window and a second: no sliding window stays full for longer, and one response (of a firewall, say) must not
-    /// stop every call for a day.
+    /// Holds a category when a response says that the service has no room in it: for as long as the response asks, but at
+    /// most for a window and a second. No sliding window stays full for longer, and one response (of a firewall, say) must
+    /// not stop every call for a day.
     pub(crate) fn apply_response(self: &Arc<Self>, category: Category, status: u16, meta: &ResponseMeta) {
         let rejected = status == 429;
         let used_up = meta.rate_limit.as_ref().is_some_and(|limit| limit.remaining == Some(0));
@@ -263,7 +263,7 @@ impl Pacer {
             state.session.as_ref().and_then(Session::retry_at)
         };
         match retry_at {
-            // Nobody may be waiting by then, and still the store has to learn of the slots that were used.
+            // Even if no call waits by then, the slots that were used have to be reported to the store.
             Some(retry_at) => {
                 if let Ok(runtime) = tokio::runtime::Handle::try_current() {
                     let pacer = Arc::downgrade(&self);
@@ -279,7 +279,7 @@ impl Pacer {
         }
     }
 
-    /// Logs what has become of the store, in the context of a call.
+    /// Logs losses and returns of the store, in the context of a call.
     fn report_changes(&self) {
         let changes = std::mem::take(&mut self.lock().changes);
         for change in changes {
@@ -349,7 +349,7 @@ impl State {
         self.total.resize(limits.total, limits.window);
     }
 
-    /// The limits of the clients that live; the last one's stay for the slots that it used.
+    /// Applies the strictest limits of the open clients. After the last one is gone, its limits stay for the slots that it used.
     fn apply_strictest_limits(&mut self) {
         let all = self.clients.iter().map(|(_, limits)| *limits);
         if let Some(limits) = all.reduce(RateLimits::stricter) {
@@ -483,7 +483,7 @@ impl Lane {
         }
     }
 
-    /// The slots that are taken, as a store has to know them.
+    /// The slots that are taken, as they are reported to a store.
     pub(super) fn puts(&self, category: Category, now: Instant) -> impl Iterator<Item = Put> {
         let lease_end = move |slot| self.leases.iter().find(|(other, _)| *other == slot).map_or(now, |(_, end)| *end);
         self.window.slots().map(move |(slot, free_at)| {
@@ -492,7 +492,7 @@ impl Lane {
         })
     }
 
-    /// Whether the category itself has room; the total is another matter.
+    /// Whether the category itself has room; the total is not checked.
     fn is_open(&self) -> bool {
         self.held_until.is_none() && self.window.has_room()
     }
@@ -573,7 +573,7 @@ pub(crate) struct Permit {
     sent: bool,
 }
 
-/// How much later than its permit an attempt may begin before the store has to be told.
+/// How long after its permit an attempt may begin without a renewal of its slot's lease.
 const LEASE_MARGIN: Duration = Duration::from_secs(1);
 
 impl Permit {
@@ -582,7 +582,7 @@ impl Permit {
         attempt_timeout + LEASE_MARGIN
     }
 
-    /// Whether other processes may have got the slot, because the attempt did not begin within its lease.
+    /// Whether another process may have the slot by now, because the attempt did not begin within its lease.
     pub(crate) fn is_expired(&self) -> bool {
         self.pacer.store.is_some() && self.granted_at.elapsed() >= self.lease
     }

@@ -59,7 +59,7 @@ local function run(log)
     table.insert(log.waiting, {step.process, category, wants, now})
   end
 
-  -- A clock that went back takes all times with it.
+  -- When the clock has gone back, all times move back as well.
   local back = log.written_at - now
   if back > 0 then
     for category = 1, 2 do
@@ -102,7 +102,7 @@ local function run(log)
     return entry[1] == step.process or entry[4] >= now
   end
 
-  -- How many free slots fall to the process when all that wait take turns.
+  -- How many free slots the process gets when all waiting processes take turns.
   local function own_turns()
     local left = {}
     for category = 1, 2 do left[category] = held_until[category] > now and 0 or room(category) end
@@ -141,7 +141,7 @@ local function run(log)
     end
   end
 
-  -- When the process's next slots come free, if all take turns and every request in flight is responded to now.
+  -- When the process's next slots come free, if all take turns and every request in flight gets its response now.
   local function forecast(category)
     local next_slots = {}
     if not known then
@@ -234,7 +234,7 @@ local function run(log)
   return reply, last - now + window + 60000
 end
 
--- What another program or version left under this name is replaced.
+-- Replaces what another program or version has stored under this key.
 local function load_log()
   local raw = redis.pcall('GET', KEYS[1])
   if type(raw) ~= 'string' then return nil end

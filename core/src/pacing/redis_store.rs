@@ -1,4 +1,4 @@
-//! The store of a fleet: one value in Redis or Valkey, which a script changes, by the server's clock.
+//! The store of several machines: one value in Redis or Valkey. A script changes it, with times by the server's clock.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -70,8 +70,8 @@ impl fmt::Debug for RedisUrl {
     }
 }
 
-/// Steps run one after the other on a thread of their own: the connection outlives the runtimes of the calls, and a call that is
-/// cancelled does not tear a step.
+/// Steps run one after the other on a separate thread. So the connection outlives the runtimes of the calls, and cancelling a
+/// call does not interrupt a step.
 #[derive(Debug)]
 pub(super) struct RedisStore {
     url: RedisUrl,
@@ -81,7 +81,7 @@ pub(super) struct RedisStore {
 
 impl RedisStore {
     pub(super) fn new(url: RedisUrl, budget: &str) -> Self {
-        // One hash tag: in a cluster everything of a budget is on one node.
+        // The braces are a hash tag: in a cluster, all keys of a budget are on one node.
         RedisStore { url, key: format!("celper:{{{budget}}}"), worker: OnceLock::new() }
     }
 
@@ -127,11 +127,11 @@ impl Connection {
     async fn step(&mut self, step: &Step) -> Result<Reply, StoreError> {
         let unavailable = |message: String| StoreError::Unavailable(message);
         let json = serde_json::to_string(&StepJson::from(step)).map_err(|error| unavailable(error.to_string()))?;
-        // Dropped in the middle, a step may have taken place: the connection is given up with it.
+        // A step that is dropped midway may have taken place, so the connection is dropped with it.
         let mut open = self.open.take();
         let reply = match timeout(STEP_TIMEOUT, self.run(&json, &mut open)).await {
             Ok(Ok(reply)) => reply,
-            // Without its message: it may quote what was sent.
+            // Without the error's message, which may quote what was sent.
             Ok(Err(error)) => {
                 let code = error.code().map(|code| format!(" ({code})")).unwrap_or_default();
                 return Err(unavailable(format!("{}{code}", error.category())));
@@ -189,7 +189,7 @@ impl Connection {
     }
 }
 
-/// The address of a cluster's node, which may be told without its host.
+/// The address of a cluster's node. A redirect may leave out the host, which is then the URL's.
 fn node_address(seed: &ConnectionAddr, host: &str, port: u16) -> ConnectionAddr {
     let same = |seed_host: &String| if host.is_empty() || host == "?" { seed_host.clone() } else { host.to_owned() };
     match seed {

@@ -1,4 +1,4 @@
-//! The Redis store on a real Valkey server: the script against the algorithm in Rust, and what happens to servers.
+//! The Redis store on a real Valkey server: the script against the algorithm in Rust, and failures of the server.
 
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;

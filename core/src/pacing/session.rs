@@ -1,7 +1,7 @@
-//! What one process tells a rate-limit store and asks of it, and what becomes of the replies.
+//! What one process reports to a rate-limit store and asks of it, and how it applies the replies.
 //!
-//! The process's own windows stay in force beside the store's log: while the store cannot be reached, they are all there is,
-//! divided by the number of processes that were last known to share the budget.
+//! The process's own windows apply in addition to the store's log. While the store cannot be reached, they apply alone, with the
+//! limits divided by the number of processes that were last known to share the budget.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ const BUSY_WAIT: Duration = Duration::from_millis(2);
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LAST_RETRY: Duration = Duration::from_secs(30);
 
-/// Returned slots that were not reported yet. Beyond that they are left to their leases.
+/// The most returned slots that are kept for the next step. Further ones come free when their leases end.
 const MAX_RETURNED: usize = 1_000;
 
 /// One process's part in a shared budget.
@@ -54,7 +54,7 @@ pub(super) struct Session {
 }
 
 /// The limits for a window in which the other processes' slots are not known: the store cannot be reached or was just reached
-/// again, or its log was lost. After that the slots that the others have beyond their shares are free, or in the log.
+/// again, or its log was lost. After one window, the slots that the others had beyond their shares are free, or in the log.
 #[derive(Debug)]
 struct Restriction {
     until: Instant,
@@ -70,8 +70,8 @@ struct StepInProgress {
     ask: ByCategory<Vec<SlotNumber>>,
 }
 
-/// The fewest free slots of the last window, which a process may count on when it does not see the log any more: between two
-/// replies others take what was free.
+/// The fewest free slots of the last window: what a process may count on when it does not see the log any more. The latest
+/// number is not enough, because other processes take free slots between two replies.
 #[derive(Debug, Default)]
 struct LeastRoom {
     since: Option<Instant>,
@@ -101,17 +101,17 @@ impl LeastRoom {
     }
 }
 
-/// Since when the store fails.
+/// A failure of the store that is not over.
 #[derive(Debug)]
 struct Failure {
     since: Instant,
     retry_at: Instant,
     retry_wait: Duration,
-    /// Locked by another process, and not yet for so long that it counts as unavailable.
+    /// Another process has locked the store, but not for so long that it counts as unavailable.
     busy: bool,
 }
 
-/// What a reply means for others than the waiting calls.
+/// A change to be logged.
 #[derive(Debug, PartialEq)]
 pub(super) enum Change {
     /// The store cannot be reached from now on.
@@ -163,7 +163,7 @@ impl Session {
         self.is_lost() && self.when_down == WhenStoreDown::Fail && self.in_progress.is_none()
     }
 
-    /// What the process may use by itself of the limits: `None` for a category that it must not use yet.
+    /// The limits of the process's own windows, and until when it must not use a category at all.
     pub(super) fn own_limits(&self, limits: RateLimits, now: Instant) -> (RateLimits, ByCategory<Option<Instant>>) {
         let mut own = if self.is_lost() { self.share(limits) } else { limits };
         let mut holds = ByCategory::default();
@@ -189,7 +189,7 @@ impl Session {
         }
     }
 
-    /// For one window: what the process uses already, and its part of what was free.
+    /// Limits the process for one window to what it uses already and its part of what was free.
     fn restrict(&mut self, limits: RateLimits, used: ByCategory<usize>, now: Instant) {
         let processes = self.processes.max(1);
         if processes == 1 {
@@ -242,7 +242,7 @@ impl Session {
             || self.holds.actions.is_some()
     }
 
-    /// When the call behind `ahead` others of this process can have a slot, as far as the store has said.
+    /// When the call behind `ahead` others of this process can have a slot, by the store's last reply.
     pub(super) fn earliest(&self, category: Category, ahead: usize, now: Instant) -> Instant {
         if self.is_lost() {
             return now;
@@ -268,7 +268,7 @@ impl Session {
         used: ByCategory<usize>,
         now: Instant,
     ) -> Option<Change> {
-        // Whatever the step asked for may have been granted.
+        // The store may have granted what the step asked for.
         if let Some(step) = self.in_progress.take() {
             step.ask.reads.into_iter().for_each(|slot| self.mark_returned(Category::Reads, slot));
             step.ask.actions.into_iter().for_each(|slot| self.mark_returned(Category::Actions, slot));
@@ -358,7 +358,7 @@ impl State {
     /// How many slots of a category the waiting calls can use now, as far as the process itself knows.
     fn wanted(&mut self, category: Category) -> usize {
         if self.session.as_ref().is_some_and(Session::grants_alone) {
-            // The waiting calls get theirs without the store meanwhile.
+            // Meanwhile the waiting calls get their slots without the store.
             return 0;
         }
         let total = self.total.room();
@@ -398,7 +398,7 @@ impl State {
     ) -> Option<Change> {
         let session = self.session.as_mut()?;
         let used = ByCategory { reads: self.reads.used(), actions: self.actions.used() };
-        // The result of a step that took too long: its slots were reported as returned.
+        // Another number: that step took too long, and its slots were reported as returned.
         let step = session.in_progress.take_if(|step| step.number == number)?;
         let reply = match result {
             Ok(reply) => reply,
@@ -410,11 +410,11 @@ impl State {
         let restored = session.is_lost();
         session.failure = None;
         if restored {
-            // The others come back within a window, and until then the log lacks what they used.
+            // The other processes reach the store again within a window. Until then the log lacks the slots that they use.
             session.restrict_to_share(self.limits, now);
         }
         if session.epoch != Some(reply.epoch) {
-            // The store's log is another one: it was lost, and begun again by this process or another.
+            // The store has another log: the old one was lost, and this process or another one has made a new one.
             if session.epoch.is_some() {
                 session.upload = true;
                 session.restrict(self.limits, used, now);

@@ -1,7 +1,7 @@
 //! The log of a store: which slots are taken until when, and which processes wait for the next ones.
 //!
 //! This is the algorithm of every store. It has no clock and does no I/O: the machine's file holds this structure, and
-//! `redis.lua` says the same in Lua; a property test compares the two.
+//! `redis.lua` does the same in Lua; a property test compares the two.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -19,7 +19,7 @@ pub(super) struct SharedLog {
     epoch: u64,
     /// The time of the last step.
     written_at: u64,
-    /// The slots that are taken, the first to come free first. The total is counted from both.
+    /// The slots that are taken, in the order in which they come free. The total is the sum of both.
     reads: Vec<Slot>,
     actions: Vec<Slot>,
     /// The processes that wait, in the order of their turns.
@@ -203,7 +203,7 @@ impl SharedLog {
         }
     }
 
-    /// Moves all times with a clock that went back: when it was set, after a failover to another server, or a restart.
+    /// When the clock has gone back, moves all times back as well: it was set, or another server or a restart has replaced it.
     fn follow_clock(&mut self, now: u64) {
         let back = self.written_at.saturating_sub(now);
         if back > 0 {
@@ -252,7 +252,7 @@ impl SharedLog {
         capacity(step.total).saturating_sub(self.reads.len() + self.actions.len())
     }
 
-    /// Enters a process that wants slots at the end of the queue, unless it is there; removes one that wants none.
+    /// Adds a process that wants slots to the end of the queue, unless it is in it; removes one that wants none.
     fn enqueue(&mut self, process: u64, category: Category, wants: usize, now: u64) {
         let wants = count(wants);
         let entry = |waiting: &Waiting| waiting.process == process && waiting.category() == category;
@@ -276,7 +276,7 @@ impl SharedLog {
         waiting.process == step.process || waiting.due_by >= now
     }
 
-    /// How many free slots fall to the process when all that wait take turns. Another one's slots stay free for it.
+    /// How many free slots the process gets when all waiting processes take turns. The others' slots stay free for them.
     fn turns(&self, now: u64, step: &Step) -> ByCategory<usize> {
         let room_now = |category| if self.held_until(category) > now { 0 } else { self.room(category, step) };
         let mut room = ByCategory { reads: room_now(Category::Reads), actions: room_now(Category::Actions) };
@@ -304,7 +304,7 @@ impl SharedLog {
     }
 
     /// When the process's next `wants` slots come free, if every process that waits takes its turns and every request in flight
-    /// is responded to now.
+    /// gets its response now.
     fn forecast(&self, now: u64, step: &Step, category: Category, wants: usize, known: bool) -> Vec<Duration> {
         if !known {
             return vec![Duration::ZERO; wants];
@@ -350,7 +350,7 @@ impl SharedLog {
                     total_capacity,
                     ahead_own,
                 ));
-                // The other category's turns use the total as far as they have room of their own.
+                // The other category's turns use the total only as far as that category has room.
                 let freed = others.partition_point(|free_at| *free_at <= free);
                 let certain = if self.held_until(other(category)) <= free {
                     (others_capacity + freed).saturating_sub(others.len())
@@ -359,7 +359,7 @@ impl SharedLog {
                 };
                 let passing = ahead(other(category), turn).min(certain);
                 let free = free.max(nth(&total, total_capacity, ahead_own + passing));
-                // Not at once: it was not granted now.
+                // Never 0, because the slot was not granted in this step.
                 Duration::from_millis(free.saturating_sub(now).max(1))
             })
             .collect()

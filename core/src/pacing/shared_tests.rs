@@ -50,7 +50,7 @@ impl SimulatedServer {
 #[derive(Debug)]
 struct Connection {
     server: Arc<SimulatedServer>,
-    /// Of the step, and of its reply: one pair after the other, again and again.
+    /// The latencies of each step and its reply; after the last pair, the first one follows.
     latencies: Vec<(Duration, Duration)>,
     made: AtomicUsize,
     crashed: AtomicBool,
@@ -279,7 +279,7 @@ proptest! {
             let millisecond = Duration::from_millis(1);
             let processes: Vec<_> =
                 (0..4).map(|_| process(&server, limits, &[(millisecond, millisecond)])).collect();
-            // Known to each other before the first outage.
+            // The processes know of each other before the first outage.
             let calls: Vec<_> = processes
                 .iter()
                 .zip(busy_callers)
@@ -359,7 +359,7 @@ fn a_dead_process_that_waited_does_not_keep_its_turn() {
         sleep(Duration::from_secs(1)).await;
         dead.connection.crashed.store(true, Ordering::Relaxed);
         waiting.abort();
-        // Told to come back two windows later, and then it finds the slot of the first window unused.
+        // The store told it to ask again two windows later. Then it finds the slot of the first window unused.
         request(&alive.pacer, Actions, &arrivals, Duration::ZERO, Duration::ZERO).await;
         let begun = Instant::now();
         request(&alive.pacer, Actions, &arrivals, Duration::ZERO, Duration::ZERO).await;

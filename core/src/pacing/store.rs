@@ -7,8 +7,8 @@ use crate::operation::Category;
 /// A log of the windows, shared by the processes that use one budget.
 #[cfg(any(feature = "machine", feature = "redis", test))]
 pub(crate) trait RateLimitStore: std::fmt::Debug + Send + Sync {
-    /// Makes one step and calls `done`, before it returns or later, on any thread. It may be repeated when its result is lost:
-    /// the slots' ids are the caller's, so nothing is taken twice.
+    /// Makes one step and calls `done`, before it returns or later, on any thread. A step whose result was lost may be
+    /// repeated: the caller chooses the slots' numbers, so no slot is taken twice.
     fn step(&self, step: Step, done: StepDone);
 
     /// Where the log is, for messages: without credentials.
@@ -18,7 +18,7 @@ pub(crate) trait RateLimitStore: std::fmt::Debug + Send + Sync {
 #[cfg(any(feature = "machine", feature = "redis", test))]
 pub(crate) type Store = std::sync::Arc<dyn RateLimitStore>;
 
-/// Where an app is one process, the compiler drops everything that handles a store.
+/// For apps, which are one process: without a store, the compiler removes the code that handles one.
 #[cfg(not(any(feature = "machine", feature = "redis", test)))]
 #[derive(Clone, Debug)]
 pub(crate) enum Store {}
@@ -71,17 +71,17 @@ pub(crate) struct Step {
     pub(crate) capacity: ByCategory<u32>,
     pub(crate) total: u32,
     pub(crate) window: Duration,
-    /// The log that the process knows. The store grants nothing from another one, until the process has put its slots in.
+    /// The log that the process saw last. From another log the store grants nothing until the process has put its slots in.
     pub(crate) known_epoch: Option<u64>,
-    /// A random name for the log, should there be none yet.
+    /// A random name for the log, used if there is no log yet.
     pub(crate) new_epoch: u64,
-    /// Slots that were returned, or that come free after some time whatever the log says of them.
+    /// Slots that were returned, or that come free after some time. These replace what the log says of the same slots.
     pub(crate) puts: Vec<Put>,
     /// The slots that the process can use now, at most [`MAX_ASK`] of a category.
     pub(crate) ask: ByCategory<Vec<SlotNumber>>,
-    /// When a granted slot comes free if the process is not heard of again.
+    /// When a granted slot comes free if the process does not report it again.
     pub(crate) lease: Duration,
-    /// A category without room at the service.
+    /// The categories in which the service has no room, as its responses say.
     pub(crate) holds: ByCategory<Option<HoldReport>>,
 }
 
@@ -99,15 +99,15 @@ pub(crate) struct Put {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct HoldReport {
     pub(crate) wait: Duration,
-    /// Only when the log has room, which the service denies: somebody outside of it uses the budget. A full log is more exact
-    /// than the service's reset time.
+    /// Whether the hold applies only when the log has room: then a program that does not use the log has used the budget.
+    /// A full log is more exact than the service's reset time.
     pub(crate) only_if_room: bool,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Reply {
     pub(crate) epoch: u64,
-    /// Those of the slots that were asked for.
+    /// The granted slots, of those that were asked for.
     pub(crate) granted: ByCategory<Vec<SlotNumber>>,
     /// When to ask for each of the slots that were not granted, if every other process takes its turns.
     pub(crate) next: ByCategory<Vec<Duration>>,

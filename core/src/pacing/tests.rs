@@ -200,7 +200,7 @@ fn at_least_99_and_a_half_percent_of_the_allowed_rate_is_used_over_ten_windows()
         }
         // 30 a window for ten windows.
         assert!(f64::from(made) >= 0.995 * 300.0, "{made}");
-        // The same of the pace itself: ten rounds may not take half a percent longer than ten windows.
+        // The same for the pace: ten rounds may not take half a percent longer than ten windows.
         let pace = (GUARDED + Duration::from_millis(250)).as_secs_f64() / WINDOW.as_secs_f64();
         assert!(pace <= 1.0 / 0.995, "{pace}");
     });
@@ -328,7 +328,7 @@ fn remaining_zero_holds_only_when_other_clients_used_the_rest() {
             ping(&pacer, Actions).await;
         }
         let begun = Instant::now();
-        // All thirty are ours: the own log is more exact than a reset time rounded to a second.
+        // This client used all thirty: its own log is more exact than a reset time rounded to a second.
         pacer.apply_response(Actions, 200, &used_up(Duration::from_secs(61)));
         ping(&pacer, Actions).await;
         assert_eq!(begun.elapsed(), GUARDED);

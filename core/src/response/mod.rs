@@ -1,5 +1,5 @@
-//! Parses a response: its headers, its envelope, its data. Pure functions of bytes that never fail on any input: they give a
-//! value, or an error that says what is wrong with the response.
+//! Parses a response: its headers, its envelope, its data. Pure functions of bytes: for any input they give a value, or an error
+//! that says what is wrong with the response. They never panic.
 
 #[cfg(test)]
 mod tests;

@@ -95,7 +95,7 @@ class Fleet:
         self.sandbox.close()
 
     def environment(self, candidate: str, store: str) -> dict[str, str]:
-        """The environment of a process, without what the developer has set."""
+        """The environment of a process, without the developer's own settings for Celper."""
         ours = {name: value for name, value in os.environ.items() if not name.startswith("CELPER_")}
         own = {"FLEET": json.dumps({**self.options, "candidate": candidate}), "CELPER_RATE_LIMIT_STORE": store}
         return ours | self.sandbox.environment | own | {"TMPDIR": str(self.folder)}
@@ -161,12 +161,17 @@ class Fleet:
         return max((sum(at <= other < at + self.window for other in times) for at in times), default=0)
 
     def wait_for_full_windows(self, since: float, workers: Iterable[Worker]) -> None:
-        """Wait until processes use all there is in a window, but for two slots that may be late."""
+        """Wait until processes use all slots of a window, except two that may be late."""
         workers = list(workers)
         self.wait_until(lambda: self.most_in_a_window(since, workers) >= READS - 2, "a full window")
 
+<<<<<<< HEAD
     def check(self, *excused: Worker) -> None:
         """End the processes, and check that no request was refused and no call failed, but for the excused."""
+=======
+    def check(self, excused: Worker | None = None) -> None:
+        """End the processes, and check that no request was refused and no call failed, except those of one process."""
+>>>>>>> wt-w
         for worker in self.workers:
             if worker.process.stdin:
                 worker.process.stdin.close()

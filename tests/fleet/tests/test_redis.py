@@ -1,4 +1,4 @@
-"""What happens to a Redis server, and to those who cannot log in."""
+"""What happens to a Redis server, and to processes that cannot log in."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_lost_data_is_replaced(valkey: Valkey, tmp_path: Path) -> None:
 def test_in_an_outage_calls_go_on_with_one_warning_in_each_process(valkey: Valkey, tmp_path: Path) -> None:
     with Fleet(tmp_path) as fleet:
         fleet.start_all(valkey.url)
-        # A window in which all of them were there.
+        # A window in which all processes made calls.
         fleet.wait_for_each(5, time.time())
         valkey.kill()
         down = time.time()
@@ -63,7 +63,7 @@ def test_in_an_outage_calls_go_on_with_one_warning_in_each_process(valkey: Valke
 
 
 def test_a_wrong_password_is_reported_without_any_password(tmp_path: Path) -> None:
-    # Nobody knows of the others, so each has a part of its own.
+    # The processes do not know of each other, so each gets half of the limits.
     with Valkey("--requirepass", "hunter2") as valkey, Fleet(tmp_path, limits={"reads": READS // 2}) as fleet:
         for language in ("python", "node"):
             fleet.start(language, valkey.url.replace("redis://", "redis://default:hunter3@"))

@@ -1,4 +1,4 @@
-"""What holds for every store: one budget, fair shares, and nobody who stops or ends in the middle stops the others."""
+"""What holds for every store: one budget, fair shares, and a process that stops or ends does not stop the others."""
 
 from __future__ import annotations
 
@@ -49,10 +49,10 @@ def test_a_process_that_is_killed_frees_its_slots_and_one_that_is_stopped_delays
         going_on = time.time()
         living = [stopped, *others]
         fleet.wait_for_each(5, going_on, living)
-        # More than the others would have beside slots that are lost.
+        # More than the others could use if slots were lost.
         fleet.wait_for_full_windows(going_on, living)
         assert not any(request.worker == victim.name for request in fleet.requests(killed))
-        # What was under way may have timed out while it stood.
+        # Requests under way in them may have timed out.
         fleet.check(victim, stopped)
 
 

@@ -40,7 +40,7 @@ public final class Celper: Sendable, CustomStringConvertible {
     ///     `CELPER_RATE_LIMIT_STORE`, otherwise the default
     ///   - rateLimitName: a name for the company whose limits these are: clients with the same name share them, whatever
     ///     their keys; if nil, clients with the same key do
-    ///   - rateLimitStoreDown: what becomes of calls while the store cannot be reached: `"share"`, the default, lets each
+    ///   - rateLimitStoreDown: what happens to calls while the store cannot be reached: `"share"`, the default, lets each
     ///     process use its share of the limits; with `"fail"`, calls fail with the kind `connection`
     /// - Throws: ``CelperError`` of the kind `invalidArgument` if an option is invalid, or if there is no key.
     public init(

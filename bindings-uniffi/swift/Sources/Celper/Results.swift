@@ -58,8 +58,7 @@ public enum CandidateStatus: RawRepresentable, Hashable, Sendable, CustomStringC
     public var description: String { rawValue }
 }
 
-/// The rate limit headers of one response. They describe the window of those the request counts in that is closest to its
-/// limit.
+/// The rate limit headers of one response, for the window closest to its limit of those that the request counts in.
 public struct RateLimit: Hashable, Sendable {
     /// Requests allowed in the window.
     public let limit: UInt64?
@@ -119,7 +118,7 @@ public struct Decision: Hashable, Sendable {
 /// limits.
 ///
 /// ```swift
-/// let half = RateLimits(reads: 20, actions: 15, total: 30)  // two processes share one company's limits
+/// let half = RateLimits(reads: 20, actions: 15, total: 30)  // leaves half to other programs
 /// ```
 public struct RateLimits: Hashable, Sendable {
     /// Reads (status) per window.

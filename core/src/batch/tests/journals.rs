@@ -1,4 +1,4 @@
-//! Files that are no journal, are damaged or in use, and a disk that is full.
+//! Files that are not journals, are damaged or in use, and a full disk.
 
 use std::fs;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! A second run after a crash: everybody is acted on exactly once, and what was done costs no request.
+//! A second run after a crash: each action is performed exactly once, and what was done costs no request.
 
 use std::collections::HashSet;
 use std::fs::{self, OpenOptions};

@@ -32,7 +32,7 @@ pub(super) enum Fault {
     /// The service acts, and the connection breaks.
     ActsAndResets,
     Responds(u16),
-    /// It is received and never answered.
+    /// It is received and gets no response.
     Hangs,
     /// The transport panics.
     Panics,
@@ -48,7 +48,7 @@ pub(super) struct Candidate {
 
 type Faults = Box<dyn Fn(&str, Operation) -> Fault + Send + Sync>;
 
-/// The service's side. It has a wall clock of its own, which goes with the paused one and can be moved on.
+/// The service's side. Its wall clock follows tokio's paused clock and can be advanced.
 pub(super) struct Service {
     pub(super) candidates: Mutex<HashMap<String, Candidate>>,
     keys: Mutex<HashMap<String, (SystemTime, u16, String)>>,
@@ -206,7 +206,7 @@ impl Service {
 /// The transport to a service.
 pub(super) struct Wire(pub(super) Arc<Service>);
 
-/// A request on its way: when its future is dropped, it arrives all the same.
+/// A request on its way. If its future is dropped, it still arrives.
 struct OnWire {
     service: Arc<Service>,
     id: String,

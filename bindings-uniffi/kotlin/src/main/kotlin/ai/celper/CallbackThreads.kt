@@ -23,7 +23,7 @@ internal object CallbackThreads : CoroutineDispatcher() {
     private val pool = ThreadPoolExecutor(0, Int.MAX_VALUE, 10, TimeUnit.SECONDS, SynchronousQueue()) { work ->
         Thread(work, "celper-callback-${count.incrementAndGet()}").apply {
             isDaemon = true
-            // Not the loader of whichever application made the first call.
+            // Not the class loader of the application that made the first call.
             contextClassLoader = CallbackThreads::class.java.classLoader
         }
     }
@@ -42,8 +42,8 @@ internal object CallbackThreads : CoroutineDispatcher() {
     private val eventLoop = runBlocking { coroutineContext[ContinuationInterceptor]?.javaClass }
 
     /**
-     * Whether resuming a coroutine from any thread makes it continue on a thread of its own, and at no cost but a queue's. Of other
-     * dispatchers nobody knows: an executor may run its tasks in `execute`.
+     * Whether a coroutine that is resumed from any thread continues on a thread of this dispatcher, at the cost of a queue only.
+     * For other dispatchers this is unknown: an executor may run its tasks in `execute`.
      */
     fun resumesElsewhere(dispatcher: ContinuationInterceptor?): Boolean =
         dispatcher === Dispatchers.Default || dispatcher === Dispatchers.IO || dispatcher === this ||

@@ -57,8 +57,8 @@ import kotlin.time.toJavaDuration
  *   process alone; if null, the environment variable `CELPER_RATE_LIMIT_STORE`, otherwise the default
  * @param rateLimitName a name for the company whose limits these are: clients with the same name share them, whatever their keys; if
  *   null, clients with the same key do
- * @param rateLimitStoreDown what becomes of calls while the store cannot be reached: `"share"`, the default, lets each process use its
- *   share of the limits; with `"fail"`, calls fail with [ConnectionFailedException]
+ * @param rateLimitStoreDown what happens to calls while the store cannot be reached: `"share"`, the default, lets each process use
+ *   its share of the limits; with `"fail"`, calls fail with [ConnectionFailedException]
  * @throws InvalidArgumentException if an option is invalid, or if there is no key
  */
 public class Celper(
@@ -199,7 +199,7 @@ public class Celper(
  * The number of requests that the client sends at most in each sliding window. The defaults are the service's documented limits.
  *
  * ```kotlin
- * val half = RateLimits(reads = 20, actions = 15, total = 30) // two processes share one company's limits
+ * val half = RateLimits(reads = 20, actions = 15, total = 30) // leaves half to other programs
  * ```
  */
 public data class RateLimits(

@@ -11,7 +11,7 @@ package ai.celper
  *
  * The first argument is the candidate's id, the second the job position's. A call that fails throws a [CelperException]. The
  * calling thread may be virtual. Interrupting it cancels the call, which throws a `CancellationException` and leaves the thread
- * interrupted. Not for coroutines, in which the functions of [Celper] wait without a thread.
+ * interrupted. Coroutines use the functions of [Celper], which block no thread.
  *
  * It is an interface, so that tests can implement it with a fake. New versions may add operations.
  */

@@ -85,7 +85,7 @@ public sealed class CelperException(failure: Failure, cause: Throwable?) :
     /** Whether the action may have taken place although the call failed. Read the status, or call again with the same key. */
     public val outcomeUnknown: Boolean = failure.outcomeUnknown
 
-    /** For coroutines, which add the stack trace of whoever awaits a failed `async` to a copy of its exception. */
+    /** For coroutines, which add the stack trace of the code that awaits a failed `async` to a copy of its exception. */
     override fun createCopy(): CelperException {
         val failure = Failure(
             kind, detail, message.orEmpty(), operation, status?.toUShort(), code, requestId, retryAfterSeconds, attempts.toUInt(),

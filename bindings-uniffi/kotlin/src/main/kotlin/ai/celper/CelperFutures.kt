@@ -161,7 +161,7 @@ public class CelperBuilder internal constructor() {
     /** Sets the name under which clients share the rate limits, whatever their keys. */
     public fun rateLimitName(name: String?): CelperBuilder = apply { rateLimitName = name }
 
-    /** Sets what becomes of calls while the store cannot be reached: `share` or `fail`. */
+    /** Sets what happens to calls while the store cannot be reached: `share` or `fail`. */
     public fun rateLimitStoreDown(what: String?): CelperBuilder = apply { rateLimitStoreDown = what }
 
     /**

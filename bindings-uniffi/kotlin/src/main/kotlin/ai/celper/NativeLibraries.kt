@@ -10,8 +10,8 @@ private val loading: Result<Unit> by lazy {
 }
 
 /**
- * Loads the native library, before generated code does in its static initializers: what those throw is a raw error, and a second
- * time one that no longer says why.
+ * Loads the native library before the static initializers of the generated code do. They would throw an error of the JVM, and
+ * the second time one that no longer has the cause.
  *
  * @throws InvalidArgumentException if it cannot be loaded
  */

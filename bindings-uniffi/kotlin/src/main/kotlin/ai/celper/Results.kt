@@ -65,7 +65,7 @@ public sealed class CandidateStatus {
     }
 }
 
-/** The rate limit headers of one response. They describe the window of those the request counts in that is closest to its limit. */
+/** The rate limit headers of one response, for the window closest to its limit of those that the request counts in. */
 public data class RateLimit @JvmOverloads constructor(
     /** Requests allowed in the window. */
     public val limit: Long? = null,
@@ -73,7 +73,7 @@ public data class RateLimit @JvmOverloads constructor(
     public val remaining: Long? = null,
     /** When the window resets, by the server's clock. */
     public val resetAt: Instant? = null,
-) : Serializable // As exceptions are, which have one.
+) : Serializable // Exceptions are serializable, and have one.
 
 /** The result of reading a candidate's status. */
 public data class CandidateState @JvmOverloads constructor(

@@ -40,7 +40,7 @@ internal object DirectCalls {
         try {
             val bytes = outcome.getByteArray(0, length)
             if (call == null) release(bytes) else call.complete(bytes)
-        } catch (thrown: Throwable) { // JNA would only print it, and the caller would wait for ever.
+        } catch (thrown: Throwable) { // JNA would only print it, and the caller would wait forever.
             call?.fail(thrown)
         }
     }
@@ -86,7 +86,7 @@ internal object DirectCalls {
             // Measured: a coroutine in runBlocking takes a tenth more CPU time, and running the call itself on this thread no less.
             while (!call.ended) {
                 LockSupport.park(call)
-                // If the call has just ended, its outcome follows, and whatever it did is not lost.
+                // If the call has just ended, its outcome follows, and the caller learns what the call did.
                 if (Thread.interrupted() && !interrupted) {
                     interrupted = true
                     if (cancel(callId)) throw CancellationException("the thread was interrupted during the call")

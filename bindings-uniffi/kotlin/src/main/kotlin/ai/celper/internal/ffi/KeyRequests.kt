@@ -57,7 +57,7 @@ internal object KeyRequests {
             val job = scope.launch(start = CoroutineStart.LAZY) { answer(request) { checkNotNull(providers[provider]).apiKey() } }
             running[request] = job
             job.start()
-        } catch (thrown: Throwable) { // The call would wait for a key for ever.
+        } catch (thrown: Throwable) { // Otherwise the call would wait for a key forever.
             fail(request, thrown)
         }
     }

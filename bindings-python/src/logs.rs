@@ -124,7 +124,7 @@ impl BufferedSink {
         std::mem::take(&mut *lock(&self.0))
     }
 
-    /// Whether the call cannot go on before Python code has run.
+    /// Whether the call waits for Python code to give the key.
     pub(crate) fn needs_key(&self) -> bool {
         lock(&self.0).iter().any(|event| matches!(event, HostEvent::Key(_)))
     }

@@ -34,7 +34,7 @@ pub struct Failure {
     pub idempotency_key: Option<String>,
     /// Whether the action may have taken place although the call failed.
     pub outcome_unknown: bool,
-    /// The number under which the host keeps the key provider's error, if that caused the failure. The host forgets it then.
+    /// The number under which the host keeps the key provider's error, if that caused the failure. The host takes it from there.
     pub cause: Option<u64>,
 }
 

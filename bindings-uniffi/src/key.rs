@@ -65,7 +65,7 @@ fn requests() -> MutexGuard<'static, HashMap<u64, PendingRequest>> {
     REQUESTS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Answers a request for a key. Returns false if nobody waits for it any more: the host then forgets the error.
+/// Answers a request for a key. Returns false if no call waits for it any more: the host then drops the error.
 #[uniffi::export]
 pub fn answer_key_request(request: u64, answer: KeyAnswer) -> bool {
     let pending = requests().remove(&request);
@@ -79,7 +79,7 @@ pub fn answer_key_request(request: u64, answer: KeyAnswer) -> bool {
     match waiting.send(answer) {
         Ok(()) => true,
         Err(unread) => {
-            // The result of this function tells the host that nobody waits.
+            // The result of this function tells the host that no call waits.
             drop(unread.map_err(|error| error.take()));
             false
         }

@@ -9,7 +9,7 @@ pub enum NameStyle {
     Snake,
     /// `jobPositionId`: Node and Kotlin.
     Camel,
-    /// [`Camel`](NameStyle::Camel), but for abbreviations, which are in capitals: `baseURL`.
+    /// [`Camel`](NameStyle::Camel), except that abbreviations are in capitals: `baseURL`.
     Swift,
 }
 

@@ -85,7 +85,7 @@ pub(crate) enum Input {
 
 pub(crate) type Source = Pin<Box<dyn Stream<Item = Input> + Send>>;
 
-/// What has become of one request.
+/// How one request ended.
 pub(crate) struct Outcome {
     pub(crate) index: u64,
     /// `None` when a binding could not convert the request.
@@ -177,7 +177,7 @@ impl Shared {
         Poll::Pending
     }
 
-    /// Starts no further request. What is under way goes on.
+    /// Starts no further request. Requests under way continue.
     pub(crate) fn stop(&self) {
         self.leave(Leaving::Stops);
     }

@@ -81,7 +81,7 @@ pub struct BatchBuilder {
     clock: Clock,
 }
 
-/// What has become of one request of a batch.
+/// How one request of a batch ended.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct BatchItem {

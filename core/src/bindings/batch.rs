@@ -65,7 +65,7 @@ pub struct BatchOptions {
 /// A row of a batch: a request, or why it could not be converted; that gives an item with this error.
 pub type BatchRow = Result<OperationInput, Error>;
 
-/// What has become of one row.
+/// How one row ended.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct BatchRowItem {
@@ -456,7 +456,7 @@ mod tests {
                 pushed
             }
         });
-        // Nobody takes the items, so the feeder comes to a standstill; leaving tells it so.
+        // The items are not taken, so the feeder waits. Leaving the batch ends the wait.
         batch.next().await.unwrap().unwrap();
         batch.stop().unwrap();
         let pushed = feeder.await.unwrap();

@@ -15,7 +15,7 @@ INSTALLED = Path(__file__).parents[3] / "target/valkey/valkey-server"
 
 
 def free_port() -> int:
-    """A port that nobody listens on, and neither on the one of the cluster's bus, 10000 above it."""
+    """A free port, whose port for the cluster's bus, 10000 above it, is free as well."""
     while True:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))

@@ -491,6 +491,8 @@ mod tests {
         refused(builder().proxy("http://user:12/secret@proxy:3128"), "proxy");
         refused(builder().rate_limit_store("secret"), "rate_limit_store");
         refused(builder().rate_limit_store("redis://user:secret@"), "rate_limit_store");
+        #[cfg(feature = "redis")]
+        refused(builder().rate_limit_store("rediss://user:secret@host/#insecure"), "rate_limit_store");
         refused(builder().rate_limit_store_down("secret"), "rate_limit_store_down");
         refused(builder().rate_limit_name(""), "rate_limit_name");
         refused(builder().ca_certificates("nothing"), "ca_certificates");

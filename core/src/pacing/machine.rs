@@ -15,14 +15,10 @@ use super::store::{RateLimitStore, Reply, Step, StepDone, StoreError};
 /// Changes with the file's layout, and is part of its name: versions of the SDK with another layout use another file.
 const LAYOUT: &str = "celper-rate-limits-1";
 
-<<<<<<< HEAD
 /// The first bytes of the file; the last of them changes with the layout as well.
 const MAGIC: &[u8; 8] = b"celper\0\x01";
 
 /// A larger file is not ours.
-=======
-/// A larger file is of another format.
->>>>>>> wt-w
 const MAX_LENGTH: u64 = 4 * 1024 * 1024;
 
 /// How often a lock is tried, and the wait between two tries. A step takes less than that.
@@ -128,19 +124,11 @@ fn encode(log: &SharedLog) -> Vec<u8> {
     [&MAGIC[..], &count.to_le_bytes(), &checksum(&body), &body].concat()
 }
 
-<<<<<<< HEAD
 /// `None` for a file that is not whole or not ours.
 fn decode(bytes: &[u8]) -> Option<SharedLog> {
     let (magic, bytes) = bytes.split_first_chunk::<8>()?;
     let (count, bytes) = bytes.split_first_chunk::<8>()?;
     let (expected, bytes) = bytes.split_first_chunk::<8>()?;
-=======
-/// `None` for a file that is incomplete or of another format.
-fn decode(text: &[u8]) -> Option<SharedLog> {
-    let end = text.iter().position(|byte| *byte == b'\n')?;
-    let mut head = std::str::from_utf8(text.get(..end)?).ok()?.split(' ');
-    let (layout, length, checksum) = (head.next()?, head.next()?, head.next()?);
->>>>>>> wt-w
     // A shorter log leaves the rest of a longer one behind it.
     let body = bytes.get(..usize::try_from(u64::from_le_bytes(*count)).ok()?.checked_mul(8)?)?;
     if magic != MAGIC || *expected != checksum(body) {

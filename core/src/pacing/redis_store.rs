@@ -40,6 +40,10 @@ impl Hash for RedisUrl {
 
 impl RedisUrl {
     pub(super) fn parse(url: &str, option: &str) -> Result<Self, Error> {
+        if url.contains('#') {
+            // The crate reads `#insecure` as an option that turns the verification of certificates off.
+            return Err(Error::invalid_argument(format!("{option} must be a Redis URL without a fragment (#…)")));
+        }
         let redis_url = RedisUrl(Zeroizing::new(url.to_owned()));
         redis_url.connection_info().map(|_| ()).map_err(|error| {
             // The crate's message names the part that is wrong, never a value.

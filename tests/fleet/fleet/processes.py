@@ -165,13 +165,8 @@ class Fleet:
         workers = list(workers)
         self.wait_until(lambda: self.most_in_a_window(since, workers) >= READS - 2, "a full window")
 
-<<<<<<< HEAD
     def check(self, *excused: Worker) -> None:
         """End the processes, and check that no request was refused and no call failed, but for the excused."""
-=======
-    def check(self, excused: Worker | None = None) -> None:
-        """End the processes, and check that no request was refused and no call failed, except those of one process."""
->>>>>>> wt-w
         for worker in self.workers:
             if worker.process.stdin:
                 worker.process.stdin.close()

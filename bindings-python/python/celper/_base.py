@@ -56,8 +56,8 @@ class Base:
                 ``"process"``: this process alone. Defaults to ``CELPER_RATE_LIMIT_STORE``, then ``"machine"``.
             rate_limit_name: A name for the company whose limits these are: clients with the same name share them,
                 whatever their keys. Default: clients with the same key share them.
-            rate_limit_store_down: What calls do while the store cannot be reached. ``"share"``, the default: each process
-                uses its share of the limits. ``"fail"``: they raise ``ConnectionFailedError``.
+            rate_limit_store_down: What calls do while the store cannot be reached. ``"share"``, the default: each
+                process uses its share of the limits. ``"fail"``: they raise ``ConnectionFailedError``.
             proxy: The proxy for all requests: an ``http``, ``https`` or SOCKS URL, ``http://user:password@host:port``.
                 Defaults to the environment's ``HTTPS_PROXY`` or ``ALL_PROXY``. A loopback ``base_url`` is never reached
                 through the environment's proxy, nor through a proxy on another machine.

@@ -112,9 +112,11 @@ class JavaTest {
 
     @Test
     void durationsOutOfRangeAreRejected() {
-        for (Duration duration : List.of(Duration.ofSeconds(Long.MAX_VALUE), Duration.ofSeconds(Long.MIN_VALUE), Duration.ofNanos(-1))) {
+        for (Duration duration : List.of(Duration.ofSeconds(Long.MIN_VALUE), Duration.ofNanos(-1))) {
             assertThrows(InvalidArgumentException.class, () -> Celper.builder().apiKey("x").timeout(duration).build());
         }
+        // Longer than any clock: as without a timeout.
+        Celper.builder().apiKey("x").timeout(Duration.ofSeconds(Long.MAX_VALUE)).build().close();
     }
 
     @Test

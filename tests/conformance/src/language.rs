@@ -89,6 +89,8 @@ impl Language {
     pub(crate) fn argument_name(self, snake: &str) -> String {
         match self {
             Language::Rust | Language::PythonSync | Language::PythonAsync => snake.to_owned(),
+            // Swift writes initialisms in capitals.
+            Language::Swift if snake == "base_url" => "baseURL".to_owned(),
             Language::Node | Language::Kotlin | Language::Swift => case_name(snake, false),
         }
     }

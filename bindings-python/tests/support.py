@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Callable
 from typing import TypeVar
@@ -11,6 +12,14 @@ from celper_sandbox import Request, Sandbox
 POSITION = "pos_1"
 
 T = TypeVar("T")
+
+
+def free_port() -> int:
+    """A port of the loopback interface that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
 
 
 def wait_until(condition: Callable[[], T], timeout: float = 30.0) -> T:

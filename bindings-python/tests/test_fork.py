@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import urllib.request
@@ -14,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from celper_sandbox import Sandbox
-from support import wait_for_requests, wait_until
+from support import free_port, wait_for_requests, wait_until
 
 PROGRAMS = Path(__file__).parent / "programs"
 
@@ -48,9 +47,7 @@ def test_clients_work_in_parent_and_child(sandbox: Sandbox, way: str) -> None:
 def test_gunicorn_with_preload(sandbox: Sandbox) -> None:
     candidate, slow = sandbox.create_candidate().id, sandbox.create_candidate().id
     sandbox.queue_fault(slow, "delay", seconds=600, act="after", times=None)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     command = [
         sys.executable,
         "-m",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -14,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from celper_sandbox import Sandbox
-from support import wait_for_requests, wait_until, wait_until_closed
+from support import free_port, wait_for_requests, wait_until, wait_until_closed
 
 PROGRAMS = Path(__file__).parent / "programs"
 
@@ -33,9 +32,7 @@ def test_other_greenlets_run_during_a_call(library: str, sandbox: Sandbox) -> No
 def test_a_gunicorn_worker_of_gevent_answers_during_a_call(sandbox: Sandbox) -> None:
     candidate, slow = sandbox.create_candidate().id, sandbox.create_candidate().id
     sandbox.queue_fault(slow, "delay", seconds=600, act="after", times=None)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "gunicorn", "--preload", "-k", "gevent", "--graceful-timeout", "1"]
     command += ["--bind", f"127.0.0.1:{port}", "gevent_app:app"]
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))

@@ -36,6 +36,7 @@ mod call;
 mod client;
 mod config;
 mod connect;
+mod digest;
 mod dns;
 mod error;
 mod key;

@@ -3,8 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use ring::digest::{Context, SHA256};
-
+use crate::digest::digest;
 use crate::request::OperationInput;
 
 /// Identifies a request within its batch: the first half of a SHA-256 of the operation, both ids and the e-mail. Requests with
@@ -26,23 +25,14 @@ pub(crate) fn derive_key(batch_id: &str, generation: u32, input: &OperationInput
 }
 
 fn hash(purpose: &str, context: &[&[u8]], input: &OperationInput) -> [u8; 16] {
-    let mut sha = Context::new(&SHA256);
-    // Each part has its length in front, so that no two lists of parts hash the same bytes.
-    let mut part = |bytes: Option<&[u8]>| {
-        let length = bytes.map_or(u64::MAX, |bytes| bytes.len() as u64);
-        sha.update(&length.to_be_bytes());
-        sha.update(bytes.unwrap_or_default());
-    };
-    part(Some(purpose.as_bytes()));
-    context.iter().for_each(|bytes| part(Some(bytes)));
-    part(Some(input.operation.name().as_bytes()));
-    part(Some(input.candidate_id.as_bytes()));
-    part(Some(input.job_position_id.as_bytes()));
-    part(input.email_subject.as_deref().map(str::as_bytes));
-    part(input.email_body.as_deref().map(str::as_bytes));
-    let mut half = [0; 16];
-    half.iter_mut().zip(sha.finish().as_ref()).for_each(|(to, from)| *to = *from);
-    half
+    let request = [
+        Some(input.operation.name().as_bytes()),
+        Some(input.candidate_id.as_bytes()),
+        Some(input.job_position_id.as_bytes()),
+        input.email_subject.as_deref().map(str::as_bytes),
+        input.email_body.as_deref().map(str::as_bytes),
+    ];
+    digest([Some(purpose.as_bytes())].into_iter().chain(context.iter().map(|bytes| Some(*bytes))).chain(request))
 }
 
 /// 32 hexadecimal digits.

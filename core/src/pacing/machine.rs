@@ -3,7 +3,7 @@
 //! A step reads the file, changes the log and writes it, in about 20 µs. A file that is missing, damaged or of another format is
 //! replaced, and each process enters its own slots again.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
@@ -11,6 +11,7 @@ use std::time::{Duration, SystemTime};
 
 use super::shared_log::SharedLog;
 use super::store::{RateLimitStore, Reply, Step, StepDone, StoreError};
+use crate::digest::name_of;
 
 /// Changes with the file's layout, and is part of its name: versions of the SDK with another layout use another file.
 const LAYOUT: &str = "celper-rate-limits-1";
@@ -38,7 +39,7 @@ impl MachineFile {
     pub(super) fn new(budget: &str) -> io::Result<Self> {
         let folder = system::folder()?;
         remove_unused(&folder);
-        let name = super::digest(&[LAYOUT, &system::boot_id(), budget]);
+        let name = name_of(&[LAYOUT, &system::boot_id(), budget]);
         MachineFile::at(folder.join(name))
     }
 
@@ -69,14 +70,18 @@ impl MachineFile {
         self.path.parent() == Some(folder)
     }
 
-    fn locked(&self) -> Result<File, StoreError> {
+    fn locked(&self) -> Result<(File, Metadata), StoreError> {
         for _ in 0..LOCK_ATTEMPTS {
             // Opened for each step: the file may have been replaced, and a forked child must not share its parent's lock.
             let file = self.open().map_err(|error| self.unavailable(&error))?;
             match file.try_lock() {
-                Ok(()) if system::is_linked(&file) => return Ok(file),
-                // It was removed before it was locked.
-                Ok(()) => {}
+                Ok(()) => {
+                    let metadata = file.metadata().map_err(|error| self.unavailable(&error))?;
+                    // Otherwise it was removed before it was locked.
+                    if system::is_linked(&metadata) {
+                        return Ok((file, metadata));
+                    }
+                }
                 Err(TryLockError::WouldBlock) => sleep(LOCK_WAIT),
                 Err(TryLockError::Error(error)) => return Err(self.unavailable(&error)),
             }
@@ -89,17 +94,17 @@ impl MachineFile {
     }
 
     fn step_now(&self, step: &Step) -> Result<Reply, StoreError> {
-        let mut file = self.locked()?;
+        let (mut file, metadata) = self.locked()?;
         let mut bytes = Vec::new();
-        let length = file.metadata().map(|metadata| metadata.len()).unwrap_or(u64::MAX);
-        if length <= MAX_LENGTH {
+        let too_long = metadata.len() > MAX_LENGTH;
+        if !too_long {
             file.read_to_end(&mut bytes).map_err(|error| self.unavailable(&error))?;
         }
         let now = system::now_millis();
         let mut log = decode(&bytes).unwrap_or_else(|| SharedLog::new(step.new_epoch));
         let reply = log.step(now, step);
         let bytes = encode(&log);
-        let emptied = if length > MAX_LENGTH { file.set_len(0) } else { Ok(()) };
+        let emptied = if too_long { file.set_len(0) } else { Ok(()) };
         let written = emptied.and_then(|()| file.seek(SeekFrom::Start(0))).and_then(|_| file.write_all(&bytes));
         written.map_err(|error| self.unavailable(&error))?;
         Ok(reply)
@@ -162,7 +167,7 @@ mod system {
     use rustix::process::geteuid;
     use rustix::time::{ClockId, clock_gettime};
 
-    use super::{DirBuilder, File, OpenOptions, Path, PathBuf, fs, io};
+    use super::{DirBuilder, Metadata, OpenOptions, Path, PathBuf, fs, io};
 
     /// The time since the machine's start: the clock is the same for all its processes and cannot be set.
     pub(super) fn now_millis() -> u64 {
@@ -213,14 +218,14 @@ mod system {
         options.mode(0o600).custom_flags(i32::try_from(flags.bits()).unwrap_or(0));
     }
 
-    pub(super) fn is_linked(file: &File) -> bool {
-        file.metadata().is_ok_and(|metadata| metadata.nlink() > 0)
+    pub(super) fn is_linked(metadata: &Metadata) -> bool {
+        metadata.nlink() > 0
     }
 }
 
 #[cfg(not(unix))]
 mod system {
-    use super::{DirBuilder, File, OpenOptions, PathBuf, SystemTime, io};
+    use super::{DirBuilder, Metadata, OpenOptions, PathBuf, SystemTime, io};
 
     /// The system's time of day: a clock that is set back makes waits longer by as much, at most by a lease.
     pub(super) fn now_millis() -> u64 {
@@ -242,7 +247,7 @@ mod system {
     pub(super) fn private_file(_: &mut OpenOptions) {}
 
     /// A file that is open cannot be removed there.
-    pub(super) fn is_linked(_: &File) -> bool {
+    pub(super) fn is_linked(_: &Metadata) -> bool {
         true
     }
 }

@@ -51,16 +51,6 @@ fn random_u64() -> u64 {
     getrandom::u64().map_or(1, |value| (value >> 12).max(1))
 }
 
-/// A hash of these values: a name that does not reveal them.
-fn digest(values: &[&str]) -> String {
-    let mut context = ring::digest::Context::new(&ring::digest::SHA256);
-    for value in values {
-        context.update(&u64::try_from(value.len()).unwrap_or(u64::MAX).to_be_bytes());
-        context.update(value.as_bytes());
-    }
-    context.finish().as_ref().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
-}
-
 /// How many requests the service allows in each sliding window; by default its documented limits.
 ///
 /// ```

@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::store::Store;
 use crate::argument::{Argument, NameStyle};
+use crate::digest::name_of;
 use crate::error::Error;
 
 /// A budget that clients share.
@@ -13,12 +14,12 @@ pub(crate) struct Budget(String);
 impl Budget {
     /// Shared by all clients with this key.
     pub(crate) fn of_key(base_url: &str, key: &str) -> Self {
-        Budget(super::digest(&[base_url, "key", key]))
+        Budget(name_of(&[base_url, "key", key]))
     }
 
     /// Shared by all clients with this name, whatever their keys.
     pub(crate) fn named(base_url: &str, name: &str) -> Self {
-        Budget(super::digest(&[base_url, "name", name]))
+        Budget(name_of(&[base_url, "name", name]))
     }
 
     #[cfg(any(feature = "machine", feature = "redis"))]

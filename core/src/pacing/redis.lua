@@ -82,7 +82,7 @@ local function run(log)
   for category = 1, 2 do
     local hold = step.holds[category]
     if hold[1] > 0 and (hold[2] == 0 or (room(category) > 0 and total_room() > 0)) then
-      held_until[category] = math.max(held_until[category], now + math.min(hold[1], step.longest_hold))
+      held_until[category] = math.max(held_until[category], now + math.min(hold[1], window + HOLD_MARGIN))
     end
   end
 

@@ -14,7 +14,6 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
-use super::HOLD_MARGIN;
 use super::session::STEP_TIMEOUT;
 use super::store::{ByCategory, HoldReport, RateLimitStore, Reply, Room, Step, StepDone, StoreError, millis};
 use crate::error::Error;
@@ -91,7 +90,9 @@ impl RedisStore {
 
     fn start(&self) -> Option<mpsc::UnboundedSender<(Step, StepDone)>> {
         let (sender, mut steps) = mpsc::unbounded_channel::<(Step, StepDone)>();
-        let mut connection = Connection { url: self.url.clone(), key: self.key.clone(), open: None };
+        // Hashed once, and not for each step.
+        let script = Script::new(&format!("{SERVER_CLOCK}{SCRIPT}"));
+        let mut connection = Connection { url: self.url.clone(), key: self.key.clone(), script, open: None };
         let runtime = Builder::new_current_thread().enable_all().build().ok()?;
         let work = async move {
             while let Some((step, done)) = steps.recv().await {
@@ -124,6 +125,7 @@ impl RateLimitStore for RedisStore {
 struct Connection {
     url: RedisUrl,
     key: String,
+    script: Script,
     open: Option<MultiplexedConnection>,
 }
 
@@ -147,14 +149,13 @@ impl Connection {
     }
 
     async fn run(&self, json: &str, open: &mut Option<MultiplexedConnection>) -> Result<Reply, RedisError> {
-        let script = Script::new(&format!("{SERVER_CLOCK}{SCRIPT}"));
         let mut redirects = 0;
         loop {
             let connection = match open {
                 Some(connection) => connection,
                 None => open.insert(self.connect(None).await?),
             };
-            let replied: Result<ReplyValues, _> = script.key(&self.key).arg(json).invoke_async(connection).await;
+            let replied: Result<ReplyValues, _> = self.script.key(&self.key).arg(json).invoke_async(connection).await;
             match replied {
                 Ok(values) => return Ok(reply(values)),
                 Err(error) => match error.redirect_node() {
@@ -212,7 +213,6 @@ pub(super) struct StepJson<'a> {
     capacity: [u32; 2],
     total: u32,
     window: u64,
-    longest_hold: u64,
     /// 0: none.
     known_epoch: u64,
     new_epoch: u64,
@@ -237,7 +237,6 @@ impl<'a> From<&'a Step> for StepJson<'a> {
             capacity: [step.capacity.reads.max(1), step.capacity.actions.max(1)],
             total: step.total.max(1),
             window: millis(step.window),
-            longest_hold: millis(step.window + HOLD_MARGIN),
             known_epoch: step.known_epoch.unwrap_or(0),
             new_epoch: step.new_epoch,
             puts: puts.collect(),

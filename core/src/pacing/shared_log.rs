@@ -20,12 +20,10 @@ pub(super) struct SharedLog {
     /// The time of the last step.
     written_at: u64,
     /// The slots that are taken, in the order in which they come free. The total is the sum of both.
-    reads: Vec<Slot>,
-    actions: Vec<Slot>,
+    slots: ByCategory<Vec<Slot>>,
     /// The processes that wait, in the order of their turns.
     waiting: Vec<Waiting>,
-    reads_held_until: u64,
-    actions_held_until: u64,
+    held_until: ByCategory<u64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,10 +67,10 @@ impl SharedLog {
     #[cfg(feature = "machine")]
     pub(super) fn to_words(&self) -> Vec<u64> {
         let length = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
-        let counts = [length(self.reads.len()), length(self.actions.len()), length(self.waiting.len())];
-        let mut words = vec![self.epoch, self.written_at, self.reads_held_until, self.actions_held_until];
+        let counts = [length(self.slots.reads.len()), length(self.slots.actions.len()), length(self.waiting.len())];
+        let mut words = vec![self.epoch, self.written_at, self.held_until.reads, self.held_until.actions];
         words.extend(counts);
-        for slot in self.reads.iter().chain(&self.actions) {
+        for slot in self.slots.reads.iter().chain(&self.slots.actions) {
             words.extend([slot.free_at, slot.process, slot.number]);
         }
         for waiting in &self.waiting {
@@ -102,7 +100,8 @@ impl SharedLog {
         };
         let waiting = waiting.chunks_exact(4).map(process).collect::<Option<_>>()?;
         let (reads, actions) = (slots(reads)?, slots(actions)?);
-        let log = SharedLog { epoch, written_at, reads, actions, waiting, reads_held_until, actions_held_until };
+        let held_until = ByCategory { reads: reads_held_until, actions: actions_held_until };
+        let log = SharedLog { epoch, written_at, slots: ByCategory { reads, actions }, waiting, held_until };
         rest.is_empty().then_some(log)
     }
 
@@ -131,7 +130,7 @@ impl SharedLog {
             for number in step.ask.get(category) {
                 // A repeated step gets what the first one got.
                 let taken =
-                    self.slots(category).iter().any(|slot| (slot.process, slot.number) == (step.process, *number));
+                    self.slots.get(category).iter().any(|slot| (slot.process, slot.number) == (step.process, *number));
                 let list = if taken { granted.get_mut(category) } else { ask.get_mut(category) };
                 list.push(*number);
             }
@@ -176,30 +175,9 @@ impl SharedLog {
             },
             processes: self.processes(step.process),
             holds: ByCategory {
-                reads: Duration::from_millis(self.reads_held_until.saturating_sub(now)),
-                actions: Duration::from_millis(self.actions_held_until.saturating_sub(now)),
+                reads: Duration::from_millis(self.held_until.reads.saturating_sub(now)),
+                actions: Duration::from_millis(self.held_until.actions.saturating_sub(now)),
             },
-        }
-    }
-
-    fn slots(&self, category: Category) -> &Vec<Slot> {
-        match category {
-            Category::Reads => &self.reads,
-            Category::Actions => &self.actions,
-        }
-    }
-
-    fn slots_mut(&mut self, category: Category) -> &mut Vec<Slot> {
-        match category {
-            Category::Reads => &mut self.reads,
-            Category::Actions => &mut self.actions,
-        }
-    }
-
-    fn held_until(&self, category: Category) -> u64 {
-        match category {
-            Category::Reads => self.reads_held_until,
-            Category::Actions => self.actions_held_until,
         }
     }
 
@@ -207,9 +185,9 @@ impl SharedLog {
     fn follow_clock(&mut self, now: u64) {
         let back = self.written_at.saturating_sub(now);
         if back > 0 {
-            let slots = self.reads.iter_mut().chain(&mut self.actions).map(|slot| &mut slot.free_at);
+            let slots = self.slots.reads.iter_mut().chain(&mut self.slots.actions).map(|slot| &mut slot.free_at);
             let waiting = self.waiting.iter_mut().map(|waiting| &mut waiting.due_by);
-            let holds = [&mut self.reads_held_until, &mut self.actions_held_until];
+            let holds = [&mut self.held_until.reads, &mut self.held_until.actions];
             slots.chain(waiting).chain(holds).for_each(|time| *time = time.saturating_sub(back));
         }
         self.written_at = now;
@@ -217,13 +195,13 @@ impl SharedLog {
 
     /// Removes the slots that have come free, and the processes that did not come back for a window.
     fn expire(&mut self, now: u64, window: u64) {
-        self.reads.retain(|slot| slot.free_at > now);
-        self.actions.retain(|slot| slot.free_at > now);
+        self.slots.reads.retain(|slot| slot.free_at > now);
+        self.slots.actions.retain(|slot| slot.free_at > now);
         self.waiting.retain(|waiting| waiting.due_by.saturating_add(window) > now);
     }
 
     fn put(&mut self, category: Category, process: u64, number: SlotNumber, free_at: Option<u64>) {
-        let slots = self.slots_mut(category);
+        let slots = self.slots.get_mut(category);
         slots.retain(|slot| (slot.process, slot.number) != (process, number));
         if let Some(free_at) = free_at {
             let position = slots.partition_point(|slot| slot.free_at <= free_at);
@@ -237,19 +215,16 @@ impl SharedLog {
             return;
         }
         let until = now.saturating_add(millis(hold.wait.min(step.window + HOLD_MARGIN)));
-        let held_until = match category {
-            Category::Reads => &mut self.reads_held_until,
-            Category::Actions => &mut self.actions_held_until,
-        };
+        let held_until = self.held_until.get_mut(category);
         *held_until = until.max(*held_until);
     }
 
     fn room(&self, category: Category, step: &Step) -> usize {
-        capacity(*step.capacity.get(category)).saturating_sub(self.slots(category).len())
+        capacity(*step.capacity.get(category)).saturating_sub(self.slots.get(category).len())
     }
 
     fn total_room(&self, step: &Step) -> usize {
-        capacity(step.total).saturating_sub(self.reads.len() + self.actions.len())
+        capacity(step.total).saturating_sub(self.slots.reads.len() + self.slots.actions.len())
     }
 
     /// Adds a process that wants slots to the end of the queue, unless it is in it; removes one that wants none.
@@ -278,7 +253,7 @@ impl SharedLog {
 
     /// How many free slots the process gets when all waiting processes take turns. The others' slots stay free for them.
     fn turns(&self, now: u64, step: &Step) -> ByCategory<usize> {
-        let room_now = |category| if self.held_until(category) > now { 0 } else { self.room(category, step) };
+        let room_now = |category| if *self.held_until.get(category) > now { 0 } else { self.room(category, step) };
         let mut room = ByCategory { reads: room_now(Category::Reads), actions: room_now(Category::Actions) };
         let mut total = self.total_room(step);
         let mut turns = ByCategory::default();
@@ -312,7 +287,7 @@ impl SharedLog {
         let window = millis(step.window);
         let latest = now.saturating_add(window);
         let times = |slots: &[Slot]| -> Vec<u64> { slots.iter().map(|slot| slot.free_at.min(latest)).collect() };
-        let (own, others) = (times(self.slots(category)), times(self.slots(other(category))));
+        let (own, others) = (times(self.slots.get(category)), times(self.slots.get(other(category))));
         let mut total = [own.as_slice(), others.as_slice()].concat();
         total.sort_unstable();
         let (own_capacity, total_capacity) = (capacity(*step.capacity.get(category)), capacity(step.total));
@@ -345,14 +320,14 @@ impl SharedLog {
         (0..wants)
             .map(|turn| {
                 let ahead_own = ahead(category, turn) + turn;
-                let free = nth(&own, own_capacity, ahead_own).max(self.held_until(category)).max(nth(
+                let free = nth(&own, own_capacity, ahead_own).max(*self.held_until.get(category)).max(nth(
                     &total,
                     total_capacity,
                     ahead_own,
                 ));
                 // The other category's turns use the total only as far as that category has room.
                 let freed = others.partition_point(|free_at| *free_at <= free);
-                let certain = if self.held_until(other(category)) <= free {
+                let certain = if *self.held_until.get(other(category)) <= free {
                     (others_capacity + freed).saturating_sub(others.len())
                 } else {
                     0
@@ -366,7 +341,7 @@ impl SharedLog {
     }
 
     fn processes(&self, own: u64) -> u32 {
-        let slots = self.reads.iter().chain(&self.actions).map(|slot| slot.process);
+        let slots = self.slots.reads.iter().chain(&self.slots.actions).map(|slot| slot.process);
         let all: BTreeSet<u64> = slots.chain(self.waiting.iter().map(|waiting| waiting.process)).chain([own]).collect();
         count(all.len())
     }

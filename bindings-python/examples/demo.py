@@ -1,4 +1,4 @@
-"""The main job over real HTTP: select one candidate, reject another, catch a refused action, and invite a dozen as a batch.
+"""The main job over real HTTP: select one candidate, reject another, catch a refused action, invite a dozen as a batch.
 
 `make demo` runs it. The service is the sandbox (`pip install celper-sandbox`), started here on a free port.
 """

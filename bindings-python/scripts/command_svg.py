@@ -1,6 +1,6 @@
 """Draws ``docs/images/command.svg``: the command in a terminal, in a real run against the sandbox.
 
-``make docs-picture`` runs it. The run has the real limits, so it takes more than a minute until the rate is a steady one.
+``make docs-picture`` runs it. The run has the real limits, so it takes over a minute.
 """
 
 from __future__ import annotations

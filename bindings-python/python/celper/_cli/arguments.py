@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from pathlib import Path
 
 from celper import RateLimits, __version__
@@ -114,7 +115,11 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         import argcomplete
 
         argcomplete.autocomplete(built)
-    return built.parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    if not given:
+        built.print_help(sys.stderr)
+        sys.exit(2)
+    return built.parse_args(given)
 
 
 def _files(command: str) -> str:

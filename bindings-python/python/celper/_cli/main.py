@@ -39,7 +39,7 @@ def main(arguments_: Sequence[str] | None = None) -> int:
     except CelperError as error:
         return _fail(terminal, safe(str(error)), SOME_FAILED)
     except KeyboardInterrupt:
-        return _fail(terminal, "stopped; nothing was sent", STOPPED)
+        return _fail(terminal, "interrupted", STOPPED)
     except BrokenPipeError:
         _silence()
         return BROKEN_PIPE
@@ -112,6 +112,8 @@ def _carry_out(planned: Plan, file: ResultsFile | None, client: Celper, terminal
     if planned.columns is None:
         _show_one(ending.records[0], out, terminal, as_json=as_json)
     else:
+        if out.is_live:
+            out.line()
         summary.show(ending, out)
         _show_next(planned, outcomes, ending.results_error, out)
     if ending.was_stopped:

@@ -142,7 +142,10 @@ def confirm(plan: Plan, terminal: Terminal) -> bool:
         )
     what = plan.what()
     terminal.write(f"\n{what[0].upper() + what[1:]}? [y/N] ")
-    answer = sys.stdin.readline()
+    try:
+        answer = sys.stdin.readline()
+    except KeyboardInterrupt:
+        answer = ""
     if not answer.endswith("\n"):
         terminal.line()
     return answer.strip().casefold() in ("y", "yes")

@@ -53,6 +53,9 @@ def parts(progress: BatchProgress, rate: Rate) -> list[str]:
         said.append(f"rate limit: next in {duration(max(progress.rate_limit_wait, 0.1))}")
     elif progress.in_flight:
         said.append(f"{progress.in_flight:,} under way")
+    elif progress.eta and progress.done:
+        # Other processes use it: how long is not known here.
+        said.append("waiting for the rate limit")
     return said
 
 

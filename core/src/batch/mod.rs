@@ -7,6 +7,7 @@ mod plan;
 mod progress;
 mod record;
 mod requests;
+mod scope;
 #[cfg(test)]
 mod tests;
 
@@ -27,6 +28,8 @@ use self::driver::{Clock, Parts};
 use self::journal::{Journal, Opening};
 pub use self::progress::BatchProgress;
 pub use self::requests::{CandidateRequest, InviteRequest, RejectRequest, SelectRequest, StatusRequest};
+pub(crate) use self::scope::Scope;
+use self::scope::Scoped;
 use crate::argument::Argument;
 use crate::client::Client;
 use crate::error::Error;
@@ -79,6 +82,7 @@ pub struct BatchBuilder {
     journal: Option<PathBuf>,
     total: Option<u64>,
     clock: Clock,
+    scope: Option<Scope>,
 }
 
 /// How one request of a batch ended.
@@ -154,7 +158,7 @@ fn exact((least, most): (usize, Option<usize>)) -> Option<u64> {
 
 impl BatchBuilder {
     pub(crate) fn new(caller: Arc<dyn Caller>, source: Source, total: Option<u64>) -> Self {
-        BatchBuilder { caller, source, batch_id: None, journal: None, total, clock: Arc::new(SystemTime::now) }
+        BatchBuilder { caller, source, batch_id: None, journal: None, total, clock: Arc::new(SystemTime::now), scope: None }
     }
 
     /// Names the batch. The idempotency keys of its actions are derived from this name, the operation, both ids and the e-mail,
@@ -184,6 +188,12 @@ impl BatchBuilder {
     /// How many requests there are, for [`progress`](Batch::progress). Default: as many as the iterator says.
     pub fn total(mut self, total: u64) -> Self {
         self.total = Some(total);
+        self
+    }
+
+    #[cfg(feature = "bindings")]
+    pub(crate) fn scope(mut self, scope: Scope) -> Self {
+        self.scope = Some(scope);
         self
     }
 
@@ -236,8 +246,9 @@ impl BatchBuilder {
             batch_id: batch_id.clone(),
             journal,
             clock: self.clock,
+            scope: self.scope.clone(),
         };
-        tokio::spawn(driver::run(parts));
+        tokio::spawn(Scoped::new(self.scope, driver::run(parts)));
         Ok((shared, batch_id))
     }
 }

@@ -158,7 +158,15 @@ fn exact((least, most): (usize, Option<usize>)) -> Option<u64> {
 
 impl BatchBuilder {
     pub(crate) fn new(caller: Arc<dyn Caller>, source: Source, total: Option<u64>) -> Self {
-        BatchBuilder { caller, source, batch_id: None, journal: None, total, clock: Arc::new(SystemTime::now), scope: None }
+        BatchBuilder {
+            caller,
+            source,
+            batch_id: None,
+            journal: None,
+            total,
+            clock: Arc::new(SystemTime::now),
+            scope: None,
+        }
     }
 
     /// Names the batch. The idempotency keys of its actions are derived from this name, the operation, both ids and the e-mail,

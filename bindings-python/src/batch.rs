@@ -92,7 +92,7 @@ pub(crate) fn start(
     let started = work(
         async move {
             match scope {
-                Some(scope) => BatchHandle::start_in_scope(client, options, scope).await,
+                Some(scope) => BatchHandle::start_within(client, options, scope).await,
                 None => BatchHandle::start(client, options).await,
             }
         },
@@ -121,7 +121,7 @@ pub(crate) fn start_on_loop(
     let started = work(
         async move {
             match scope {
-                Some(scope) => BatchHandle::start_in_scope(client, options, scope).await,
+                Some(scope) => BatchHandle::start_within(client, options, scope).await,
                 None => BatchHandle::start(client, options).await,
             }
         },

@@ -350,6 +350,6 @@ def test_public_names_are_documented_and_belong_to_celper() -> None:
         public = getattr(celper, name)
         assert public.__doc__, name
         assert not isinstance(public, type) or public.__module__ == "celper", name
-        for member, value in vars(public).items():
+        for member, value in getattr(public, "__dict__", {}).items():
             if callable(value) and not member.startswith("_"):
                 assert value.__doc__, f"{name}.{member}"

@@ -25,7 +25,6 @@ use super::keys::{RequestId, derive_key};
 use super::plan::{Next, Row, Step, ends_batch, not_attempted};
 use super::progress::{BatchProgress, Counters};
 use super::record::{Doubt, Line};
-use super::scope::{Scope, Scoped};
 use crate::argument::NameStyle;
 use crate::call::Reservation;
 use crate::error::{Error, ErrorKind};
@@ -241,7 +240,6 @@ pub(super) struct Driver {
     actions: Lane,
     calls: JoinSet<Finished>,
     closed: BoxFuture<'static, Error>,
-    scope: Option<Scope>,
     /// Why no further request is started.
     end: Option<End>,
     leaving: Leaving,
@@ -310,7 +308,6 @@ pub(super) struct Parts {
     pub(super) batch_id: Option<String>,
     pub(super) journal: Option<Journal>,
     pub(super) clock: Clock,
-    pub(super) scope: Option<Scope>,
 }
 
 /// Runs a batch to its end.
@@ -326,7 +323,7 @@ pub(super) fn run(parts: Parts) -> impl Future<Output = ()> + Send {
 }
 
 impl Driver {
-    fn new(Parts { shared, source, batch_id, journal, clock, scope }: Parts) -> Self {
+    fn new(Parts { shared, source, batch_id, journal, clock }: Parts) -> Self {
         let caller = Arc::clone(&shared.caller);
         let equipment = Equipment {
             journal: journal.as_ref().map(|journal| Arc::clone(journal.writer())),
@@ -345,7 +342,6 @@ impl Driver {
             actions: Lane::default(),
             calls: JoinSet::new(),
             closed: caller.closed(),
-            scope,
             end: None,
             leaving: Leaving::Stays,
         }
@@ -523,7 +519,7 @@ impl Driver {
             return self.enqueue(row, true);
         }
         let equipment = Arc::clone(&self.equipment);
-        self.calls.spawn(Scoped::new(self.scope.clone(), carry_out(equipment, row, category, reservation)));
+        self.calls.spawn(carry_out(equipment, row, category, reservation));
     }
 
     /// Decides what follows a step.

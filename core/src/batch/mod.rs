@@ -7,7 +7,6 @@ mod plan;
 mod progress;
 mod record;
 mod requests;
-mod scope;
 #[cfg(test)]
 mod tests;
 
@@ -28,8 +27,6 @@ use self::driver::{Clock, Parts};
 use self::journal::{Journal, Opening};
 pub use self::progress::BatchProgress;
 pub use self::requests::{CandidateRequest, InviteRequest, RejectRequest, SelectRequest, StatusRequest};
-pub(crate) use self::scope::Scope;
-use self::scope::Scoped;
 use crate::argument::Argument;
 use crate::client::Client;
 use crate::error::Error;
@@ -82,7 +79,6 @@ pub struct BatchBuilder {
     journal: Option<PathBuf>,
     total: Option<u64>,
     clock: Clock,
-    scope: Option<Scope>,
 }
 
 /// How one request of a batch ended.
@@ -158,15 +154,7 @@ fn exact((least, most): (usize, Option<usize>)) -> Option<u64> {
 
 impl BatchBuilder {
     pub(crate) fn new(caller: Arc<dyn Caller>, source: Source, total: Option<u64>) -> Self {
-        BatchBuilder {
-            caller,
-            source,
-            batch_id: None,
-            journal: None,
-            total,
-            clock: Arc::new(SystemTime::now),
-            scope: None,
-        }
+        BatchBuilder { caller, source, batch_id: None, journal: None, total, clock: Arc::new(SystemTime::now) }
     }
 
     /// Names the batch. The idempotency keys of its actions are derived from this name, the operation, both ids and the e-mail,
@@ -196,12 +184,6 @@ impl BatchBuilder {
     /// How many requests there are, for [`progress`](Batch::progress). Default: as many as the iterator says.
     pub fn total(mut self, total: u64) -> Self {
         self.total = Some(total);
-        self
-    }
-
-    #[cfg(feature = "bindings")]
-    pub(crate) fn scope(mut self, scope: Scope) -> Self {
-        self.scope = Some(scope);
         self
     }
 
@@ -254,9 +236,8 @@ impl BatchBuilder {
             batch_id: batch_id.clone(),
             journal,
             clock: self.clock,
-            scope: self.scope.clone(),
         };
-        tokio::spawn(Scoped::new(self.scope, driver::run(parts)));
+        tokio::spawn(driver::run(parts));
         Ok((shared, batch_id))
     }
 }

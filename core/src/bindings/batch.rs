@@ -42,7 +42,7 @@ use std::task::{Context, Poll, Waker};
 use futures_core::Stream;
 
 use super::runtime;
-use crate::batch::{BatchBuilder, BatchProgress, Input, Outcome, Scope, Shared};
+use crate::batch::{BatchBuilder, BatchProgress, Input, Outcome, Shared};
 use crate::client::Client;
 use crate::error::{Error, ErrorKind};
 use crate::panics::{catch_panic, panic_error};
@@ -201,24 +201,6 @@ impl BatchHandle {
     ///
     /// [`ErrorKind::InvalidArgument`] for an option that is not valid, a journal that cannot be used, or a closed client.
     pub async fn start(client: Client, options: BatchOptions) -> Result<Self, Error> {
-        BatchHandle::begin(client, options, None).await
-    }
-
-    /// [`start`](BatchHandle::start), with a function that is called for each poll of the batch's tasks, and has to call the
-    /// function that it gets: so a host knows to which batch its key provider's calls and the core's log events belong.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`start`](BatchHandle::start).
-    pub async fn start_in_scope(
-        client: Client,
-        options: BatchOptions,
-        scope: impl Fn(&mut dyn FnMut()) + Send + Sync + 'static,
-    ) -> Result<Self, Error> {
-        BatchHandle::begin(client, options, Some(Arc::new(scope))).await
-    }
-
-    async fn begin(client: Client, options: BatchOptions, scope: Option<Scope>) -> Result<Self, Error> {
         let feed = Arc::new(Feed::default());
         let source = Box::pin(FeedStream(Arc::clone(&feed)));
         let mut builder = BatchBuilder::new(Arc::new(client), source, options.total);
@@ -228,16 +210,10 @@ impl BatchHandle {
         if let Some(journal) = options.journal {
             builder = builder.journal(journal);
         }
-        if let Some(scope) = scope {
-            builder = builder.scope(scope);
-        }
-        // The handle is made in the task: when nobody waits for it any more, it is dropped, and that stops the batch.
-        let starting = async move {
-            let (shared, batch_id) = builder.begin().await?;
-            let live = Live { shared, feed, batch_id, gave_item: AtomicBool::new(true) };
-            Ok(BatchHandle(Arc::new(Owner { pid: process::id(), live: Some(live) })))
-        };
-        runtime()?.spawn(starting).await.unwrap_or_else(|error| Err(panic_error(&error.to_string())))
+        let starting = runtime()?.spawn(builder.begin()).await;
+        let (shared, batch_id) = starting.unwrap_or_else(|error| Err(panic_error(&error.to_string())))?;
+        let live = Live { shared, feed, batch_id, gave_item: AtomicBool::new(true) };
+        Ok(BatchHandle(Arc::new(Owner { pid: process::id(), live: Some(live) })))
     }
 
     /// The batch's name: the caller's, or the journal's.

@@ -3,13 +3,13 @@
 //! A request holds its arguments as they were given. They are converted when the batch reads it, so that one that is wrong gives
 //! an item with an error, and no exception in the caller's loop over its rows.
 
-use celper::bindings::batch::BatchRow;
+use celper::bindings::{self, batch::BatchRow};
 use celper::{BatchProgress as CoreProgress, Error, Operation};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 
-use crate::arguments::{ArgumentError, to_input};
+use crate::arguments::{ArgumentError, NAMES, to_input};
 use crate::lifetime::NativeGuard;
 use crate::results::{plain, record, repr, values};
 
@@ -152,6 +152,13 @@ pub(crate) fn to_row(row: &Bound<'_, PyAny>) -> PyResult<BatchRow> {
         Err(ArgumentError::Invalid(error)) => Ok(Err(error)),
         Err(ArgumentError::Raised(error)) => Err(error),
     }
+}
+
+/// Why a request would be refused before anything is sent: the command asks for all rows of a file before the first is sent.
+#[pyfunction]
+pub(crate) fn refusal(request: &Bound<'_, PyAny>) -> PyResult<Option<String>> {
+    let checked = to_row(request)?.and_then(|input| bindings::check(&input, NAMES));
+    Ok(checked.err().map(|error| error.message().to_owned()))
 }
 
 record! {

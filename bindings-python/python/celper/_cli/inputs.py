@@ -7,6 +7,7 @@ import re
 import sys
 from pathlib import Path
 
+from celper._celper import refusal
 from celper._cli import UsageError, rows, table
 from celper._cli.plan import Plan
 from celper._cli.results import ResultsFile
@@ -77,9 +78,9 @@ def _one(options: Namespace) -> tuple[Plan, ResultsFile | None]:
             f"there is no job position: pass --position ID. (If {candidate_id} is a file: there is none of this name.)"
         )
     task = replace(defaults, candidate_id=candidate_id)
-    refusal = refuse(task)
-    if refusal:
-        raise UsageError(f"{refusal}; nothing was sent")
+    problem = refusal(rows.request(task))
+    if problem:
+        raise UsageError(f"{problem}; nothing was sent")
     plan = Plan(
         command=options.command,
         source="the command line",
@@ -109,7 +110,7 @@ def _file(options: Namespace) -> tuple[Plan, ResultsFile | None]:
         name, data = target, _read(Path(target))
     read = table.read(data, name, encoding=options.encoding, recognizes=rows.recognizes)
     columns = rows.map_columns(read, name, command, dict(options.column))
-    tasks = rows.read_tasks(read, name, command, columns, defaults, refuse)
+    tasks = rows.read_tasks(read, name, command, columns, defaults)
 
     # The journal of a status run is removed at its end, so it is a file of its own.
     named = re.sub(r"[^\w.-]+", "-", batch_id or ("status" if command == "status" else ""))
@@ -144,8 +145,3 @@ def _read(path: Path) -> bytes:
         raise UsageError(f"there is no file {path}") from None
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror or error}") from None
-
-
-def refuse(task: Task) -> str | None:
-    """Why the core would refuse a task, if so."""
-    return None

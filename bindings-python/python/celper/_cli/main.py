@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 
@@ -25,8 +26,9 @@ ALL_DONE, SOME_FAILED, USAGE, STOPPED, BROKEN_PIPE = 0, 1, 2, 3, 141
 def main(arguments_: Sequence[str] | None = None) -> int:
     """Runs the command and returns its exit status."""
     for stream in (sys.stdout, sys.stderr):
-        # What an encoding cannot express is no reason to fail.
-        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+        if isinstance(stream, io.TextIOWrapper):
+            # What an encoding cannot express is no reason to fail.
+            stream.reconfigure(errors="backslashreplace")
     terminal = Terminal(sys.stderr)
     try:
         status = _run(arguments.parse(arguments_), terminal)

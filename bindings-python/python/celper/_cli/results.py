@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any, BinaryIO
 
-    from celper import BatchItem
+    from celper import BatchItem, CandidateRequest
     from celper._cli.rows import Task
 
 OK, FAILED, NOT_ATTEMPTED, UNKNOWN = "ok", "failed", "not attempted", "unknown"
@@ -60,7 +60,7 @@ def _of(task: Task, outcome: str) -> Record:
     }
 
 
-def of_item(task: Task, item: BatchItem) -> Record:
+def of_item(task: Task, item: BatchItem[CandidateRequest]) -> Record:
     """The record of a task that a batch has an item for."""
     record = _of(task, NOT_ATTEMPTED if item.not_attempted else OK if item.error is None else FAILED)
     record["result"] = None if item.result is None else item.result.to_dict()
@@ -77,8 +77,9 @@ def not_started(task: Task, *, known: bool) -> Record:
 
 
 def _row(record: Mapping[str, Any]) -> list[str]:
-    result, error = record["result"] or {}, record["error"] or {}
-    values = {
+    result: dict[str, Any] = record["result"] or {}
+    error: dict[str, Any] = record["error"] or {}
+    values: dict[str, object] = {
         **{name: record[name] for name in ("line", "candidate_id", "job_position_id", "operation", "outcome")},
         **{name: result.get(name) for name in COLUMNS[5:11]},
         **{f"error_{name}": error.get(name) for name in ("kind", "code", "message")},

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+from celper import InviteRequest, RejectRequest, SelectRequest, StatusRequest
+from celper._celper import refusal
 from celper._cli import UsageError
 from celper._cli.text import safe
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
+    from celper import CandidateRequest
     from celper._cli.table import Table
 
 # The spellings of each column without case, spaces and punctuation, the most specific one first.
@@ -90,6 +93,23 @@ class _Problems:
         raise UsageError(f"{name} has {number}; nothing was sent\n" + "\n".join(shown))
 
 
+def request(task: Task) -> CandidateRequest:
+    """The request of a task."""
+    position, key = task.job_position_id, task.idempotency_key
+    if task.operation == "invite":
+        return InviteRequest(
+            task.candidate_id,
+            job_position_id=position,
+            email_subject=task.email_subject,
+            email_body=task.email_body,
+            idempotency_key=key,
+        )
+    if task.operation == "status":
+        return StatusRequest(task.candidate_id, job_position_id=position)
+    kind = SelectRequest if task.operation == "select" else RejectRequest
+    return kind(task.candidate_id, job_position_id=position, idempotency_key=key)
+
+
 def recognizes(header: str) -> bool:
     """Whether a column of this name means something to the command."""
     return any(_plain(header) in spellings for spellings in SPELLINGS.values())
@@ -118,7 +138,7 @@ def map_columns(table: Table, name: str, command: str, chosen: dict[str, str]) -
                 [place for place, header in enumerate(headers) if _plain(header) == spelling]
                 for spelling in SPELLINGS[column]
             ]
-            found = next(filter(None, spellings), [])
+            found = next((spelled for spelled in spellings if spelled), list[int]())
         if len(found) > 1:
             twice = " and ".join(f"{safe(headers[place])!r} (column {place + 1})" for place in found)
             raise UsageError(f"{name} has two columns for {column}: {twice}; remove or rename one of them")
@@ -150,12 +170,10 @@ def read_tasks(
     command: str,
     columns: Columns,
     defaults: Task,
-    refuse: Callable[[Task], str | None],
 ) -> Tasks:
     """The task of each row.
 
-    ``defaults`` has the position and e-mail for rows that do not have their own. ``refuse`` says why a task cannot be
-    sent, if so.
+    ``defaults`` has the position and e-mail for rows that do not have their own.
 
     Raises:
         UsageError: Rows have problems: all of them, with their lines.
@@ -215,9 +233,9 @@ def read_tasks(
             idempotency_key=cell("idempotency_key").strip() or None,
             line=line,
         )
-        refusal = refuse(task)
-        if refusal:
-            problems.add(line, refusal)
+        problem = refusal(request(task))
+        if problem:
+            problems.add(line, problem)
         tasks.append(task)
     _find_repeated(tasks, problems)
     problems.raise_any(name)

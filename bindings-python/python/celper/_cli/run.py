@@ -8,8 +8,7 @@ import sys
 import time
 from contextlib import contextmanager, suppress
 
-from celper import InviteRequest, RejectRequest, SelectRequest, StatusRequest
-from celper._cli import results
+from celper._cli import results, rows
 from celper._cli.progress import Display, display
 from celper._cli.summary import Ending
 from celper._cli.text import safe
@@ -17,35 +16,15 @@ from celper._cli.words import WORDS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
     from types import FrameType
 
-    from celper import Batch, Celper
+    from celper import Batch, CandidateRequest, Celper
     from celper._cli.plan import Plan
     from celper._cli.results import Record, ResultsFile
-    from celper._cli.rows import Task
     from celper._cli.text import Terminal
 
-    Request = InviteRequest | RejectRequest | SelectRequest | StatusRequest
-
 _MAX_ERRORS_SHOWN = 10
-
-
-def request(task: Task) -> Request:
-    """The request of a task."""
-    position, key = task.job_position_id, task.idempotency_key
-    if task.operation == "invite":
-        return InviteRequest(
-            task.candidate_id,
-            job_position_id=position,
-            email_subject=task.email_subject,
-            email_body=task.email_body,
-            idempotency_key=key,
-        )
-    if task.operation == "status":
-        return StatusRequest(task.candidate_id, job_position_id=position)
-    kind = SelectRequest if task.operation == "select" else RejectRequest
-    return kind(task.candidate_id, job_position_id=position, idempotency_key=key)
 
 
 class Run:
@@ -60,7 +39,7 @@ class Run:
         self._errors_shown = 0
         self._interrupts = 0
         self.is_output_lost = False
-        self._batch: Batch | None = None
+        self._batch: Batch[CandidateRequest] | None = None
         label = WORDS[plan.command][1].capitalize()
         self._display: Display = display(terminal, label, self._lose_output)
 
@@ -106,10 +85,10 @@ class Run:
         )
         return Ending(records, time.monotonic() - started, was_stopped, results_error)
 
-    def _feed(self) -> Iterator[Request]:
+    def _feed(self) -> Iterator[CandidateRequest]:
         for task in self._plan.tasks:
             self._fed += 1
-            yield request(task)
+            yield rows.request(task)
 
     def _take(self, index: int, record: Record, file: ResultsFile | None) -> None:
         self._records[index] = record
@@ -138,7 +117,7 @@ class Run:
             self._batch.stop()
 
     @contextmanager
-    def _interruptible(self) -> Iterator[None]:
+    def _interruptible(self) -> Generator[None, None, None]:
         """Ctrl-C and SIGTERM stop the batch; the second one cancels it."""
 
         def interrupt(number: int, frame: FrameType | None) -> None:

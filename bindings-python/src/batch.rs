@@ -192,6 +192,7 @@ impl Batch {
         let item = async move { handle.next().await };
         BatchWait::on_running_loop(
             slf.py(),
+            &slf.get().handle,
             work(item, |py, item| item.map_or_else(|| Ok(py.None()), |item| item_fields(py, item))),
         )
     }
@@ -199,7 +200,11 @@ impl Batch {
     /// Waits on the event loop until nothing is under way any more.
     fn finished(slf: &Bound<'_, Self>) -> PyResult<BatchWait> {
         let handle = slf.get().handle.clone();
-        BatchWait::on_running_loop(slf.py(), work(async move { handle.finished().await }, |py, ()| Ok(py.None())))
+        BatchWait::on_running_loop(
+            slf.py(),
+            &slf.get().handle,
+            work(async move { handle.finished().await }, |py, ()| Ok(py.None())),
+        )
     }
 
     #[getter]
@@ -274,7 +279,11 @@ impl Feed {
     /// Waits on the event loop until rows are wanted; 0: none any more.
     fn wants_rows(&self, py: Python<'_>) -> PyResult<BatchWait> {
         let handle = self.handle.clone();
-        BatchWait::on_running_loop(py, work(async move { handle.wants_rows().await }, |py, rows| rows.into_py_any(py)))
+        BatchWait::on_running_loop(
+            py,
+            &self.handle,
+            work(async move { handle.wants_rows().await }, |py, rows| rows.into_py_any(py)),
+        )
     }
 
     /// Adds a row. False: the batch takes no more.
@@ -330,9 +339,11 @@ impl BatchWait {
         }
     }
 
-    fn on_running_loop(py: Python<'_>, work: Work) -> PyResult<Self> {
+    fn on_running_loop(py: Python<'_>, batch: &BatchHandle, work: Work) -> PyResult<Self> {
         let _guard = NativeGuard::new(py);
         catch_panic(py, || {
+            // In a forked child this fails, which says more than that the loop is not running there.
+            batch.batch_id().map_err(|error| errors::to_py_err(py, &error))?;
             let event_loop = bridge::running_loop(py)?;
             let bridge = bridge::bridge_to(&event_loop)?;
             Ok(BatchWait::new(&bridge, &event_loop, work))

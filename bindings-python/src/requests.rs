@@ -13,15 +13,17 @@ use crate::arguments::{ArgumentError, NAMES, to_input};
 use crate::lifetime::NativeGuard;
 use crate::results::{plain, record, repr, values};
 
+/// Always shown.
+const IDS: [&str; 2] = ["candidate_id", "job_position_id"];
 /// Shown by its length only.
 const EMAIL: [&str; 2] = ["email_subject", "email_body"];
 
-/// Leaves out what was not given, and the e-mail's text.
+/// Leaves out the options that were not given, and the e-mail's text.
 fn show(request: &Bound<'_, PyAny>, class: &str, names: &[&str]) -> PyResult<String> {
     let mut fields = Vec::new();
     for name in names {
         let value = request.getattr(*name)?;
-        if value.is_none() {
+        if value.is_none() && !IDS.contains(name) {
             continue;
         }
         fields.push(match value.cast::<PyString>() {

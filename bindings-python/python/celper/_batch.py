@@ -126,7 +126,7 @@ class Batch(_OfRequests["_R"]):
 
     def close(self) -> None:
         """Starts nothing more, and waits until what is under way has finished. Items that were not taken remain."""
-        self._native.stop()
+        self.stop()
         try:
             self._native.wait_until_finished()
         except BaseException:

@@ -20,7 +20,7 @@ from rich.text import Text
 
 from celper_sandbox import Limits, Sandbox
 
-COLUMNS, SECONDS, CANDIDATES = 96, 75, 140
+COLUMNS, SECONDS, CANDIDATES = 100, 75, 140
 PICTURE = Path(__file__).parents[2] / "docs/images/command.svg"
 COMMAND = 'celper invite candidates.csv --position pos_backend --subject "Your interview with us"'
 # Without the fonts that rich's own form loads from the network.

@@ -274,7 +274,10 @@ def test_the_results_file_is_whole_at_any_moment_and_defuses_formulas(tmp_path: 
     file.add(records[3])
     (row,) = csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig")), delimiter=";")
     assert (row["line"], row["candidate_id"], row["outcome"]) == ("5", "'@1+1", "not attempted")
-    file.finish(records)
+    with path.open("rb") as opened:
+        file.finish(records)
+        # It was replaced, not written over.
+        assert opened.read().count(b"\r\n") == 2
     assert path.read_bytes().startswith(b"\xef\xbb\xbfline;candidate_id;")
     found = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig")), delimiter=";"))
     assert [row["candidate_id"] for row in found] == ["'=1+1", "'+1+1", "'-1+1", "'@1+1", "'\t1+1", "x1+1"]

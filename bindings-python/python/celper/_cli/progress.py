@@ -188,7 +188,7 @@ class RichBar(Display):
         self._progress = Progress(
             SpinnerColumn(),
             TextColumn("[bold]{task.description}", markup=True),
-            BarColumn(bar_width=_MAX_BAR),
+            BarColumn(bar_width=_MAX_BAR, complete_style="green", finished_style="green"),
             TextColumn("{task.fields[said]}", markup=False),
             console=self._console,
             transient=True,

@@ -78,7 +78,9 @@ class Terminal:
 
     @property
     def columns(self) -> int:
-        """The width of the terminal; 80 if it does not say."""
+        """The width of the terminal, 80 if it does not say; without limit if this is none."""
+        if not self._stream.isatty():
+            return 1_000_000
         try:
             return os.get_terminal_size(self._stream.fileno()).columns or 80
         except (OSError, ValueError):

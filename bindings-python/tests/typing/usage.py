@@ -106,13 +106,13 @@ def batches(client: Celper, requests: list[CandidateRequest]) -> None:
         assert_type(item, BatchItem[CandidateRequest])
         assert_type(item.result, CandidateState | Invitation | Decision | None)
         assert_type(item.error, CelperError | None)
-    with client.batch(InviteRequest(id, job_position_id="p") for id in "abc") as batch:
+    with client.batch(InviteRequest(each, job_position_id="p") for each in "abc") as batch:
         for invited in batch:
             assert_type(invited.request, InviteRequest)
             assert_type(invited.request.email_body, str | None)
         assert_type(batch.progress.eta, float | None)
     client.batch(["c"])  # type: ignore[type-var]  # pyright: ignore[reportArgumentType]
-    SelectRequest("c", "p")  # type: ignore[misc]  # pyright: ignore[reportCallIssue]
+    SelectRequest("c", "p")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 
 
 async def async_batches(client: AsyncCelper, rows: AsyncIterator[InviteRequest]) -> None:

@@ -3,8 +3,8 @@
 //! A request holds its arguments as they were given. They are converted when the batch reads it, so that one that is wrong gives
 //! an item with an error, and no exception in the caller's loop over its rows.
 
-use celper::bindings::{self, batch::BatchRow};
-use celper::{BatchProgress as CoreProgress, Error, Operation};
+use celper::bindings::batch::{BatchRow, rejected_batch};
+use celper::{BatchProgress as CoreProgress, Error, Operation, bindings};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
@@ -134,9 +134,9 @@ pub(crate) fn to_row(row: &Bound<'_, PyAny>) -> PyResult<BatchRow> {
         RejectRequest::OPERATION
     } else {
         let type_name = row.get_type().name()?;
-        return Ok(Err(Error::invalid_argument(format!(
-            "a batch takes InviteRequest, SelectRequest, RejectRequest and StatusRequest objects, not {type_name}"
-        ))));
+        return Ok(Err(rejected_batch(Error::invalid_argument(format!(
+            "a row must be an InviteRequest, SelectRequest, RejectRequest or StatusRequest, not {type_name}"
+        )))));
     };
     let none = row.py().None().into_bound(row.py());
     let field = |name: &str| row.getattr_opt(name).map(|value| value.unwrap_or_else(|| none.clone()));

@@ -232,10 +232,13 @@ impl BatchHandle {
         if let Some(journal) = options.journal {
             builder = builder.journal(journal);
         }
-        let starting = runtime()?.spawn(builder.begin()).await;
-        let (shared, batch_id) = starting.unwrap_or_else(|error| Err(panic_error(&error.to_string())))?;
-        let live = Live { shared, feed, batch_id, gave_item: AtomicBool::new(true) };
-        Ok(BatchHandle(Arc::new(Owner { pid: process::id(), live: Some(live) })))
+        // The handle is made in the task: when nobody waits for it any more, it is dropped, and that stops the batch.
+        let starting = async move {
+            let (shared, batch_id) = builder.begin().await?;
+            let live = Live { shared, feed, batch_id, gave_item: AtomicBool::new(true) };
+            Ok(BatchHandle(Arc::new(Owner { pid: process::id(), live: Some(live) })))
+        };
+        runtime()?.spawn(starting).await.unwrap_or_else(|error| Err(panic_error(&error.to_string())))
     }
 
     /// The batch's name: the caller's, or the journal's.

@@ -106,7 +106,7 @@ export function callArguments(operation: OperationName, candidateId: unknown, ca
 
 /** Checks the arguments of a batch. */
 export function batchArguments(requests: unknown, batchOptions: unknown): BatchArguments {
-  const check = new Checker('client');
+  const check = new Checker('batch');
   const options = check.options('the second argument', batchOptions ?? {}, BATCH_OPTIONS);
   const total = check.integer('total', check.optional(options, 'total'));
   return {
@@ -126,7 +126,7 @@ function sizeOf(requests: unknown): number | undefined {
 
 /** Checks a request of a batch. */
 export function requestArguments(value: unknown): RequestArguments {
-  const row = new Checker('client');
+  const row = new Checker('batch');
   if (typeof value !== 'object' || value === null || isArray(value)) throw row.wrongType('a request', REQUEST, value);
   const operation = row.read(value as Options, 'operation');
   if (!OPERATIONS.includes(operation)) {
@@ -135,12 +135,12 @@ export function requestArguments(value: unknown): RequestArguments {
       `operation must be 'status', 'invite', 'select' or 'reject', not ${found}; a request is ${REQUEST}`,
     );
   }
-  const check = new Checker(operation as Exclude<OperationName, 'client'>);
+  const check = new Checker(operation as RequestArguments[0]);
   const request = check.options('a request', value, REQUEST_FIELDS, 'field');
   const string = (name: string) => check.string(name, check.optional(request, name));
   check.idempotencyKey = string('idempotencyKey');
   return [
-    operation as Exclude<OperationName, 'client'>,
+    operation as RequestArguments[0],
     check.required('candidateId', string('candidateId')),
     check.required('jobPositionId', string('jobPositionId')),
     string('emailSubject'),
@@ -335,7 +335,7 @@ class Checker {
 
   /** An error with the form of the core's. */
   error(message: string, ...cause: [] | [unknown]): InvalidArgumentError {
-    const action = this.operation !== 'client' && this.operation !== 'status';
+    const action = ['invite', 'select', 'reject'].includes(this.operation);
     return new InvalidArgumentError({
       message: `${this.operation}: ${message}.`,
       detail: message,

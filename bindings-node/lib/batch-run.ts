@@ -166,7 +166,7 @@ class BatchRun implements Receiver {
       const { signal } = args;
       if (signal?.aborted) throw abortReason(signal);
       if (owner === undefined || owner.isClosed) {
-        throw this.withCaller(refusedCall('client', 'the client is closed; make a new one'));
+        throw this.withCaller(refusedCall('batch', 'the client is closed; make a new one'));
       }
       // The module would keep what its receivers hold.
       const self = new WeakRef(this);
@@ -491,7 +491,7 @@ export function createBatch(owner: Owner | undefined, requests: unknown, options
   try {
     args =
       owner === undefined
-        ? refusedCall('client', 'batch was called without its client; bind it')
+        ? refusedCall('batch', 'batch was called without its client; bind it')
         : batchArguments(requests, options);
   } catch (error) {
     args = error as Error;

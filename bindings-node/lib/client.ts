@@ -2,7 +2,7 @@
 
 import { inspect } from 'node:util';
 import { type ClientArguments, callArguments, clientOptions, refusedCall } from './arguments';
-import type { Batch, BatchOptions, CandidateRequest } from './batch';
+import type { Batch, BatchItem, BatchOptions, CandidateRequest } from './batch';
 import { createBatch } from './batch-run';
 import { type Operation, type Owner, send } from './calls';
 import { type CallerStack, CelperError, withCallerStack } from './errors';
@@ -135,7 +135,7 @@ export interface InviteOptions extends ActionOptions {
 }
 
 /**
- * The four operations and batches of them: what a program needs of a client, for parameters that also take a fake.
+ * The four operations, and batches of them: what a program needs of a client, for parameters that also take a fake.
  *
  * ```ts
  * async function inviteAll(client: CelperApi, candidates: string[]) { … }
@@ -152,8 +152,11 @@ export interface CelperApi {
   selectCandidate(candidateId: string, options: ActionOptions): Promise<Decision>;
   /** See {@link Celper.rejectCandidate}. */
   rejectCandidate(candidateId: string, options: ActionOptions): Promise<Decision>;
-  /** See {@link Celper.batch}. */
-  batch<R extends CandidateRequest>(requests: Iterable<R> | AsyncIterable<R>, options?: BatchOptions): Batch<R>;
+  /** See {@link Celper.batch}. Only what a loop needs, so that a fake can be an async generator function. */
+  batch<R extends CandidateRequest>(
+    requests: Iterable<R> | AsyncIterable<R>,
+    options?: BatchOptions,
+  ): AsyncIterable<BatchItem<R>>;
 }
 
 /** The key of a client's reference to itself. */

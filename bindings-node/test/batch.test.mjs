@@ -160,6 +160,7 @@ test('nothing throws before the first next(), which rejects', async () => {
     const batch = client.batch(given, options);
     const error = await caught(batch.next());
     assert.ok(error instanceof InvalidArgumentError, `${error}`);
+    assert.equal(error.operation, 'batch');
     assert.match(error.message, message);
     assert.match(error.stack, /batch\.test\.mjs/);
     assert.deepEqual(await batch.next(), { done: true, value: undefined });

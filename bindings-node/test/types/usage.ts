@@ -151,7 +151,9 @@ export const fake: CelperApi = {
   inviteCandidate: () => Promise.reject(new RateLimitError('slow down')),
   selectCandidate: async (_id, { jobPositionId }) => ({ status: jobPositionId, attempts: 1 }),
   rejectCandidate: (id, more) => client.rejectCandidate(id, { ...more, signal: null, timeout: null }),
-  batch: (requests, batchOptions) => client.batch(requests, batchOptions),
+  async *batch(requests) {
+    yield* client.batch(requests, { batchId: null });
+  },
 };
 
 export async function batches(ids: string[], signal: AbortSignal): Promise<void> {

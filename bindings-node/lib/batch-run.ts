@@ -318,14 +318,16 @@ class BatchRun implements Receiver {
     const { source, isPulling } = this;
     if (source === undefined) return;
     this.source = undefined;
+    const { requests } = this.args as { requests: { pipe?: unknown; destroy?: unknown } };
     const closed = this.context.runInAsyncScope(async () => {
+      // The iterator of a stream returns only after its `next()`, and so does a generator.
+      const isStream = typeof requests.pipe === 'function' && typeof requests.destroy === 'function';
+      if (isPulling && isStream) (requests as { destroy(): void }).destroy();
       await source.return?.();
     });
     if (isPulling) {
-      // A generator returns only after its `next()`, for which nobody waits any more.
+      // Nobody waits for that `next()` any more.
       closed.catch(() => {});
-      const { requests } = this.args as { requests: { pipe?: unknown; destroy?: unknown } };
-      if (typeof requests.pipe === 'function' && typeof requests.destroy === 'function') requests.destroy();
       return;
     }
     this.closing = closed
@@ -374,7 +376,7 @@ class BatchRun implements Receiver {
   }
 
   private fail(reason: unknown): void {
-    this.failure = { reason };
+    this.failure ??= { reason };
     this.end();
   }
 

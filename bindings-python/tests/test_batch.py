@@ -256,6 +256,20 @@ def test_each_request_asks_for_the_key_and_is_logged(
     assert sum(text.startswith("response received operation=status") for text in texts) == 30
 
 
+def test_the_key_is_given_while_no_item_is_taken(sandbox: Sandbox) -> None:
+    """A caller may take long with an item; the requests under way must not time out meanwhile."""
+    rows = statuses(sandbox, 2)
+    retried = rows[1].candidate_id
+    sandbox.queue_fault(retried, "status", status=503, headers={"Retry-After": "0.5"})
+    client = celper.Celper(**{**sandbox.client_options, "api_key": lambda: sandbox.api_key})
+    with client.batch(rows) as batch:
+        assert next(batch).index == 0
+        wait_for_requests(sandbox, retried, 2)
+        (item,) = batch
+        assert item.result
+        assert item.result.attempts == 2
+
+
 def test_options_are_checked(client: celper.Celper, async_client: celper.AsyncCelper, tmp_path: Path) -> None:
     refused: list[tuple[str, dict[str, Any]]] = [
         ("batch_id must be a str, not int", {"batch_id": 5}),

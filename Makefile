@@ -205,7 +205,7 @@ test-sandbox-node: node sandbox-node
 lint-node: bindings-node/node_modules/.package-lock.json
 	cd bindings-node && npm run lint
 	cd tests/conformance/runners/node && ../../../../bindings-node/node_modules/.bin/biome check
-	cd tests/bench/node && ../../../bindings-node/node_modules/.bin/biome check . ../batch ../fleet ../../fleet/workers
+	cd tests/bench/node && ../../../bindings-node/node_modules/.bin/biome check . ../batch ../fleet ../../fleet/workers ../../fleet/queues
 	cd tests/sandbox/node && ../../../bindings-node/node_modules/.bin/biome check
 
 .PHONY: lint-rust
@@ -261,8 +261,13 @@ test-rust: $(VALKEY) ## The core, the sandbox, allocations per call, the pages, 
 	$(CARGO) test --locked $(RUST_TESTED)
 
 .PHONY: test-fleet
-test-fleet: python sandbox-python node $(VALKEY) ## Processes in two languages that share rate limits through a file or Valkey, and its outages
+test-fleet: python sandbox-python node $(VALKEY) tests/fleet/queues/node_modules/.package-lock.json ## Processes in two languages that share rate limits through a file or Valkey, and its outages; Celery and BullMQ
 	cd tests/fleet && ../../$(VENV)/bin/pytest -q -rs
+
+# Without the optional native part of a dependency of BullMQ.
+tests/fleet/queues/node_modules/.package-lock.json: tests/fleet/queues/package-lock.json
+	cd tests/fleet/queues && npm ci --ignore-scripts --no-audit --no-fund
+	@touch $@
 
 .PHONY: test-kotlin
 test-kotlin: sandbox ## The Kotlin and Java package against the sandbox, and the size of its library
@@ -384,5 +389,5 @@ clean: ## Remove what was built
 	$(CARGO) clean
 	rm -rf $(KOTLIN)/target $(KOTLIN)/spring-boot/target $(addprefix $(SWIFT)/,.build Generated lib Tests/Consumer/.build Tests/Consumer/Sources)
 	rm -rf $(KOTLIN_RUNNER)/target $(SWIFT_RUNNER)/.build
-	rm -rf $(BENCH_VENV) tests/bench/node/node_modules $(BENCH_KOTLIN)/target $(BENCH_SWIFT)/.build
+	rm -rf $(BENCH_VENV) tests/bench/node/node_modules tests/fleet/queues/node_modules $(BENCH_KOTLIN)/target $(BENCH_SWIFT)/.build
 	rm -rf docs/reference/node_modules $(VENV) bindings-node/{dist,node_modules,packed,.runtimes,*.node} tests/sandbox/node/{dist,packed}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import os
 import pickle
 import signal
 import subprocess
@@ -357,6 +358,7 @@ def test_ctrl_c_closes_a_batch_and_a_second_one_cancels_it(sandbox: Sandbox) -> 
         program.kill()
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 @pytest.mark.parametrize("way", ["fork", "fork-async"])
 def test_a_forked_child_gets_an_error_and_the_parent_continues(sandbox: Sandbox, way: str) -> None:
     candidates = [sandbox.create_candidate().id for _ in range(4)]
@@ -365,6 +367,7 @@ def test_a_forked_child_gets_an_error_and_the_parent_continues(sandbox: Sandbox,
     assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")
 
 
+@pytest.mark.skipif(not hasattr(psutil.Process, "num_fds"), reason="this system has no file descriptors to count")
 @pytest.mark.parametrize("kind", ["sync", "async"])
 def test_abandoned_batches_do_not_leak(kind: str, sandbox: Sandbox) -> None:
     rows = statuses(sandbox, 3)

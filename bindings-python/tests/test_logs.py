@@ -61,11 +61,11 @@ def test_a_long_wait_for_the_rate_limit_is_visible_at_info_when_it_begins(
     limits = celper.RateLimits(actions=1, window=1.3)
     emitted_at: list[float] = []
 
-    def note_time(_: logging.LogRecord) -> bool:
+    def note(_: logging.LogRecord) -> bool:
         emitted_at.append(time.monotonic())
         return True
 
-    caplog.handler.addFilter(note_time)
+    caplog.handler.addFilter(note)
     with caplog.at_level(logging.INFO, logger="celper"):
         for candidate in [sandbox.create_candidate().id for _ in range(2)]:
             invite(kind, sandbox, candidate, rate_limits=limits)

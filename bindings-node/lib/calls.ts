@@ -14,7 +14,7 @@ import { native } from './native';
 import { abortReason, onAbort } from './signals';
 
 /** The operations' names in the core. */
-export type Operation = Exclude<OperationName, 'client'>;
+export type Operation = Exclude<OperationName, 'client' | 'webhook'>;
 
 /** What the calls of a client share. */
 export interface Owner {

@@ -18,3 +18,4 @@ mod client;
 mod key;
 mod outcome;
 mod tables;
+mod webhooks;

@@ -5,6 +5,7 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use celper::webhooks::Reason;
 use celper::{Error, Operation, OperationOutput, RateLimit, bindings};
 use serde::Serialize;
 
@@ -100,6 +101,10 @@ struct ErrorFields<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     outcome_unknown: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    clock_difference: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     cause: Option<Cause>,
 }
 
@@ -176,13 +181,15 @@ pub(crate) fn error_json(id: u32, error: &Error) -> String {
                 rate_limit: rate_limit_fields(error.rate_limit()),
                 idempotency_key: error.idempotency_key(),
                 outcome_unknown: action.then_some(error.outcome_unknown()),
+                reason: error.webhook_reason().map(Reason::name),
+                clock_difference: error.clock_difference(),
                 cause: cause(error),
             },
         },
     })
 }
 
-fn json(outcome: &impl Serialize) -> String {
+pub(crate) fn json(outcome: &impl Serialize) -> String {
     // Serializing cannot fail: there are no maps with non-string keys and no custom `Serialize` implementations.
     serde_json::to_string(outcome).unwrap_or_default()
 }
@@ -196,7 +203,7 @@ fn rate_limit_fields(limit: Option<&RateLimit>) -> Option<RateLimitFields> {
 }
 
 /// The milliseconds since the Unix epoch that `Date` takes. The core only returns times within the range of `Date`.
-fn unix_milliseconds(time: SystemTime) -> f64 {
+pub(crate) fn unix_milliseconds(time: SystemTime) -> f64 {
     let milliseconds = match time.duration_since(UNIX_EPOCH) {
         Ok(after) => after.as_secs_f64() * 1_000.0,
         Err(before) => before.duration().as_secs_f64() * -1_000.0,

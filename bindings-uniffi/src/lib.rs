@@ -10,6 +10,7 @@ mod failure;
 mod key;
 mod options;
 mod output;
+mod webhooks;
 
 pub use call::{CallInput, CancelToken, NativeClient, OpenResult, open};
 pub use direct::{celper_call, celper_cancel};
@@ -17,6 +18,7 @@ pub use failure::{ErrorKindRow, Failure, error_kinds};
 pub use key::{KeyAnswer, KeySource, answer_key_request};
 pub use options::{ClientOptions, RateLimitOptions};
 pub use output::{Outcome, Output};
+pub use webhooks::{WebhookInput, WebhookOutcome, receive_webhook, sign_webhook, webhook_names};
 
 /// How Kotlin and Swift spell the names of arguments.
 const NAMES: celper::bindings::NameStyle = celper::bindings::NameStyle::Camel;

@@ -116,7 +116,7 @@ public final class Celper: Sendable, CustomStringConvertible {
         let (output, requestId, rateLimit, attempts) = try await call(
             "status", candidateId, jobPositionId, timeout: timeout, maxRetries: maxRetries)
         guard case .state(let status, let analysisViewed, let interviewScore) = output else {
-            throw wrongOutput("status")
+            throw Self.wrongOutput("status")
         }
         return CandidateState(
             status: CandidateStatus(rawValue: status), analysisViewed: analysisViewed, interviewScore: interviewScore,
@@ -156,7 +156,7 @@ public final class Celper: Sendable, CustomStringConvertible {
             "invite", candidateId, jobPositionId, emailSubject: emailSubject, emailBody: emailBody,
             idempotencyKey: idempotencyKey, timeout: timeout, maxRetries: maxRetries)
         guard case .invitation(let invited, let sessionId, let emailDelivery, let expiresAt) = output else {
-            throw wrongOutput("invite")
+            throw Self.wrongOutput("invite")
         }
         return Invitation(
             invited: invited, sessionId: sessionId, emailDelivery: emailDelivery, expiresAt: expiresAt.date,
@@ -234,7 +234,7 @@ public final class Celper: Sendable, CustomStringConvertible {
         let (output, requestId, rateLimit, attempts) = try await call(
             operation, candidateId, jobPositionId, idempotencyKey: idempotencyKey, timeout: timeout,
             maxRetries: maxRetries)
-        guard case .decision(let status) = output else { throw wrongOutput(operation) }
+        guard case .decision(let status) = output else { throw Self.wrongOutput(operation) }
         return Decision(
             status: CandidateStatus(rawValue: status), requestId: requestId, rateLimit: rateLimit, attempts: attempts)
     }
@@ -265,7 +265,7 @@ public final class Celper: Sendable, CustomStringConvertible {
         }
     }
 
-    private func wrongOutput(_ operation: String) -> CelperError {
+    static func wrongOutput(_ operation: String) -> CelperError {
         let message = "internal error in the SDK: the result is another operation's; please report it"
         return CelperError(
             Failure(

@@ -47,8 +47,11 @@ export type ErrorKind =
   | 'internal'
   | 'webhook';
 
-/** The operation that failed; `client` when creating a client failed, `webhook` for a webhook. */
-export type OperationName = 'status' | 'invite' | 'select' | 'reject' | 'client' | 'webhook';
+/**
+ * The operation that failed; `client` when creating a client failed, `batch` when a batch cannot start or a row is no request,
+ * `webhook` for a webhook.
+ */
+export type OperationName = 'status' | 'invite' | 'select' | 'reject' | 'client' | 'batch' | 'webhook';
 
 /** The fields for the constructor of {@link CelperError}, of which only `message` is required. */
 export interface ErrorFields {

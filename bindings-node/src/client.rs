@@ -167,6 +167,6 @@ pub(crate) fn milliseconds(value: f64) -> Duration {
     Duration::try_from_secs_f64(value / 1_000.0).unwrap_or_default()
 }
 
-fn to_milliseconds(duration: Duration) -> f64 {
+pub(crate) fn to_milliseconds(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1_000.0
 }

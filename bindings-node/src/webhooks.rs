@@ -75,7 +75,7 @@ pub fn unwrap_webhook(webhook: NativeWebhook) -> String {
         // The core has parsed it.
         let data: &RawValue = serde_json::from_str(&event.data)
             .map_err(|error| Error::webhook(Reason::NotJson, format!("the data is not JSON: {error}")))?;
-        Ok(outcome::json(&Unwrapped {
+        Ok(json(&Unwrapped {
             event: EventFields {
                 name: event.kind.name(),
                 webhook_id: &event.webhook_id,
@@ -105,7 +105,7 @@ pub fn sign_webhook(body: Uint8Array, secret: Uint8Array, timestamp: Option<f64>
         let timestamp = time(Argument::Timestamp, timestamp)?.unwrap_or_else(SystemTime::now);
         webhooks::sign(&body, &secret, timestamp)
     });
-    signed.map_or_else(|error| outcome::error_json(0, &error), |headers| outcome::json(&headers))
+    signed.map_or_else(|error| outcome::error_json(0, &error), |headers| json(&headers))
 }
 
 /// The reasons of the core.
@@ -135,4 +135,9 @@ fn options(webhook: &NativeWebhook) -> Result<Options, Error> {
 
 fn time(argument: Argument, milliseconds: Option<f64>) -> Result<Option<SystemTime>, Error> {
     milliseconds.map(|since| bindings::unix_time(argument, NameStyle::Camel, since / 1_000.0)).transpose()
+}
+
+fn json(value: &impl Serialize) -> String {
+    // Serializing cannot fail: there are no maps with non-string keys and no custom `Serialize` implementations.
+    serde_json::to_string(value).unwrap_or_default()
 }

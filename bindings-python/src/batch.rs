@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
-use celper::bindings::batch::{BatchEvent, BatchHandle, BatchOptions, BatchRowItem, forked_batch};
+use celper::bindings::batch::{BatchEvent, BatchHandle, BatchOptions, BatchRowItem, forked_batch, rejected_batch};
 use celper::bindings::{self, Argument};
 use celper::{Client, Error};
 use pyo3::exceptions::{PyRuntimeError, PyStopIteration};
@@ -70,10 +70,16 @@ pub(crate) fn options(
     journal: &Bound<'_, PyAny>,
     total: &Bound<'_, PyAny>,
 ) -> Result<BatchOptions, ArgumentError> {
-    Ok(BatchOptions {
-        batch_id: optional(text, Argument::BatchId, batch_id)?,
-        journal: optional(path, Argument::Journal, journal)?,
-        total: if total.is_none() { None } else { Some(row_count("total", total)?) },
+    let convert = || -> Result<_, ArgumentError> {
+        Ok(BatchOptions {
+            batch_id: optional(text, Argument::BatchId, batch_id)?,
+            journal: optional(path, Argument::Journal, journal)?,
+            total: if total.is_none() { None } else { Some(row_count("total", total)?) },
+        })
+    };
+    convert().map_err(|error| match error {
+        ArgumentError::Invalid(error) => ArgumentError::Invalid(rejected_batch(error)),
+        raised => raised,
     })
 }
 

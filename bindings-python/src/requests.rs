@@ -3,7 +3,7 @@
 //! A request holds its arguments as they were given. They are converted when the batch reads it, so that one that is wrong gives
 //! an item with an error, and no exception in the caller's loop over its rows.
 
-use celper::bindings::batch::BatchRow;
+use celper::bindings::batch::{BatchRow, rejected_batch};
 use celper::{BatchProgress as CoreProgress, Error, Operation};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
@@ -134,9 +134,9 @@ pub(crate) fn to_row(row: &Bound<'_, PyAny>) -> PyResult<BatchRow> {
         RejectRequest::OPERATION
     } else {
         let type_name = row.get_type().name()?;
-        return Ok(Err(Error::invalid_argument(format!(
-            "a batch takes InviteRequest, SelectRequest, RejectRequest and StatusRequest objects, not {type_name}"
-        ))));
+        return Ok(Err(rejected_batch(Error::invalid_argument(format!(
+            "a row must be an InviteRequest, SelectRequest, RejectRequest or StatusRequest, not {type_name}"
+        )))));
     };
     let none = row.py().None().into_bound(row.py());
     let field = |name: &str| row.getattr_opt(name).map(|value| value.unwrap_or_else(|| none.clone()));

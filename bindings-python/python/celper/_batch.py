@@ -144,6 +144,9 @@ class Batch(_OfRequests["_R"]):
     def __repr__(self) -> str:
         return _repr(self, getattr(self, "_native", None))
 
+    def __reduce__(self) -> str | tuple[object, ...]:
+        raise TypeError("a batch cannot be pickled or copied")
+
 
 class AsyncBatch(_OfRequests["_R"]):
     """Many requests that are carried out as one, from ``AsyncCelper.batch``: an async iterator of ``BatchItem``.
@@ -268,6 +271,9 @@ class AsyncBatch(_OfRequests["_R"]):
     def __repr__(self) -> str:
         return _repr(self, getattr(self, "_native", None))
 
+    def __reduce__(self) -> str | tuple[object, ...]:
+        raise TypeError("a batch cannot be pickled or copied")
+
 
 class _Reader:
     """Reads the requests of an ``AsyncBatch`` in a task.
@@ -291,11 +297,10 @@ class _Reader:
         """Ends the task, also from another thread."""
         self._is_stopped = True
         if self._task is not None and not self._task.done():
-            from contextlib import suppress
-
-            # Fails when the loop is closed.
-            with suppress(RuntimeError):
+            try:  # noqa: SIM105 - nothing can be imported while the interpreter shuts down
                 self._task.get_loop().call_soon_threadsafe(self._task.cancel)
+            except RuntimeError:
+                pass  # The loop is closed.
 
     async def ended(self) -> None:
         """Waits for the task's end, on its own loop."""
@@ -354,7 +359,8 @@ def _checked(requests: _T, *more: str) -> _T:
     """Fails for what is no iterable."""
     if not any(hasattr(requests, name) for name in ("__iter__", "__getitem__", *more)):
         hint = ", which AsyncCelper takes" if hasattr(requests, "__aiter__") else ""
-        raise InvalidArgumentError(f"requests must be an iterable of requests, not {type(requests).__name__}{hint}")
+        message = f"requests must be an iterable of requests, not {type(requests).__name__}{hint}"
+        raise InvalidArgumentError(message, operation="batch")
     return requests
 
 

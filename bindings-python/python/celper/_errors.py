@@ -75,7 +75,7 @@ class CelperError(Exception):
     """The server's description of the error, or the client's if the server sent none."""
     operation: str
     """The operation that failed: ``status``, ``invite``, ``select`` or ``reject``; ``client`` for creating a client,
-    ``webhook`` for a webhook."""
+    ``batch`` for starting a batch, ``webhook`` for a webhook."""
     status: int | None
     """The HTTP status of the response, if there was one."""
     code: str | None

@@ -471,6 +471,11 @@ impl Caller for ScopedClient {
     }
 }
 
+/// The error of a batch with an option, or of a row, that the binding cannot convert.
+pub fn rejected_batch(error: Error) -> Error {
+    error.with(|parts| parts.operation = "batch")
+}
+
 /// The error, in the child process, of a batch that belongs to the parent.
 pub fn forked_batch() -> Error {
     let message =

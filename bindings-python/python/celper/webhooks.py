@@ -6,8 +6,8 @@
     if isinstance(event, webhooks.CandidateStatusChanged):
         print(event.candidate_id, event.status)
 
-The body is the bytes of the request as they arrived: the signature is of those, and a body that was parsed and serialized
-again has others. These are plain functions, which need no client.
+The body is the bytes of the request as they arrived: the signature is of those, and a body that was parsed and
+serialized again has others. These are plain functions, which need no client.
 
 The service sends an event again when it got no 2xx in time, and events can arrive out of order. Skip an event whose
 ``dedupe_key`` was handled before, and read the candidate's status where the order matters.
@@ -20,10 +20,10 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from enum import Enum
 from json import loads
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias, cast
 
 from celper._celper import WEBHOOK_TOLERANCE, sign_webhook, unwrap_webhook, verify_webhook
-from celper._errors import InvalidArgumentError, WebhookError, from_native
+from celper._errors import CelperError, WebhookError, from_native
 from celper._status import CandidateStatus
 
 __all__ = [
@@ -65,8 +65,8 @@ class Event:
     data: Any = field(hash=False)
     """The event's ``data`` as the service sent it, with the fields that this version does not know."""
     dedupe_key: str
-    """The same for each delivery of the event, and different for all others: keep it, and skip an event whose key you have.
-    The SHA-256 of the body, in hexadecimal digits."""
+    """The same for each delivery of the event, and different for all others: keep it, and skip an event whose key you
+    have. The SHA-256 of the body, in hexadecimal digits."""
 
     def to_dict(self) -> dict[str, Any]:
         """The fields as data for JSON: times in ISO 8601, the status as a ``str``."""
@@ -120,6 +120,7 @@ class UnknownEvent(Event):
     """An event that this version does not know: ``type`` and ``data`` have what the service sent."""
 
 
+_NO_RESPONSE = (None, None, None, None, 0, None, None, False)
 _CLASSES: dict[str, type[Event]] = {
     "candidate_status_changed": CandidateStatusChanged,
     "analysis_ready": AnalysisReady,
@@ -143,8 +144,8 @@ def unwrap(
             ``request.body``.
         headers: The request's headers: those of any framework, a mapping, a list of pairs, or a WSGI environment.
         secret: The webhook's secret; while it is being changed, a list of the new one and the old one.
-        tolerance: How far the timestamp may be from now, in seconds or as a ``timedelta``. ``None`` turns the check off, and
-            lets anybody who has seen a webhook send it again.
+        tolerance: How far the timestamp may be from now, in seconds or as a ``timedelta``. ``None`` turns the check
+            off, and lets anybody who has seen a webhook send it again.
         now: The time to compare the timestamp with, for tests: seconds since 1970, or an aware ``datetime``.
 
     Raises:
@@ -200,19 +201,20 @@ def _arguments(
     return _bytes(body), _pairs(headers), _secrets(secret), _seconds("now", now)
 
 
-def _bytes(body: object) -> bytes:
+def _bytes(body: Any) -> bytes:
     if isinstance(body, bytes):
         return body
     if isinstance(body, bytearray | memoryview):
-        return bytes(body)
+        return bytes(cast("bytearray", body))
     if isinstance(body, str):
         # A lone surrogate is in no body that arrived: its bytes match no signature.
         return body.encode("utf-8", "surrogatepass")
     what = "a coroutine, which lacks its await" if hasattr(body, "__await__") else f"of type {type(body).__name__}"
     raise _error(
         "parsed_body",
-        f"the body is {what}, and the signature is of the bytes that arrived: pass the raw body, which is request.get_data() in "
-        "Flask, await request.body() in FastAPI and Starlette, request.body in Django, await request.read() in aiohttp",
+        f"the body is {what}, and the signature is of the bytes that arrived: pass the raw body, which is "
+        "request.get_data() in Flask, await request.body() in FastAPI and Starlette, request.body in Django, "
+        "await request.read() in aiohttp",
     )
 
 
@@ -225,36 +227,39 @@ def _pairs(headers: Any) -> list[tuple[str, bytes]]:
             # A WSGI environment has `HTTP_X_CELPER_SIGNATURE`.
             text = text.lower().replace("_", "-").removeprefix("http-")
             if text in ("x-celper-signature", "x-celper-timestamp"):
-                for each in value if isinstance(value, list | tuple) else [value]:
-                    found.append((text, each if isinstance(each, bytes) else str(each).encode("utf-8", "surrogatepass")))
+                values = cast("list[object]", value) if isinstance(value, list | tuple) else [value]
+                found.extend((text, _header_value(each)) for each in values)
     except (TypeError, ValueError):
         message = f"headers must be the request's headers, a mapping or a list of pairs, not {type(headers).__name__}"
-        raise InvalidArgumentError(message, operation="webhook") from None
+        raise _refused(message) from None
     return found
 
 
-def _secrets(secret: Text | Sequence[Text]) -> list[bytes]:
-    given = [secret] if isinstance(secret, str | bytes) or not isinstance(secret, Sequence) else secret
+def _header_value(value: object) -> bytes:
+    return value if isinstance(value, bytes) else str(value).encode("utf-8", "surrogatepass")
+
+
+def _secrets(secret: Any) -> list[bytes]:
+    given: Sequence[object] = [secret]
+    if isinstance(secret, Sequence) and not isinstance(secret, str | bytes):
+        given = cast("Sequence[object]", secret)
     secrets: list[bytes] = []
     for each in given:
         if not isinstance(each, str | bytes):
             # Without the value, which may be a part of a secret.
-            message = f"secret must be a str or bytes, or a list of them, not {type(each).__name__}"
-            raise InvalidArgumentError(message, operation="webhook")
+            raise _refused(f"secret must be a str or bytes, or a list of them, not {type(each).__name__}")
         secrets.append(each if isinstance(each, bytes) else each.encode("utf-8", "surrogatepass"))
     return secrets
 
 
-def _seconds(name: str, value: float | datetime | None) -> float | None:
+def _seconds(name: str, value: Any) -> float | None:
     if isinstance(value, datetime):
         if value.tzinfo is None:
-            message = f"{name} must be an aware datetime, with a time zone: datetime.now(timezone.utc)"
-            raise InvalidArgumentError(message, operation="webhook")
+            raise _refused(f"{name} must be an aware datetime, with a time zone: datetime.now(timezone.utc)")
         return value.timestamp()
-    if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
-        message = f"{name} must be seconds since 1970 or an aware datetime, not {type(value).__name__}"
-        raise InvalidArgumentError(message, operation="webhook")
-    return value
+    if value is None or (isinstance(value, int | float) and not isinstance(value, bool)):
+        return value
+    raise _refused(f"{name} must be seconds since 1970 or an aware datetime, not {type(value).__name__}")
 
 
 def _parse(data: str) -> Any:
@@ -265,9 +270,10 @@ def _parse(data: str) -> Any:
         raise _error("not_json", f"the data is signed, but Python cannot read it: {type(error).__name__}") from error
 
 
-def _error(reason: str, message: str) -> WebhookError:
+def _refused(message: str) -> CelperError:
+    return from_native("invalid_argument", message, f"webhook: {message}.", "webhook", *_NO_RESPONSE)
+
+
+def _error(reason: str, message: str) -> CelperError:
     line = f"webhook: {message}."
-    values = (None, None, None, None, 0, None, None, False)
-    error = from_native("webhook", message, line, "webhook", *values, reason=reason, clock_difference=None)
-    assert isinstance(error, WebhookError)
-    return error
+    return from_native("webhook", message, line, "webhook", *_NO_RESPONSE, reason=reason, clock_difference=None)

@@ -131,6 +131,10 @@ EXIT_RUNS ?= 50
 test-python: python sandbox-python ## The Python package (EXIT_RUNS=300: more runs of each way in which an interpreter can exit)
 	cd bindings-python && CELPER_EXIT_RUNS=$(EXIT_RUNS) .venv/bin/python -m pytest -q -rs --ignore=tests/test_frozen.py
 
+.PHONY: docs-picture
+docs-picture: python sandbox-python ## Draw docs/images/command.svg from a real run of the command, which takes two minutes
+	$(VENV)/bin/python bindings-python/scripts/command_svg.py
+
 .PHONY: test-python-frozen
 test-python-frozen: python sandbox-python ## The Python package in a program that PyInstaller froze
 	cd bindings-python && .venv/bin/python -m pytest -q -rs tests/test_frozen.py

@@ -20,7 +20,7 @@ help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: python sandbox-python ## Run the main job against the sandbox: status, invite, select, reject, and a refused action
+demo: python sandbox-python ## Run the main job against the sandbox: status, invite, select, reject, a refused action, and a batch
 	@echo
 	@$(VENV)/bin/python bindings-python/examples/demo.py
 

@@ -291,6 +291,7 @@ def test_other_files_are_never_overwritten(sandbox: Sandbox) -> None:
     assert done.returncode == 2
     assert "not a results file" in done.stderr
     assert (Path("candidates.results.csv").read_text(encoding="utf-8"), acted(sandbox)) == ("mine\n", [])
+    assert not Path("candidates.journal.jsonl").exists()
 
 
 # One candidate

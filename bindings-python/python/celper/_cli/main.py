@@ -83,6 +83,8 @@ def _run(options: Namespace, terminal: Terminal) -> int:
         out.line("\nNothing was sent.")
         return ALL_DONE
     # Before the question, so that nobody confirms what cannot be done.
+    if file is not None:
+        file.check()
     client = Celper(
         base_url=options.base_url,
         rate_limits=options.rate_limits,

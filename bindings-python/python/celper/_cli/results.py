@@ -117,6 +117,14 @@ class ResultsFile:
         self._encoding = "utf-8-sig" if has_bom else "utf-8"
         self._file: BinaryIO | None = None
 
+    def check(self) -> None:
+        """Looks whether the file may be replaced.
+
+        Raises:
+            UsageError: It is something else.
+        """
+        _earlier_operations(self.path)
+
     def begin(self, operations: set[str]) -> Path | None:
         """Replaces the file by one with the header alone.
 
@@ -166,7 +174,12 @@ class ResultsFile:
         return text.getvalue()
 
 
-def _keep_others(path: Path, operations: set[str]) -> Path | None:
+def _earlier_operations(path: Path) -> set[str]:
+    """The operations whose results a file has; none if there is no file.
+
+    Raises:
+        UsageError: The file is something else.
+    """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             first = file.readline()
@@ -176,9 +189,14 @@ def _keep_others(path: Path, operations: set[str]) -> Path | None:
                 raise UsageError(f"{path} exists and is not a results file of this command; pass --results FILE")
             earlier = {row[3] for row in rows if len(row) == len(COLUMNS)}
     except FileNotFoundError:
-        return None
+        return set()
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UsageError(f"{path} exists and cannot be read ({error}); pass --results FILE") from None
+    return earlier
+
+
+def _keep_others(path: Path, operations: set[str]) -> Path | None:
+    earlier = _earlier_operations(path)
     if not earlier or earlier & operations:
         return None
     stem = path.name.removesuffix(".csv").removesuffix(".results")

@@ -8,6 +8,7 @@ import java.time.Instant
 import kotlin.time.Duration
 import kotlin.time.Duration.Companion.seconds
 import kotlin.time.DurationUnit
+import kotlin.time.toKotlinDuration
 
 /**
  * Webhooks: verify that a request came from the service, and read the event in it.
@@ -76,6 +77,21 @@ public object Webhooks {
             is WebhookOutcome.Refused -> throw outcome.toException()
         }
 
+    /**
+     * For Java: verifies a webhook with another tolerance, at a given time.
+     *
+     * @throws WebhookException if it cannot be trusted or read: respond with 400
+     * @throws InvalidArgumentException if the secrets or the tolerance cannot be used
+     */
+    @JvmStatic
+    public fun unwrap(
+        rawBody: ByteArray,
+        headers: Map<String, *>,
+        secrets: List<String>,
+        tolerance: java.time.Duration,
+        now: Instant,
+    ): WebhookEvent = unwrap(rawBody, headers, secrets, tolerance.toKotlinDuration(), now)
+
     /** Verifies a webhook without reading its body. Otherwise as [unwrap]. */
     @JvmStatic
     public fun verify(rawBody: ByteArray, headers: Map<String, *>, secret: String): Unit =
@@ -98,6 +114,11 @@ public object Webhooks {
         val outcome = receive(rawBody, headers, secrets, tolerance, now, false)
         if (outcome is WebhookOutcome.Refused) throw outcome.toException()
     }
+
+    /** For Java: verifies a webhook without reading its body, with another tolerance, at a given time. Otherwise as [unwrap]. */
+    @JvmStatic
+    public fun verify(rawBody: ByteArray, headers: Map<String, *>, secrets: List<String>, tolerance: java.time.Duration, now: Instant): Unit =
+        verify(rawBody, headers, secrets, tolerance.toKotlinDuration(), now)
 
     /**
      * Signs a body as the service does, and returns the two headers: for tests of a program that receives webhooks.

@@ -70,12 +70,15 @@ export interface BulkImportComplete extends EventFields {
   readonly type: 'bulk_import_complete';
 }
 
-declare const unknownEvent: unique symbol;
+/** For the compiler only: a type that is a string, and none of the names of the other events. */
+declare enum UnknownName {
+  Any = 'any other name',
+}
 
 /** An event that this version does not know: `type` and `data` have what the service sent. */
 export interface UnknownEvent extends EventFields {
-  /** A string. The mark, which it has for the compiler only, keeps it apart from the names of the other events. */
-  readonly type: string & { readonly [unknownEvent]: true };
+  /** Any other name. It is a string; compare it as one: `(event.type as string) === 'interview_moved'`. */
+  readonly type: UnknownName;
 }
 
 /** An event, to be told apart by its `type`. */

@@ -95,6 +95,12 @@ impl CallInput {
     }
 }
 
+impl NativeClient {
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
+    }
+}
+
 #[uniffi::export]
 impl NativeClient {
     /// Runs a call on the runtime's threads; used by Swift. `cancel` drops the request that is on the wire.

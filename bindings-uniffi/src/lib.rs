@@ -4,6 +4,7 @@
 //! the hand-written layers in `kotlin/` and `swift/` convert to idiomatic results and errors. Those layers are the only users
 //! of this interface, which may change with any release.
 
+mod batch;
 mod call;
 mod direct;
 mod failure;
@@ -11,6 +12,7 @@ mod key;
 mod options;
 mod output;
 
+pub use batch::{BatchCounts, BatchEvent, BatchOptions, BatchWait, NativeBatch};
 pub use call::{CallInput, CancelToken, NativeClient, OpenResult, open};
 pub use direct::{celper_call, celper_cancel};
 pub use failure::{ErrorKindRow, Failure, error_kinds};

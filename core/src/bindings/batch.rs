@@ -194,6 +194,17 @@ impl Drop for FeedStream {
     }
 }
 
+/// Ends the rows when it is dropped.
+struct EndOnDrop(Option<Arc<Feed>>);
+
+impl Drop for EndOnDrop {
+    fn drop(&mut self) {
+        if let Some(feed) = self.0.take() {
+            feed.update(|state| state.is_ended = true);
+        }
+    }
+}
+
 impl BatchHandle {
     /// Opens the journal and starts the batch on the [`runtime`].
     ///
@@ -210,7 +221,10 @@ impl BatchHandle {
         if let Some(journal) = options.journal {
             builder = builder.journal(journal);
         }
+        // If this future is dropped, the batch is started nevertheless, and must end.
+        let mut abandoned = EndOnDrop(Some(Arc::clone(&feed)));
         let starting = runtime()?.spawn(builder.begin()).await;
+        abandoned.0 = None;
         let (shared, batch_id) = starting.unwrap_or_else(|error| Err(panic_error(&error.to_string())))?;
         let live = Live { shared, feed, batch_id, gave_item: AtomicBool::new(true) };
         Ok(BatchHandle(Arc::new(Owner { pid: process::id(), live: Some(live) })))

@@ -42,9 +42,13 @@ use std::task::{Context, Poll, Waker};
 use futures_core::Stream;
 
 use super::runtime;
-use crate::batch::{BatchBuilder, BatchProgress, Input, Outcome, Shared};
+use crate::argument::NameStyle;
+use crate::batch::{BatchBuilder, BatchProgress, BoxFuture, Caller, Input, Outcome, Shared};
+use crate::call::Reservation;
 use crate::client::Client;
 use crate::error::{Error, ErrorKind};
+use crate::operation::Category;
+use crate::pacing::Pacer;
 use crate::panics::{catch_panic, panic_error};
 use crate::request::{OperationInput, OperationOutput};
 
@@ -212,9 +216,27 @@ impl BatchHandle {
     ///
     /// [`ErrorKind::InvalidArgument`] for an option that is not valid, a journal that cannot be used, or a closed client.
     pub async fn start(client: Client, options: BatchOptions) -> Result<Self, Error> {
+        Self::start_caller(Arc::new(client), options).await
+    }
+
+    /// As [`start`](BatchHandle::start). `scope` runs every poll of the batch's calls, and sets for it what the calls look for on
+    /// their thread: where log records go, or who has the key of a key provider.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`start`](BatchHandle::start).
+    pub async fn start_within(
+        client: Client,
+        options: BatchOptions,
+        scope: impl Fn(&mut dyn FnMut()) + Send + Sync + 'static,
+    ) -> Result<Self, Error> {
+        Self::start_caller(Arc::new(ScopedClient { client, scope: Arc::new(scope) }), options).await
+    }
+
+    async fn start_caller(caller: Arc<dyn Caller>, options: BatchOptions) -> Result<Self, Error> {
         let feed = Arc::new(Feed::default());
         let source = Box::pin(FeedStream(Arc::clone(&feed)));
-        let mut builder = BatchBuilder::new(Arc::new(client), source, options.total);
+        let mut builder = BatchBuilder::new(caller, source, options.total);
         if let Some(batch_id) = options.batch_id {
             builder = builder.batch_id(batch_id);
         }
@@ -402,6 +424,64 @@ impl Drop for Owner {
     }
 }
 
+/// Runs a poll of a call.
+type Scope = Arc<dyn Fn(&mut dyn FnMut()) + Send + Sync>;
+
+/// A client whose calls are polled within a scope.
+struct ScopedClient {
+    client: Client,
+    scope: Scope,
+}
+
+impl ScopedClient {
+    fn scoped<'a, T: Send + 'a>(&self, mut future: BoxFuture<'a, T>) -> BoxFuture<'a, T> {
+        let scope = Arc::clone(&self.scope);
+        Box::pin(poll_fn(move |cx| {
+            let mut polled = Poll::Pending;
+            scope(&mut || polled = future.as_mut().poll(cx));
+            polled
+        }))
+    }
+}
+
+impl Caller for ScopedClient {
+    fn base_url(&self) -> &str {
+        self.client.base_url()
+    }
+
+    fn names(&self) -> NameStyle {
+        Caller::names(&self.client)
+    }
+
+    fn check_open(&self) -> Result<(), Error> {
+        self.client.check_open()
+    }
+
+    fn check(&self, input: &OperationInput) -> Result<(), Error> {
+        self.client.check(input)
+    }
+
+    fn pacer(&self) -> Option<Arc<Pacer>> {
+        self.client.pacer()
+    }
+
+    fn reserve(&self, category: Category) -> BoxFuture<'static, Result<Reservation, Error>> {
+        self.scoped(self.client.reserve(category))
+    }
+
+    fn call<'a>(
+        &'a self,
+        input: &'a OperationInput,
+        reservation: Reservation,
+    ) -> BoxFuture<'a, Result<OperationOutput, Error>> {
+        self.scoped(self.client.call(input, reservation))
+    }
+
+    fn closed(&self) -> BoxFuture<'static, Error> {
+        self.client.closed()
+    }
+}
+
 /// The error, in the child process, of a batch that belongs to the parent.
 pub fn forked_batch() -> Error {
     let message =
@@ -512,6 +592,29 @@ mod tests {
         }
         drop(childs);
         assert!(batch.push(row(0)).unwrap() && batch.next().await.unwrap().is_some());
+    }
+
+    #[tokio::test]
+    async fn calls_run_within_the_scope() {
+        use crate::{ApiKey, KeyFuture, KeyProvider};
+
+        tokio::task_local!(static KEY: &'static str);
+        struct Provider;
+        impl KeyProvider for Provider {
+            fn api_key(&self) -> KeyFuture<'_> {
+                Box::pin(async {
+                    tokio::task::yield_now().await;
+                    Ok(ApiKey::new(KEY.try_with(|key| *key)?)?)
+                })
+            }
+        }
+        let client = Client::builder().key_provider(Provider).base_url("http://127.0.0.1:1").rate_limits(None);
+        let client = client.max_retries(0).build().unwrap();
+        let scope = |poll: &mut dyn FnMut()| KEY.sync_scope("celp_scoped", poll);
+        let batch = BatchHandle::start_within(client, BatchOptions::default(), scope).await.unwrap();
+        batch.push(row(0)).unwrap();
+        let error = batch.next().await.unwrap().unwrap().result.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Connection, "the provider found its key: {error}");
     }
 
     #[tokio::test]

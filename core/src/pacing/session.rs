@@ -3,6 +3,7 @@
 //! The process's own windows apply in addition to the store's log. While the store cannot be reached, they apply alone, with the
 //! limits divided by the number of processes that were last known to share the budget.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -67,7 +68,7 @@ struct Restriction {
 struct StepInProgress {
     number: u64,
     started: Instant,
-    ask: ByCategory<Vec<SlotNumber>>,
+    ask: ByCategory<Range<SlotNumber>>,
 }
 
 /// The fewest free slots of the last window: what a process may count on when it does not see the log any more. The latest
@@ -270,8 +271,8 @@ impl Session {
     ) -> Option<Change> {
         // The store may have granted what the step asked for.
         if let Some(step) = self.in_progress.take() {
-            step.ask.reads.into_iter().for_each(|slot| self.mark_returned(Category::Reads, slot));
-            step.ask.actions.into_iter().for_each(|slot| self.mark_returned(Category::Actions, slot));
+            step.ask.reads.for_each(|slot| self.mark_returned(Category::Reads, slot));
+            step.ask.actions.for_each(|slot| self.mark_returned(Category::Actions, slot));
         }
         self.upload = true;
         self.next = ByCategory::default();
@@ -315,11 +316,9 @@ impl State {
         }
         self.advance(now);
         let wants = ByCategory { reads: self.wanted(Category::Reads), actions: self.wanted(Category::Actions) };
-        let mut numbers = self.next_slot..;
-        let ask = ByCategory {
-            reads: numbers.by_ref().take(wants.reads).collect(),
-            actions: numbers.by_ref().take(wants.actions).collect(),
-        };
+        let numbers = |first: SlotNumber, wants: usize| first..first.saturating_add(u64::try_from(wants).unwrap_or(0));
+        let reads = numbers(self.next_slot, wants.reads);
+        let ask = ByCategory { actions: numbers(reads.end, wants.actions), reads };
         let Some(session) = &mut self.session else { return (None, change) };
         let due = |category| {
             let wants = *wants.get(category) > 0;
@@ -329,7 +328,7 @@ impl State {
         if !session.has_reports() && !due(Category::Reads) && !due(Category::Actions) {
             return (None, change);
         }
-        self.next_slot = numbers.start;
+        self.next_slot = ask.actions.end;
         let lease = self.reads.lease().max(self.actions.lease()) + self.total.length();
         let puts = self.take_puts(now);
         let State { limits, session, total, .. } = self;
@@ -347,7 +346,7 @@ impl State {
             known_epoch: session.epoch,
             new_epoch: random(),
             puts,
-            ask: ask.clone(),
+            ask: ByCategory { reads: ask.reads.clone().collect(), actions: ask.actions.clone().collect() },
             lease,
             holds: ByCategory { reads: hold(&mut session.holds.reads), actions: hold(&mut session.holds.actions) },
         };
@@ -371,15 +370,15 @@ impl State {
         let Some(session) = &mut self.session else { return Vec::new() };
         let returned = session.returned.drain(..).map(|(category, slot)| Put { category, slot, free_in: None });
         let mut puts: Vec<Put> = returned.collect();
-        let responded = std::mem::take(&mut session.responded);
         let renewed = std::mem::take(&mut session.renewed);
         if std::mem::take(&mut session.upload) {
+            session.responded.clear();
             for category in [Category::Reads, Category::Actions] {
                 puts.extend(self.lane(category).puts(category, now));
             }
             return puts;
         }
-        puts.extend(responded.into_iter().map(|(category, slot, at)| {
+        puts.extend(session.responded.drain(..).map(|(category, slot, at)| {
             let free_in = Some((at + length).saturating_duration_since(now));
             Put { category, slot, free_in }
         }));

@@ -3,7 +3,6 @@
 //! This is the algorithm of every store. It has no clock and does no I/O: the machine's file holds this structure, and
 //! `redis.lua` does the same in Lua; a property test compares the two.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::HOLD_MARGIN;
@@ -63,46 +62,50 @@ impl SharedLog {
         SharedLog { epoch, ..SharedLog::default() }
     }
 
-    /// As numbers, for a file.
+    /// Appends the log to a file's content, as words of eight bytes.
     #[cfg(feature = "machine")]
-    pub(super) fn to_words(&self) -> Vec<u64> {
+    pub(super) fn append_to(&self, bytes: &mut Vec<u8>) {
         let length = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
-        let counts = [length(self.slots.reads.len()), length(self.slots.actions.len()), length(self.waiting.len())];
-        let mut words = vec![self.epoch, self.written_at, self.held_until.reads, self.held_until.actions];
-        words.extend(counts);
+        let mut words = |words: &[u64]| words.iter().for_each(|word| bytes.extend_from_slice(&word.to_le_bytes()));
+        words(&[self.epoch, self.written_at, self.held_until.reads, self.held_until.actions]);
+        words(&[length(self.slots.reads.len()), length(self.slots.actions.len()), length(self.waiting.len())]);
         for slot in self.slots.reads.iter().chain(&self.slots.actions) {
-            words.extend([slot.free_at, slot.process, slot.number]);
+            words(&[slot.free_at, slot.process, slot.number]);
         }
         for waiting in &self.waiting {
-            words.extend([waiting.process, waiting.actions.into(), waiting.wants.into(), waiting.due_by]);
+            words(&[waiting.process, waiting.actions.into(), waiting.wants.into(), waiting.due_by]);
         }
-        words
     }
 
+    /// Replaces the log by a file's content. `None` if that is no log; then the log has to be begun again.
     #[cfg(feature = "machine")]
-    pub(super) fn from_words(words: &[u64]) -> Option<Self> {
-        let (&[epoch, written_at, reads_held_until, actions_held_until, reads, actions, waiting], rest) =
-            words.split_first_chunk::<7>()?;
-        let entries = |count: u64, words: usize| usize::try_from(count).ok()?.checked_mul(words);
-        let (reads, rest) = rest.split_at_checked(entries(reads, 3)?)?;
-        let (actions, rest) = rest.split_at_checked(entries(actions, 3)?)?;
-        let (waiting, rest) = rest.split_at_checked(entries(waiting, 4)?)?;
-        let slots = |words: &[u64]| -> Option<Vec<Slot>> {
-            let slot = |words: &[u64]| {
-                let &[free_at, process, number] = words.first_chunk()?;
-                Some(Slot { free_at, process, number })
-            };
-            words.chunks_exact(3).map(slot).collect()
-        };
-        let process = |words: &[u64]| {
-            let &[process, actions, wants, due_by] = words.first_chunk()?;
-            Some(Waiting { process, actions: actions != 0, wants: u32::try_from(wants).ok()?, due_by })
-        };
-        let waiting = waiting.chunks_exact(4).map(process).collect::<Option<_>>()?;
-        let (reads, actions) = (slots(reads)?, slots(actions)?);
-        let held_until = ByCategory { reads: reads_held_until, actions: actions_held_until };
-        let log = SharedLog { epoch, written_at, slots: ByCategory { reads, actions }, waiting, held_until };
-        rest.is_empty().then_some(log)
+    pub(super) fn read_from(&mut self, bytes: &[u8]) -> Option<()> {
+        let (words, []) = bytes.as_chunks::<8>() else { return None };
+        let (header, rest) = words.split_first_chunk::<7>()?;
+        let [epoch, written_at, reads_held_until, actions_held_until, reads, actions, waiting] =
+            header.map(u64::from_le_bytes);
+        let length = |count: u64| usize::try_from(count).ok();
+        let (reads, rest) = rest.split_at_checked(length(reads)?.checked_mul(3)?)?;
+        let (actions, rest) = rest.split_at_checked(length(actions)?.checked_mul(3)?)?;
+        let (rest, []) = rest.as_chunks::<4>() else { return None };
+        if rest.len() != length(waiting)? {
+            return None;
+        }
+        for (slots, words) in [(&mut self.slots.reads, reads), (&mut self.slots.actions, actions)] {
+            slots.clear();
+            slots.extend(words.as_chunks::<3>().0.iter().map(|words| {
+                let [free_at, process, number] = words.map(u64::from_le_bytes);
+                Slot { free_at, process, number }
+            }));
+        }
+        self.waiting.clear();
+        for words in rest {
+            let [process, actions, wants, due_by] = words.map(u64::from_le_bytes);
+            self.waiting.push(Waiting { process, actions: actions != 0, wants: u32::try_from(wants).ok()?, due_by });
+        }
+        (self.epoch, self.written_at) = (epoch, written_at);
+        self.held_until = ByCategory { reads: reads_held_until, actions: actions_held_until };
+        Some(())
     }
 
     /// Makes one step of a process at the time `now`.
@@ -281,7 +284,7 @@ impl SharedLog {
     /// When the process's next `wants` slots come free, if every process that waits takes its turns and every request in flight
     /// gets its response now.
     fn forecast(&self, now: u64, step: &Step, category: Category, wants: usize, known: bool) -> Vec<Duration> {
-        if !known {
+        if !known || wants == 0 {
             return vec![Duration::ZERO; wants];
         }
         let window = millis(step.window);
@@ -342,7 +345,9 @@ impl SharedLog {
 
     fn processes(&self, own: u64) -> u32 {
         let slots = self.slots.reads.iter().chain(&self.slots.actions).map(|slot| slot.process);
-        let all: BTreeSet<u64> = slots.chain(self.waiting.iter().map(|waiting| waiting.process)).chain([own]).collect();
+        let mut all: Vec<u64> = slots.chain(self.waiting.iter().map(|waiting| waiting.process)).chain([own]).collect();
+        all.sort_unstable();
+        all.dedup();
         count(all.len())
     }
 }

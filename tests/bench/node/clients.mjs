@@ -8,7 +8,8 @@ const OTHER_KEY = 'celp_11111111111111111111111111111111';
 
 async function celper(baseUrl, apiKey, rateLimits) {
   const { Celper, NotFoundError } = await import(PACKAGE);
-  const client = new Celper({ apiKey, baseUrl, rateLimits });
+  // The log of so many requests a minute would not fit into the machine's file.
+  const client = new Celper({ apiKey, baseUrl, rateLimits, rateLimitStore: 'process' });
   return {
     NotFoundError,
     status: (candidate) => client.getCandidateStatus(candidate, { jobPositionId: POSITION }),

@@ -18,7 +18,7 @@ class Celper:
         # Clients with the same key share their pacing, so the paced client has another key.
         high_limits = celper.RateLimits(reads=100_000_000, actions=100_000_000, total=200_000_000)
         key, limits = (typed.OTHER_KEY, high_limits) if paced else (typed.KEY, None)
-        self.client = celper.Celper(key, base_url=base_url, rate_limits=limits)
+        self.client = celper.Celper(key, base_url=base_url, rate_limits=limits, rate_limit_store="process")
         self.error: type[Exception] = celper.NotFoundError
 
     def status(self, candidate: str) -> Any:

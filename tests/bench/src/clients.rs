@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::future::Future;
 
-use celper::{CandidateStatus, Client, ErrorKind, JobPositionId, RateLimits};
+use celper::{CandidateStatus, Client, ClientBuilder, ErrorKind, JobPositionId, RateLimits};
 use serde::Deserialize;
 
 /// The API key that all clients send.
@@ -56,6 +56,11 @@ pub fn to_message(error: impl Error) -> CallError {
     error.to_string()
 }
 
+fn high_limits() -> RateLimits {
+    let (reads, actions, total) = (100_000_000, 100_000_000, 200_000_000);
+    RateLimits { reads, actions, total, ..RateLimits::default() }
+}
+
 /// The Celper client.
 #[derive(Clone)]
 pub struct Celper {
@@ -70,21 +75,30 @@ impl Celper {
     ///
     /// If the client cannot be created.
     pub fn new(base_url: &str) -> Result<Self, Box<dyn Error>> {
-        Celper::with(base_url, None)
+        Celper::with(base_url, |builder| builder.rate_limits(None))
     }
 
-    /// Creates a client with pacing and limits that are never reached.
+    /// Creates a client with pacing in the process, and limits that are never reached: the log of so many requests a minute
+    /// would not fit into the machine's file.
     ///
     /// # Errors
     ///
     /// If the client cannot be created.
     pub fn paced(base_url: &str) -> Result<Self, Box<dyn Error>> {
-        let (reads, actions, total) = (100_000_000, 100_000_000, 200_000_000);
-        Celper::with(base_url, Some(RateLimits { reads, actions, total, ..RateLimits::default() }))
+        Celper::with(base_url, |builder| builder.rate_limits(high_limits()).rate_limit_store("process"))
     }
 
-    fn with(base_url: &str, limits: Option<RateLimits>) -> Result<Self, Box<dyn Error>> {
-        let client = Client::builder().api_key(KEY).base_url(base_url).rate_limits(limits).build()?;
+    /// Creates a client with pacing by the machine's file, and limits that are never reached.
+    ///
+    /// # Errors
+    ///
+    /// If the client cannot be created.
+    pub fn paced_by_file(base_url: &str) -> Result<Self, Box<dyn Error>> {
+        Celper::with(base_url, |builder| builder.rate_limits(high_limits()).rate_limit_store("machine"))
+    }
+
+    fn with(base_url: &str, set: impl FnOnce(ClientBuilder) -> ClientBuilder) -> Result<Self, Box<dyn Error>> {
+        let client = set(Client::builder().api_key(KEY).base_url(base_url)).build()?;
         Ok(Celper { client, email_body: email_body() })
     }
 }

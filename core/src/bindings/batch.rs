@@ -40,6 +40,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use futures_core::Stream;
+use tokio::sync::oneshot;
 
 use super::runtime;
 use crate::argument::NameStyle;
@@ -245,9 +246,15 @@ impl BatchHandle {
         }
         // If this future is dropped, the batch is started nevertheless, and must end.
         let mut abandoned = EndOnDrop(Some(Arc::clone(&feed)));
-        let starting = runtime()?.spawn(builder.begin()).await;
+        let (sender, started) = oneshot::channel();
+        let begin: BoxFuture<'static, ()> = Box::pin(async move {
+            let begun = catch_panic(builder.begin()).await.unwrap_or_else(|panic| Err(panic_error(&*panic)));
+            let _ = sender.send(begun);
+        });
+        runtime()?.spawn(begin);
+        let starting = started.await;
         abandoned.0 = None;
-        let (shared, batch_id) = starting.unwrap_or_else(|error| Err(panic_error(&error.to_string())))?;
+        let (shared, batch_id) = starting.unwrap_or_else(|_| Err(panic_error(&"the batch was not started")))?;
         let live = Live { shared, feed, batch_id, gave_item: AtomicBool::new(true) };
         Ok(BatchHandle(Arc::new(Owner { pid: process::id(), live: Some(live) })))
     }

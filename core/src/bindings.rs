@@ -55,7 +55,7 @@ fn start_runtime(workers: impl FnOnce() -> usize) -> io::Result<Handle> {
 /// Without the scheduler for several threads, one thread of our own runs everything.
 #[cfg(not(feature = "multi-thread"))]
 fn start_runtime(_: impl FnOnce() -> usize) -> io::Result<Handle> {
-    let runtime = Builder::new_current_thread().thread_name("celper").enable_all().build()?;
+    let runtime = ManuallyDrop::new(Builder::new_current_thread().thread_name("celper").enable_all().build()?);
     let handle = runtime.handle().clone();
     std::thread::Builder::new().name("celper".to_owned()).spawn(move || runtime.block_on(std::future::pending::<()>()))?;
     Ok(handle)

@@ -249,7 +249,7 @@ final class BatchIteration {
 }
 
 extension Outcome {
-    fileprivate var result: Result<CandidateResult, CelperError> {
+    var result: Result<CandidateResult, CelperError> {
         switch self {
         case .succeeded(let output, let requestId, let headers, let attempts):
             .success(output.result(requestId, headers?.rateLimit, Int(attempts)))

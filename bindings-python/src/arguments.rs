@@ -1,5 +1,6 @@
 //! Converts Python values to the core's types. Only types are checked here; the core checks values.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use celper::bindings::{self, Argument, NameStyle, rejected_call};
@@ -46,23 +47,49 @@ pub(crate) fn operation_input(arguments: &Bound<'_, PyTuple>) -> PyResult<Operat
     let Some(operation) = Operation::from_name(&operation) else {
         return Err(errors::to_py_err(arguments.py(), &Error::invalid_argument("unknown operation")));
     };
+    let values = [candidate_id, job_position_id, subject, body, key, timeout, max_retries];
+    to_input(operation, &values).map_err(|error| error.into_py_err(arguments.py()))
+}
+
+/// Converts the arguments of an operation, in the order of [`OperationInput`].
+pub(crate) fn to_input(operation: Operation, values: &[Any<'_>; 7]) -> Result<OperationInput, ArgumentError> {
+    let [candidate_id, job_position_id, subject, body, key, timeout, max_retries] = values;
     let mut input = OperationInput::new(operation, "", "");
     let mut fill = || -> Result<(), ArgumentError> {
         // First, so that errors about the other arguments carry it.
-        input.idempotency_key = optional(text, Argument::IdempotencyKey, &key)?;
-        input.candidate_id = text(Argument::CandidateId, &candidate_id)?;
-        input.job_position_id = text(Argument::JobPositionId, &job_position_id)?;
-        input.email_subject = optional(text, Argument::EmailSubject, &subject)?;
-        input.email_body = optional(text, Argument::EmailBody, &body)?;
-        input.timeout = optional(duration, Argument::Timeout, &timeout)?;
-        input.max_retries = optional(count, Argument::MaxRetries, &max_retries)?;
+        input.idempotency_key = optional(text, Argument::IdempotencyKey, key)?;
+        input.candidate_id = text(Argument::CandidateId, candidate_id)?;
+        input.job_position_id = text(Argument::JobPositionId, job_position_id)?;
+        input.email_subject = optional(text, Argument::EmailSubject, subject)?;
+        input.email_body = optional(text, Argument::EmailBody, body)?;
+        input.timeout = optional(duration, Argument::Timeout, timeout)?;
+        input.max_retries = optional(count, Argument::MaxRetries, max_retries)?;
         Ok(())
     };
     match fill() {
         Ok(()) => Ok(input),
-        Err(ArgumentError::Invalid(error)) => Err(errors::to_py_err(arguments.py(), &rejected_call(&input, error))),
-        Err(ArgumentError::Raised(error)) => Err(error),
+        Err(ArgumentError::Invalid(error)) => Err(ArgumentError::Invalid(rejected_call(&input, error))),
+        Err(raised) => Err(raised),
     }
+}
+
+/// A path: a `str` or an `os.PathLike`.
+pub(crate) fn path(argument: Argument, value: &Any<'_>) -> Result<PathBuf, ArgumentError> {
+    match value.extract() {
+        Ok(path) => Ok(path),
+        Err(error) if is_conversion_error(value.py(), &error) => {
+            Err(wrong_type(argument.name(NAMES), "a str or an os.PathLike", value))
+        }
+        Err(error) => Err(ArgumentError::Raised(error)),
+    }
+}
+
+/// A number of rows.
+pub(crate) fn row_count(name: &str, value: &Any<'_>) -> Result<u64, ArgumentError> {
+    if value.is_instance_of::<PyBool>() || !value.is_instance_of::<PyInt>() {
+        return Err(wrong_type(name, "an int", value));
+    }
+    value.extract().map_err(|_| Error::invalid_argument(format!("{name} must be a whole number from 0 on")).into())
 }
 
 /// Converts an argument whose default is `None`.
@@ -146,7 +173,7 @@ pub(crate) fn count(argument: Argument, value: &Any<'_>) -> Result<u32, Argument
 }
 
 /// Names the argument's type, not its value, which may be a secret.
-fn wrong_type(name: &str, expected: &str, value: &Any<'_>) -> ArgumentError {
+pub(crate) fn wrong_type(name: &str, expected: &str, value: &Any<'_>) -> ArgumentError {
     let actual = if value.is_none() {
         "None".to_owned()
     } else {

@@ -11,6 +11,7 @@ use std::io::{PipeReader, PipeWriter, Read, Write};
 use std::mem;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::task::{Wake, Waker};
 
 use celper::{Error, OperationInput, OperationOutput, bindings};
 use pyo3::exceptions::{PyBaseException, PyNotImplementedError, PyRuntimeError, PyStopIteration};
@@ -38,6 +39,20 @@ enum Message {
     Outcome(u64, Result<OperationOutput, Error>),
     /// The call has ended without an outcome: it was cancelled.
     Ended(u64),
+    /// What a batch waits for can be polled.
+    Wake(u64),
+}
+
+/// Puts a message into the inbox.
+pub(crate) struct InboxWaker {
+    inbox: Arc<Inbox>,
+    id: u64,
+}
+
+impl Wake for InboxWaker {
+    fn wake(self: Arc<Self>) {
+        self.inbox.put(Message::Wake(self.id));
+    }
 }
 
 /// Tells the inbox that a call has ended, when it is dropped with the call's task.
@@ -65,7 +80,7 @@ impl Drop for EndOfCall {
     }
 }
 
-struct Inbox {
+pub(crate) struct Inbox {
     messages: Mutex<Vec<Message>>,
     reader: PipeReader,
     writer: PipeWriter,
@@ -77,7 +92,7 @@ struct Inbox {
 }
 
 impl Inbox {
-    fn new() -> PyResult<Self> {
+    pub(crate) fn new() -> PyResult<Self> {
         let (reader, writer) = std::io::pipe()?;
         Ok(Inbox {
             messages: Mutex::default(),
@@ -110,6 +125,23 @@ impl Inbox {
             let _ = (&self.reader).read(&mut [0]);
         }
         mem::take(&mut *messages)
+    }
+
+    /// The file descriptor that becomes readable when there is a message.
+    pub(crate) fn fileno(&self) -> PyResult<i32> {
+        #[cfg(unix)]
+        return Ok(std::os::fd::AsRawFd::as_raw_fd(&self.reader));
+        #[cfg(not(unix))]
+        Err(PyNotImplementedError::new_err("pipes cannot be watched on this platform"))
+    }
+
+    pub(crate) fn waker(self: &Arc<Self>, id: u64) -> Waker {
+        Waker::from(Arc::new(InboxWaker { inbox: Arc::clone(self), id }))
+    }
+
+    /// Removes the messages, for an owner that is only woken by them.
+    pub(crate) fn clear(&self) {
+        drop(self.take());
     }
 
     fn schedule_collection(&self) {
@@ -146,6 +178,18 @@ pub(crate) struct Bridge {
     /// The `contextvars.Context` of each call that may have events, until its last one: the caller's, in which log handlers and
     /// key functions run. Longer than a cancelled call is in `calls`.
     contexts: Option<Mutex<HashMap<u64, Py<PyAny>>>>,
+    batches: Option<Mutex<Batches>>,
+}
+
+/// What the bridge keeps for batches.
+#[derive(Default)]
+struct Batches {
+    /// The futures of the tasks that wait.
+    waits: HashMap<u64, Py<PyAny>>,
+    /// The functions that give the API key, by batch.
+    key_providers: HashMap<u64, Py<PyAny>>,
+    /// The tasks that await what an async key function returned.
+    key_tasks: HashMap<u64, Py<PyAny>>,
 }
 
 #[pymethods]
@@ -160,6 +204,7 @@ impl Bridge {
             inbox: Some(Arc::new(inbox)),
             calls: Some(Mutex::default()),
             contexts: Some(Mutex::default()),
+            batches: Some(Mutex::default()),
         })
     }
 
@@ -172,11 +217,10 @@ impl Bridge {
 
     /// The file descriptor that becomes readable when there is something to collect.
     fn fileno(&self) -> PyResult<i32> {
-        #[cfg(unix)]
-        if let Some(inbox) = &self.inbox {
-            return Ok(std::os::fd::AsRawFd::as_raw_fd(&inbox.reader));
-        }
-        Err(PyNotImplementedError::new_err("event loops cannot watch pipes on this platform"))
+        self.inbox.as_ref().map_or_else(
+            || Err(PyNotImplementedError::new_err("event loops cannot watch pipes on this platform")),
+            |inbox| inbox.fileno(),
+        )
     }
 
     /// For a loop that cannot watch the pipe: calls `schedule`, on another thread, when there is something to collect.
@@ -205,6 +249,10 @@ impl Bridge {
                 let _context = this.remove_context(id);
                 Ok(())
             }
+            Message::Wake(id) => {
+                let future = this.batches.as_ref().and_then(|batches| lock(batches).waits.remove(&id));
+                future.map_or(Ok(()), |future| set_result(future.bind(py), py.None().bind(py)))
+            }
         };
         // Deliver the rest even if one fails.
         inbox.take().into_iter().map(deliver).fold(Ok(()), Result::and)
@@ -223,6 +271,11 @@ impl Bridge {
         if let Some(Ok(contexts)) = self.contexts.as_ref().map(Mutex::try_lock) {
             contexts.values().try_for_each(|context| visit.call(context))?;
         }
+        if let Some(Ok(batches)) = self.batches.as_ref().map(Mutex::try_lock) {
+            let Batches { waits, key_providers, key_tasks } = &*batches;
+            let objects = waits.values().chain(key_providers.values()).chain(key_tasks.values());
+            objects.into_iter().try_for_each(|object| visit.call(object))?;
+        }
         let Some(Ok(calls)) = self.calls.as_ref().map(Mutex::try_lock) else { return Ok(()) };
         calls.values().try_for_each(|call| {
             visit.call(&call.future)?;
@@ -236,6 +289,7 @@ impl Bridge {
         // Dropped after the lock is released: dropping a future may run code that locks again.
         let _calls = self.calls.as_ref().map(|calls| mem::take(&mut *lock(calls)));
         let _contexts = self.contexts.as_ref().map(|contexts| mem::take(&mut *lock(contexts)));
+        let _batches = self.batches.as_ref().map(|batches| mem::take(&mut *lock(batches)));
     }
 }
 
@@ -247,7 +301,7 @@ impl Bridge {
         }
     }
 
-    fn is_of_this_process(&self) -> bool {
+    pub(crate) fn is_of_this_process(&self) -> bool {
         !is_other_process(self.generation)
     }
 
@@ -261,14 +315,12 @@ impl Bridge {
         let (py, this) = (slf.py(), slf.get());
         let runtime = bindings::runtime().map_err(|error| errors::to_py_err(py, &error))?;
         let future = event_loop.call_method0(intern!(py, "create_future"))?;
-        let id = this.last_id.fetch_add(1, Ordering::Relaxed);
+        let id = this.new_id();
         if let (Some(inbox), Some(calls), Some(contexts)) = (&this.inbox, &this.calls, &this.contexts) {
             let level = logs::enabled_level(py)?;
             let has_events = level.is_some() || key_provider.is_some();
             if has_events {
-                static COPY_CONTEXT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-                let context = COPY_CONTEXT.import(py, "contextvars", "copy_context")?.call0()?;
-                lock(contexts).insert(id, context.unbind());
+                lock(contexts).insert(id, copy_context(py)?);
             }
             let events = Arc::clone(inbox);
             let sink = has_events.then(|| Sink::new(level, move |event| events.put(Message::Event(id, event))));
@@ -290,6 +342,57 @@ impl Bridge {
         Ok(Call { bridge: slf.clone().unbind(), id, future: future.unbind(), awaited: AtomicBool::new(false) })
     }
 
+    fn new_id(&self) -> u64 {
+        self.last_id.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Where the events of a batch go, if it has any: the loop emits its log records and asks this function for its keys, in the
+    /// caller's context, until [`close_batch`](Bridge::close_batch).
+    pub(crate) fn open_batch(&self, py: Python<'_>, key_provider: Option<&Py<PyAny>>) -> PyResult<Option<(u64, Sink)>> {
+        let level = logs::enabled_level(py)?;
+        let (Some(inbox), Some(contexts), Some(batches)) = (&self.inbox, &self.contexts, &self.batches) else {
+            return Ok(None);
+        };
+        if level.is_none() && key_provider.is_none() {
+            return Ok(None);
+        }
+        let (id, context) = (self.new_id(), copy_context(py)?);
+        lock(contexts).insert(id, context);
+        if let Some(provider) = key_provider {
+            lock(batches).key_providers.insert(id, provider.clone_ref(py));
+        }
+        let inbox = Arc::clone(inbox);
+        Ok(Some((id, Sink::new(level, move |event| inbox.put(Message::Event(id, event))))))
+    }
+
+    pub(crate) fn close_batch(&self, id: u64) {
+        if !self.is_of_this_process() {
+            return;
+        }
+        let _context = self.remove_context(id);
+        let _provider = self.batches.as_ref().and_then(|batches| lock(batches).key_providers.remove(&id));
+    }
+
+    /// A waker that completes the future from [`add_wait`](Bridge::add_wait) with the same id.
+    pub(crate) fn new_waker(&self) -> (u64, Waker) {
+        let id = self.new_id();
+        (id, self.inbox.as_ref().map_or_else(|| Waker::noop().clone(), |inbox| inbox.waker(id)))
+    }
+
+    /// A new future of the loop, on which a task waits. The loop is not yet back in `collect`, so a wake-up is not lost.
+    pub(crate) fn add_wait<'py>(&self, id: u64, event_loop: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let future = event_loop.call_method0(intern!(event_loop.py(), "create_future"))?;
+        let _previous =
+            self.batches.as_ref().and_then(|batches| lock(batches).waits.insert(id, future.clone().unbind()));
+        Ok(future)
+    }
+
+    pub(crate) fn remove_wait(&self, id: u64) {
+        if self.is_of_this_process() {
+            let _future = self.batches.as_ref().and_then(|batches| lock(batches).waits.remove(&id));
+        }
+    }
+
     fn remove(&self, id: u64) -> Option<InFlightCall> {
         self.calls.as_ref().and_then(|calls| lock(calls).remove(&id))
     }
@@ -307,13 +410,24 @@ impl Bridge {
     fn give_key(slf: &Bound<'_, Self>, id: u64, reply: KeyReply) -> PyResult<()> {
         static AWAIT_KEY: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
         let (py, this) = (slf.py(), slf.get());
-        let provider = this.calls.as_ref().and_then(|calls| {
+        let of_call = this.calls.as_ref().and_then(|calls| {
             lock(calls).get(&id).and_then(|call| call.key_provider.as_ref().map(|provider| provider.clone_ref(py)))
         });
+        let of_batch = || {
+            let batches = this.batches.as_ref()?;
+            lock(batches).key_providers.get(&id).map(|provider| provider.clone_ref(py))
+        };
+        let is_batch = of_call.is_none();
+        let provider = of_call.or_else(of_batch);
         let (Some(provider), Some(context)) = (provider, this.context(py, id)) else { return Ok(()) };
         let key = context.call_method1("run", (provider,));
         let awaitable = key.as_ref().ok().filter(|key| key.hasattr("__await__").unwrap_or_default());
-        let Some(awaitable) = awaitable else { return this.answer(py, id, reply, key) };
+        let Some(awaitable) = awaitable else {
+            // In a batch, the event loop raises or reports what is not an `Exception`.
+            return if is_batch { reply.answer(py, key) } else { this.answer(py, id, reply, key) };
+        };
+        // A batch asks for several keys at a time.
+        let id = if is_batch { this.new_id() } else { id };
         let answer = KeyAnswer { bridge: slf.clone().unbind(), id, reply: Mutex::new(Some(reply)) };
         let await_key = AWAIT_KEY.import(py, "celper._bridge", "await_key")?;
         let event_loop = this.event_loop.bind(py).call0()?;
@@ -323,11 +437,13 @@ impl Bridge {
     }
 
     fn set_key_task(&self, id: u64, task: Option<Py<PyAny>>) {
+        let Some((calls, batches)) = self.calls.as_ref().zip(self.batches.as_ref()) else { return };
         // The previous one is dropped after the lock is released.
-        let _previous = self
-            .calls
-            .as_ref()
-            .and_then(|calls| lock(calls).get_mut(&id).and_then(|call| mem::replace(&mut call.key_task, task)));
+        let _previous = match (lock(calls).get_mut(&id), task) {
+            (Some(call), task) => mem::replace(&mut call.key_task, task),
+            (None, Some(task)) => lock(batches).key_tasks.insert(id, task),
+            (None, None) => lock(batches).key_tasks.remove(&id),
+        };
     }
 
     /// Replies with the key. What is not an `Exception` is raised by the call, as it is.
@@ -361,10 +477,11 @@ impl KeyAnswer {
 impl Drop for Bridge {
     fn drop(&mut self) {
         self.close_inbox();
-        let (inbox, calls, contexts) = (self.inbox.take(), self.calls.take(), self.contexts.take());
+        let (inbox, calls) = (self.inbox.take(), self.calls.take());
+        let (contexts, batches) = (self.contexts.take(), self.batches.take());
         if !self.is_of_this_process() {
             // Tasks and their locks belong to the parent process.
-            mem::forget((inbox, calls, contexts));
+            mem::forget((inbox, calls, contexts, batches));
             return;
         }
         for call in calls.into_iter().flat_map(|calls| calls.into_inner().unwrap_or_else(PoisonError::into_inner)) {
@@ -467,11 +584,10 @@ pub(crate) struct PendingCall {
 impl PendingCall {
     /// The file descriptor that becomes readable when there is something to collect.
     fn fileno(&self) -> PyResult<i32> {
-        #[cfg(unix)]
-        if let Some(inbox) = &self.inbox {
-            return Ok(std::os::fd::AsRawFd::as_raw_fd(&inbox.reader));
-        }
-        Err(PyNotImplementedError::new_err("greenlets cannot watch pipes on this platform"))
+        self.inbox.as_ref().map_or_else(
+            || Err(PyNotImplementedError::new_err("greenlets cannot watch pipes on this platform")),
+            |inbox| inbox.fileno(),
+        )
     }
 
     /// Emits log records and gives the key. Returns the result in a tuple, or raises the call's error, once the call has ended.
@@ -489,7 +605,7 @@ impl PendingCall {
                 }
                 Message::Outcome(_, Ok(output)) => return results::to_python(py, output).map(|result| Some((result,))),
                 Message::Outcome(_, Err(error)) => return Err(errors::to_py_err(py, &error)),
-                Message::Ended(_) => {}
+                Message::Ended(_) | Message::Wake(_) => {}
             }
         }
         Ok(None)
@@ -549,6 +665,11 @@ pub(crate) fn running_loop(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
              `await anyio.to_thread.run_sync(lambda: client.get_candidate_status(...))`",
         )
     })
+}
+
+fn copy_context(py: Python<'_>) -> PyResult<Py<PyAny>> {
+    static COPY_CONTEXT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    Ok(COPY_CONTEXT.import(py, "contextvars", "copy_context")?.call0()?.unbind())
 }
 
 /// The bridge of this loop, created on first use.

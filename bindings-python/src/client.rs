@@ -12,13 +12,14 @@ use pyo3::types::{PyDict, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 
 use crate::arguments::{ArgumentError, NAMES, bytes_or_text, count, duration, operation_input, optional, text, texts};
+use crate::batch::{self, Batch, BatchWait};
 use crate::bridge::{self, Bridge, Call, PendingCall, lock};
 use crate::errors::{self, catch_panic};
 use crate::keys::HostKeyProvider;
 use crate::lifetime::NativeGuard;
 use crate::logs::{self, HostEvent};
 use crate::results::{self, RateLimits};
-use crate::wait::wait;
+use crate::wait;
 
 /// The core's client.
 #[pyclass(frozen, module = "celper._celper")]
@@ -74,7 +75,7 @@ impl Client {
             let input = operation_input(arguments)?;
             let runtime = bindings::runtime().map_err(|error| errors::to_py_err(py, &error))?;
             let key_provider = this.key_provider.as_ref().map(|provider| provider.bind(py));
-            match wait(py, guard, &runtime, this.client.clone(), input, key_provider)? {
+            match wait::call(py, guard, &runtime, this.client.clone(), input, key_provider)? {
                 Ok(output) => results::to_python(py, output),
                 Err(error) => Err(errors::to_py_err(py, &error)),
             }
@@ -108,6 +109,38 @@ impl Client {
             let input = operation_input(arguments)?;
             let bridge = self.bridge_to(&event_loop)?;
             Bridge::start(&bridge, &event_loop, self.client.clone(), input, self.key_provider.as_ref())
+        })
+    }
+
+    /// Starts a batch and waits until it has begun, on the caller's thread.
+    fn batch(
+        slf: &Bound<'_, Self>,
+        batch_id: &Bound<'_, PyAny>,
+        journal: &Bound<'_, PyAny>,
+        total: &Bound<'_, PyAny>,
+    ) -> PyResult<Py<Batch>> {
+        let (py, this) = (slf.py(), slf.get());
+        let guard = NativeGuard::new(py);
+        catch_panic(py, || {
+            let options = batch::options(batch_id, journal, total).map_err(|error| error.into_py_err(py))?;
+            batch::start(py, guard, this.client.clone(), options, this.key_provider.as_ref())
+        })
+    }
+
+    /// Starts a batch on the running event loop. The caller awaits it at once.
+    fn start_batch(
+        &self,
+        py: Python<'_>,
+        batch_id: &Bound<'_, PyAny>,
+        journal: &Bound<'_, PyAny>,
+        total: &Bound<'_, PyAny>,
+    ) -> PyResult<BatchWait> {
+        let _guard = NativeGuard::new(py);
+        catch_panic(py, || {
+            let event_loop = bridge::running_loop(py)?;
+            let options = batch::options(batch_id, journal, total).map_err(|error| error.into_py_err(py))?;
+            let bridge = self.bridge_to(&event_loop)?;
+            batch::start_on_loop(&bridge, &event_loop, self.client.clone(), options, self.key_provider.as_ref())
         })
     }
 
@@ -188,7 +221,7 @@ impl Client {
 }
 
 /// How a greenlet waits until a file descriptor is readable; `None` where no sockets are monkey-patched.
-fn greenlet_wait(py: Python<'_>) -> PyResult<Option<Bound<'_, PyAny>>> {
+pub(crate) fn greenlet_wait(py: Python<'_>) -> PyResult<Option<Bound<'_, PyAny>>> {
     static MODULES: PyOnceLock<Py<PyDict>> = PyOnceLock::new();
     static WAIT_READABLE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     let modules = MODULES.import(py, "sys", "modules")?;

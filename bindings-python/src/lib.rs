@@ -6,12 +6,14 @@
 //! - Threads in native code are counted, so that the interpreter waits for them before it shuts down ([`lifetime`]).
 
 mod arguments;
+mod batch;
 mod bridge;
 mod client;
 mod errors;
 mod keys;
 mod lifetime;
 mod logs;
+mod requests;
 mod results;
 mod wait;
 
@@ -24,9 +26,13 @@ mod _celper {
     use pyo3::types::PyTuple;
 
     #[pymodule_export]
+    use crate::batch::{Batch, BatchWait, Feed, PendingWait};
+    #[pymodule_export]
     use crate::bridge::{Bridge, Call, PendingCall};
     #[pymodule_export]
     use crate::client::Client;
+    #[pymodule_export]
+    use crate::requests::{BatchItem, BatchProgress, InviteRequest, RejectRequest, SelectRequest, StatusRequest};
     #[pymodule_export]
     use crate::results::{CandidateState, Decision, Invitation, RateLimit, RateLimits};
 

@@ -8,7 +8,7 @@ use std::fmt::{self, Write as _};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use pyo3::prelude::*;
@@ -110,23 +110,49 @@ impl<F: Future> Future for Recorded<F> {
     }
 }
 
+/// A function that runs polls with this sink, for what the core polls in tasks of its own.
+pub(crate) fn scope(sink: Sink) -> impl Fn(&mut dyn FnMut()) + Send + Sync + 'static {
+    move |poll| {
+        let _scope = SinkScope::new(sink.clone());
+        poll();
+    }
+}
+
 /// A sink that buffers events until they are taken.
 #[derive(Clone, Default)]
-pub(crate) struct BufferedSink(Arc<Mutex<Vec<HostEvent>>>);
+pub(crate) struct BufferedSink(Arc<Mutex<Buffer>>);
+
+#[derive(Default)]
+struct Buffer {
+    events: Vec<HostEvent>,
+    /// Wakes the Python thread that gives the key.
+    waker: Option<Waker>,
+}
 
 impl BufferedSink {
     pub(crate) fn sink(&self, level: Option<Level>) -> Sink {
         let buffer = Arc::clone(&self.0);
-        Sink::new(level, move |event| lock(&buffer).push(event))
+        Sink::new(level, move |event| {
+            let mut buffer = lock(&buffer);
+            let waker = if matches!(event, HostEvent::Key(_)) { buffer.waker.take() } else { None };
+            buffer.events.push(event);
+            drop(buffer);
+            waker.into_iter().for_each(Waker::wake);
+        })
+    }
+
+    /// Wakes this waker when the key is needed.
+    pub(crate) fn set_waker(&self, waker: &Waker) {
+        lock(&self.0).waker = Some(waker.clone());
     }
 
     pub(crate) fn take(&self) -> Vec<HostEvent> {
-        std::mem::take(&mut *lock(&self.0))
+        std::mem::take(&mut lock(&self.0).events)
     }
 
     /// Whether the call waits for Python code to give the key.
     pub(crate) fn needs_key(&self) -> bool {
-        lock(&self.0).iter().any(|event| matches!(event, HostEvent::Key(_)))
+        lock(&self.0).events.iter().any(|event| matches!(event, HostEvent::Key(_)))
     }
 }
 

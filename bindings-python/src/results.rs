@@ -9,26 +9,14 @@ use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDateTime, PyDict, PyString, PyTuple, PyTzInfo, PyTzInfoAccess};
+use pyo3::types::{PyDateTime, PyDelta, PyDict, PyString, PyTuple, PyTzInfo, PyTzInfoAccess};
 
 use crate::arguments::{ArgumentError, count, duration};
 use crate::lifetime::NativeGuard;
 
 /// A class with named fields. PyO3's `eq`, `hash` and `str` options would compare and show the Rust values, not the Python ones.
 macro_rules! record {
-    // A result, whose constructor has an argument for every field.
-    ($(#[$doc:meta])* $class:ident { $($(#[$field_doc:meta])* $field:ident: $kind:ty $(= $default:tt)?,)* }) => {
-        record! {
-            $(#[$doc])* $class { $($(#[$field_doc])* $field: $kind,)* }
-
-            #[new]
-            #[pyo3(signature = (*, $($field $(= $default)?),*))]
-            fn new($($field: $kind),*) -> Self {
-                Self { $($field),* }
-            }
-        }
-    };
-    ($(#[$doc:meta])* $class:ident { $($(#[$field_doc:meta])* $field:ident: $kind:ty,)* } $($constructor:tt)*) => {
+    (@repr $repr:ident $(#[$doc:meta])* $class:ident { $($(#[$field_doc:meta])* $field:ident: $kind:ty,)* } $($members:tt)*) => {
         $(#[$doc])*
         #[pyclass(frozen, module = "celper")]
         pub(crate) struct $class {
@@ -37,7 +25,7 @@ macro_rules! record {
 
         #[pymethods]
         impl $class {
-            $($constructor)*
+            $($members)*
 
             fn __eq__(slf: &Bound<'_, Self>, other: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
                 let py = slf.py();
@@ -56,10 +44,10 @@ macro_rules! record {
 
             fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
                 let _guard = NativeGuard::new(slf.py());
-                repr(slf.as_any(), stringify!($class), Self::FIELDS)
+                $repr(slf.as_any(), stringify!($class), Self::FIELDS)
             }
 
-            /// The fields as data for JSON: times in ISO 8601, the status as a `str`, `rate_limit` as a `dict`.
+            /// The fields as data for JSON: times in ISO 8601, durations in seconds, the status as a `str`, objects as a `dict`.
             fn to_dict<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyDict>> {
                 let _guard = NativeGuard::new(slf.py());
                 plain(slf.as_any(), Self::FIELDS)
@@ -89,20 +77,39 @@ macro_rules! record {
             const FIELDS: &[&str] = &[$(stringify!($field)),*];
         }
     };
-}
+    // A result, whose constructor has an argument for every field.
+    ($(#[$doc:meta])* $class:ident { $($(#[$field_doc:meta])* $field:ident: $kind:ty $(= $default:tt)?,)* }) => {
+        record! {
+            $(#[$doc])* $class { $($(#[$field_doc])* $field: $kind,)* }
 
-fn values<'py>(record: &Bound<'py, PyAny>, names: &[&str]) -> PyResult<Bound<'py, PyTuple>> {
+            #[new]
+            #[pyo3(signature = (*, $($field $(= $default)?),*))]
+            #[allow(clippy::too_many_arguments, reason = "one for each field")]
+            fn new($($field: $kind),*) -> Self {
+                Self { $($field),* }
+            }
+        }
+    };
+    ($(#[$doc:meta])* $class:ident { $($(#[$field_doc:meta])* $field:ident: $kind:ty,)* } $($constructor:tt)*) => {
+        record! { @repr repr $(#[$doc])* $class { $($(#[$field_doc])* $field: $kind,)* } $($constructor)* }
+    };
+}
+pub(crate) use record;
+
+pub(crate) fn values<'py>(record: &Bound<'py, PyAny>, names: &[&str]) -> PyResult<Bound<'py, PyTuple>> {
     let values: Vec<_> = names.iter().map(|name| record.getattr(*name)).collect::<PyResult<_>>()?;
     PyTuple::new(record.py(), values)
 }
 
-fn plain<'py>(record: &Bound<'py, PyAny>, names: &[&str]) -> PyResult<Bound<'py, PyDict>> {
+pub(crate) fn plain<'py>(record: &Bound<'py, PyAny>, names: &[&str]) -> PyResult<Bound<'py, PyDict>> {
     let fields = PyDict::new(record.py());
     for name in names {
         let value = record.getattr(*name)?;
         let value = if value.is_instance_of::<PyDateTime>() {
             value.call_method0("isoformat")?
-        } else if value.is_instance_of::<RateLimit>() {
+        } else if value.is_instance_of::<PyDelta>() {
+            value.call_method0("total_seconds")?
+        } else if value.hasattr("to_dict")? {
             value.call_method0("to_dict")?
         } else if let Ok(text) = value.cast::<PyString>() {
             // A member of `CandidateStatus` as the `str` that it also is.
@@ -115,7 +122,7 @@ fn plain<'py>(record: &Bound<'py, PyAny>, names: &[&str]) -> PyResult<Bound<'py,
     Ok(fields)
 }
 
-fn repr(record: &Bound<'_, PyAny>, class: &str, names: &[&str]) -> PyResult<String> {
+pub(crate) fn repr(record: &Bound<'_, PyAny>, class: &str, names: &[&str]) -> PyResult<String> {
     let field = |name: &&str| Ok(format!("{name}={}", record.getattr(*name)?.repr()?));
     let fields: Vec<String> = names.iter().map(field).collect::<PyResult<_>>()?;
     Ok(format!("{class}({})", fields.join(", ")))

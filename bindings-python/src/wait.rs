@@ -1,6 +1,7 @@
-//! Runs a synchronous call on the caller's thread. Ctrl-C interrupts it.
+//! Waits for the core on the caller's thread. Ctrl-C interrupts it.
 
 use std::future::Future;
+use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
@@ -27,58 +28,93 @@ impl Wake for Unpark {
     }
 }
 
-/// Makes the call on this thread, without the GIL. Signal handlers run about every 50 ms. If one raises an exception
-/// (`KeyboardInterrupt`, for example), or a log handler does, the call is dropped.
-pub(crate) fn wait(
+/// What the core has for Python code while a thread waits, and the function that gives the API key.
+pub(crate) struct Host<'a, 'py> {
+    pub(crate) events: Option<&'a BufferedSink>,
+    pub(crate) key_provider: Option<&'a Bound<'py, PyAny>>,
+}
+
+impl Host<'_, '_> {
+    /// Emits the log records, and calls the function for the key.
+    pub(crate) fn serve(&self, py: Python<'_>) -> PyResult<()> {
+        for event in self.events.into_iter().flat_map(BufferedSink::take) {
+            match event {
+                HostEvent::Log(record) => record.emit(py, None)?,
+                HostEvent::Key(reply) => {
+                    self.key_provider.map_or(Ok(()), |provider| reply.answer(py, keys::call_sync(provider)))?
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Makes a call on this thread. If a signal handler raises an exception (`KeyboardInterrupt`, for example), or a log handler
+/// does, the call is dropped.
+pub(crate) fn call(
     py: Python<'_>,
-    mut guard: NativeGuard,
+    guard: NativeGuard,
     runtime: &Handle,
     client: Client,
     input: OperationInput,
     key_provider: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Result<OperationOutput, Error>> {
-    let started_in = generation();
     let level = logs::enabled_level(py)?;
     let events = (level.is_some() || key_provider.is_some()).then(BufferedSink::default);
+    let host = Host { events: events.as_ref(), key_provider };
     let (operation, idempotency_key) = (input.operation, input.idempotency_key.clone());
-    let mut call = Recorded::new(bindings::send(client, input), events.as_ref().map(|events| events.sink(level)));
+    let call = Recorded::new(bindings::send(client, input), events.as_ref().map(|events| events.sink(level)));
+    let outcome = wait(py, guard, runtime, call, &host)?;
+    host.serve(py)?;
+    Ok(outcome.unwrap_or_else(|| Err(forked_call(operation, idempotency_key))))
+}
+
+/// Polls the work on this thread, without the GIL, until it is ready. Signal handlers run about every 50 ms.
+///
+/// `None`: a signal handler forked, and this is the child; the work's connections and its runtime belong to the parent.
+pub(crate) fn wait<T: Send>(
+    py: Python<'_>,
+    mut guard: NativeGuard,
+    runtime: &Handle,
+    mut work: impl Future<Output = T> + Send + Unpin,
+    host: &Host<'_, '_>,
+) -> PyResult<Option<T>> {
+    let started_in = generation();
     let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    if let Some(events) = host.events {
+        events.set_waker(&waker);
+    }
+    let events = host.events;
     loop {
-        let (new_guard, outcome) =
-            guard.release(py, || poll_for_a_tick(Pin::new(&mut call), &waker, runtime, events.as_ref()));
+        let (new_guard, outcome) = guard.release(py, || poll_for_a_tick(Pin::new(&mut work), &waker, runtime, events));
         guard = new_guard;
-        for event in events.iter().flat_map(BufferedSink::take) {
-            match event {
-                HostEvent::Log(record) => record.emit(py, None)?,
-                HostEvent::Key(reply) => {
-                    key_provider.map_or(Ok(()), |provider| reply.answer(py, keys::call_sync(provider)))?
-                }
-            }
-        }
-        if let Some(outcome) = outcome {
+        if outcome.is_some() {
             return Ok(outcome);
         }
+        host.serve(py)?;
         py.check_signals()?;
         if is_other_process(started_in) {
-            // A signal handler forked, and this is the child: the call's connection and runtime belong to the parent.
-            std::mem::forget(call);
-            return Ok(Err(forked_call(operation, idempotency_key)));
+            mem::forget(work);
+            return Ok(None);
+        }
+        if let Some(events) = events {
+            events.set_waker(&waker);
         }
     }
 }
 
-/// Polls until the call is ready, a tick is over, or the call needs its key.
+/// Polls until the work is ready, a tick is over, or the key is needed.
 fn poll_for_a_tick<T>(
-    mut call: Pin<&mut impl Future<Output = T>>,
+    mut work: Pin<&mut impl Future<Output = T>>,
     waker: &Waker,
     runtime: &Handle,
     events: Option<&BufferedSink>,
 ) -> Option<T> {
-    // The call's sockets and timers need the runtime's context.
+    // The work's sockets and timers need the runtime's context.
     let _context = runtime.enter();
     let deadline = Instant::now() + TICK;
     loop {
-        if let Poll::Ready(value) = call.as_mut().poll(&mut Context::from_waker(waker)) {
+        if let Poll::Ready(value) = work.as_mut().poll(&mut Context::from_waker(waker)) {
             return Some(value);
         }
         let remaining = deadline.saturating_duration_since(Instant::now());

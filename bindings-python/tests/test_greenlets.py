@@ -20,10 +20,12 @@ PROGRAMS = Path(__file__).parent / "programs"
 
 @pytest.mark.parametrize("library", ["gevent", "eventlet"])
 def test_other_greenlets_run_during_a_call(library: str, sandbox: Sandbox) -> None:
-    slow, quick = sandbox.create_candidate().id, sandbox.create_candidate().id
+    slow, quick, waiting = [sandbox.create_candidate().id for _ in range(3)]
     sandbox.queue_fault(slow, "delay", seconds=3, act="before", times=40)
     sandbox.queue_fault(slow, "delay", seconds=600, act="before", times=None)
-    command = [sys.executable, "-W", "ignore::DeprecationWarning", str(PROGRAMS / "greenlets.py"), library, slow, quick]
+    sandbox.queue_fault(waiting, "delay", seconds=3, act="before")
+    command = [sys.executable, "-W", "ignore::DeprecationWarning", str(PROGRAMS / "greenlets.py"), library]
+    command += [slow, quick, waiting]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert (done.returncode, done.stdout) == (0, "done True\n"), done.stderr
     wait_until_closed(sandbox, slow)

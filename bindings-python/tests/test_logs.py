@@ -8,6 +8,7 @@ import logging
 import signal
 import subprocess
 import sys
+import time
 import weakref
 from collections import Counter
 from contextvars import ContextVar
@@ -22,12 +23,13 @@ from support import POSITION
 SUBJECT, BODY = "a subject that is not logged", "a body that is not logged"
 
 
-def invite(kind: str, sandbox: Sandbox, candidate: str, **more: Any) -> None:
-    arguments: dict[str, Any] = {"job_position_id": POSITION, "email_subject": SUBJECT, "email_body": BODY, **more}
+def invite(kind: str, sandbox: Sandbox, candidate: str, **options: Any) -> None:
+    arguments: dict[str, Any] = {"job_position_id": POSITION, "email_subject": SUBJECT, "email_body": BODY}
+    options = {**sandbox.client_options, **options}
     if kind == "sync":
-        celper.Celper(**sandbox.client_options).invite_candidate(candidate, **arguments)
+        celper.Celper(**options).invite_candidate(candidate, **arguments)
     else:
-        asyncio.run(celper.AsyncCelper(**sandbox.client_options).invite_candidate(candidate, **arguments))
+        asyncio.run(celper.AsyncCelper(**options).invite_candidate(candidate, **arguments))
 
 
 @pytest.mark.parametrize("kind", ["sync", "async"])
@@ -45,10 +47,27 @@ def test_attempts_and_waits_are_logged(kind: str, sandbox: Sandbox, caplog: pyte
     assert succeeded["request_id"]
     texts = [record.getMessage() for record in records]
     assert texts[0].startswith("attempt failed operation=invite attempt=1 status=503 ")
-    assert {record.levelno for record in records} == {logging.DEBUG}
+    assert [record.levelno for record in records] == [logging.DEBUG, logging.INFO, logging.DEBUG]
     assert [record.created for record in records] == sorted(record.created for record in records)
     everything = repr([vars(record) for record in records])
     assert all(secret not in everything for secret in (sandbox.api_key, SUBJECT, BODY))
+
+
+@pytest.mark.parametrize("kind", ["sync", "async"])
+def test_a_long_wait_for_the_rate_limit_is_visible_at_info_when_it_begins(
+    kind: str, sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A program that pauses for a minute must say why before the minute is over."""
+    limits = celper.RateLimits(actions=1, window=1.3)
+    emitted_at: list[float] = []
+    caplog.handler.addFilter(lambda _: bool(emitted_at.append(time.monotonic())) or True)
+    with caplog.at_level(logging.INFO, logger="celper"):
+        for candidate in [sandbox.create_candidate().id for _ in range(2)]:
+            invite(kind, sandbox, candidate, rate_limits=limits)
+    (record,) = [record for record in caplog.records if record.name == "celper"]
+    assert record.getMessage().startswith("waiting for the rate limit operation=invite wait_ms=")
+    assert record.celper["wait_ms"] > 1000  # type: ignore[attr-defined]
+    assert time.monotonic() - emitted_at[0] > 1
 
 
 def test_records_are_emitted_in_the_context_of_their_call(async_client: celper.AsyncCelper, sandbox: Sandbox) -> None:

@@ -7,14 +7,28 @@
     print(state.status, state.interview_score)
 
 ``Celper`` is synchronous; ``AsyncCelper`` has the same methods for asyncio. A failed call raises a ``CelperError``.
+``batch`` carries out many requests.
 """
 
 from __future__ import annotations
 
 from celper import _plain as _plain
 from celper._async import AsyncCelper
+from celper._batch import AsyncBatch, Batch, CandidateRequest
 from celper._celper import VERSION as __version__
-from celper._celper import CandidateState, Decision, Invitation, RateLimit, RateLimits
+from celper._celper import (
+    BatchItem,
+    BatchProgress,
+    CandidateState,
+    Decision,
+    Invitation,
+    InviteRequest,
+    RateLimit,
+    RateLimits,
+    RejectRequest,
+    SelectRequest,
+    StatusRequest,
+)
 from celper._errors import (
     AnalysisNotViewedError,
     ApiError,
@@ -41,8 +55,13 @@ from celper._sync import Celper
 __all__ = [
     "AnalysisNotViewedError",
     "ApiError",
+    "AsyncBatch",
     "AsyncCelper",
     "AuthenticationError",
+    "Batch",
+    "BatchItem",
+    "BatchProgress",
+    "CandidateRequest",
     "CandidateState",
     "CandidateStatus",
     "Celper",
@@ -56,13 +75,17 @@ __all__ = [
     "InvalidRequestError",
     "InvalidStatusError",
     "Invitation",
+    "InviteRequest",
     "NotFoundError",
     "PermissionDeniedError",
     "RateLimit",
     "RateLimitError",
     "RateLimits",
+    "RejectRequest",
     "RequestTimeoutError",
+    "SelectRequest",
     "ServerError",
+    "StatusRequest",
     "TransportError",
     "UnexpectedResponseError",
     "__version__",

@@ -5,13 +5,19 @@ from __future__ import annotations
 from datetime import timedelta
 
 from celper._base import Base
+from celper._batch import AsyncBatch
 from celper._celper import CandidateState, Decision, Invitation
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterable, Iterable
+    from os import PathLike
     from types import TracebackType
     from typing import TypeVar
 
+    from celper._batch import CandidateRequest
+
+    _R = TypeVar("_R", bound=CandidateRequest)
     _Self = TypeVar("_Self", bound="AsyncCelper")
 
 
@@ -161,6 +167,38 @@ class AsyncCelper(Base):
         return await self._native.start(
             "reject", candidate_id, job_position_id, None, None, idempotency_key, timeout, max_retries
         )
+
+    def batch(
+        self,
+        requests: AsyncIterable[_R] | Iterable[_R],
+        *,
+        batch_id: str | None = None,
+        journal: str | PathLike[str] | None = None,
+        total: int | None = None,
+    ) -> AsyncBatch[_R]:
+        """Carries out many requests, as fast as the rate limit allows, and gives an item for each as it ends.
+
+            requests = (celper.InviteRequest(id, job_position_id="pos_abc123") for id in ids)
+            async with client.batch(requests, batch_id="spring-2026", journal="spring-2026.jsonl") as batch:
+                async for item in batch:
+                    print(item.request.candidate_id, item.error or "ok", batch.progress)
+
+        An error is an item and no exception; 401 and 403 end the batch. Run again with the same ``batch_id`` or
+        ``journal``, it performs no action twice.
+
+        Args:
+            requests: ``InviteRequest``, ``SelectRequest``, ``RejectRequest`` and ``StatusRequest`` objects, from any
+                iterable or async iterable. It is read as the batch proceeds.
+            batch_id: The batch's name, from which the idempotency keys of its actions are derived. Default: the
+                journal's; without a journal the keys are random.
+            journal: The path of a file that records what was sent and what has ended, so that a run after a crash
+                continues there.
+            total: The number of requests, for ``progress``. Defaults to ``len(requests)`` where there is one.
+
+        Raises:
+            InvalidArgumentError: An option is invalid, the journal cannot be used, or the client is closed.
+        """
+        return AsyncBatch(self._native, requests, batch_id, journal, total)
 
     async def aclose(self) -> None:
         """Closes the client. Calls in flight still complete; further calls raise ``InvalidArgumentError``."""

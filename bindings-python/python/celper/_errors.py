@@ -73,7 +73,8 @@ class CelperError(Exception):
     message: str
     """The server's description of the error, or the client's if the server sent none."""
     operation: str
-    """The operation that failed: ``status``, ``invite``, ``select`` or ``reject``; ``client`` for creating a client."""
+    """The operation that failed: ``status``, ``invite``, ``select`` or ``reject``; ``client`` for creating a client,
+    ``batch`` for starting a batch."""
     status: int | None
     """The HTTP status of the response, if there was one."""
     code: str | None

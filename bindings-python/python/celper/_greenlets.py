@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from celper._celper import Client
+    from celper._celper import Client, PendingCall, PendingWait
 
 
 def wait_readable() -> Callable[[int], object] | None:
@@ -32,7 +32,11 @@ def wait_readable() -> Callable[[int], object] | None:
 
 def call(client: Client, arguments: tuple[Any, ...], wait: Callable[[int], object]) -> Any:
     """Makes a call and waits for its result. An exception in the wait, such as a timeout, cancels the request."""
-    pending = client.begin(*arguments)
+    return wait_for(client.begin(*arguments), wait)
+
+
+def wait_for(pending: PendingCall | PendingWait, wait: Callable[[int], object]) -> Any:
+    """Waits until something is there, and returns it."""
     while (result := pending.collect()) is None:
         wait(pending.fileno())
     return result[0]

@@ -1,23 +1,39 @@
-"""What makes results plain data for ``dataclasses`` and pydantic. Both are imported only when they ask."""
+"""What makes results and requests plain data for ``dataclasses`` and pydantic. Both are imported only when they ask."""
 
 from __future__ import annotations
 
-from celper._celper import CandidateState, Decision, Invitation, RateLimit, RateLimits
+from celper._celper import (
+    BatchProgress,
+    CandidateState,
+    Decision,
+    Invitation,
+    InviteRequest,
+    RateLimit,
+    RateLimits,
+    RejectRequest,
+    SelectRequest,
+    StatusRequest,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
 _dataclasses: dict[type, type] = {}
+_COUNTS = ("done", "succeeded", "failed", "not_attempted", "resumed", "in_flight")
 
 
 def _fields(cls: type) -> dict[str, Any]:
     """The types of a class's fields. Those that are not required have a default."""
-    from datetime import datetime
+    from datetime import datetime, timedelta
 
     from celper._status import CandidateStatus
 
     response = {"request_id": str | None, "rate_limit": RateLimit | None, "attempts": int}
+    ids = {"candidate_id": str, "job_position_id": str}
+    email = {"email_subject": str | None, "email_body": str | None}
+    key = {"idempotency_key": str | None}
+    limits = {"timeout": float | timedelta | None, "max_retries": int | None}
     fields: dict[type, dict[str, Any]] = {
         RateLimit: {"limit": int | None, "remaining": int | None, "reset_at": datetime | None},
         CandidateState: {
@@ -35,11 +51,25 @@ def _fields(cls: type) -> dict[str, Any]:
         },
         Decision: {"status": CandidateStatus | str, **response},
         RateLimits: {"reads": int, "actions": int, "total": int, "window": float},
+        InviteRequest: {**ids, **email, **key, **limits},
+        SelectRequest: {**ids, **key, **limits},
+        RejectRequest: {**ids, **key, **limits},
+        StatusRequest: {**ids, **limits},
+        BatchProgress: {
+            **dict.fromkeys(_COUNTS, int),
+            "total": int | None,
+            "eta": float | None,
+            "rate_limit_wait": float | None,
+        },
     }
     return fields[cls]
 
 
-_REQUIRED = {"status", "analysis_viewed", "invited", "session_id", "email_delivery", "expires_at"}
+_REQUIRED = {
+    *("status", "analysis_viewed", "invited", "session_id", "email_delivery", "expires_at"),
+    *("candidate_id", "job_position_id"),
+    *_COUNTS,
+}
 
 
 class _FromDataclass:
@@ -84,6 +114,17 @@ _ATTRIBUTES = {
     "__dataclass_params__": _FromDataclass("__dataclass_params__"),
     "__get_pydantic_core_schema__": classmethod(_pydantic_schema),
 }
-for _class in (CandidateState, Decision, Invitation, RateLimit, RateLimits):
+for _class in (
+    BatchProgress,
+    CandidateState,
+    Decision,
+    Invitation,
+    InviteRequest,
+    RateLimit,
+    RateLimits,
+    RejectRequest,
+    SelectRequest,
+    StatusRequest,
+):
     for _name, _value in _ATTRIBUTES.items():
         setattr(_class, _name, _value)

@@ -14,7 +14,7 @@ import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Iterator
     from typing import Any
 
 # Exit handlers run in reverse order of registration: these run after celper's.
@@ -67,6 +67,12 @@ async def call_forever_async(client: celper.AsyncCelper) -> None:
 
     while True:
         await asyncio.gather(*(client.get_candidate_status(candidate, job_position_id="pos_1") for _ in range(4)))
+
+
+def requests() -> Iterator[celper.StatusRequest]:
+    yield celper.StatusRequest(slow, job_position_id="pos_1")
+    for nth in range(10**9):
+        yield celper.StatusRequest(f"c{nth}", job_position_id="pos_1")
 
 
 class SlowFinalizer:
@@ -147,6 +153,22 @@ elif way == "daemons-without-calls":
     for target in (use_results, use_invalid_options):
         threading.Thread(target=target, daemon=True).start()
     time.sleep(0.02)
+elif way == "batch-abandoned":
+    batch = celper.Celper(rate_limits=None).batch(requests())
+    keep.append((next(batch), batch))
+elif way == "daemon-batches":
+    batch_client = celper.Celper(rate_limits=None)
+    for _ in range(3):
+        threading.Thread(target=lambda: [None for _ in batch_client.batch(requests())], daemon=True).start()
+    call(batch_client, candidate)
+elif way == "async-batch-abandoned":
+    import asyncio
+
+    async_batch = celper.AsyncCelper(rate_limits=None).batch(requests())
+    batch_loop = asyncio.new_event_loop()
+    keep.append((batch_loop.run_until_complete(anext(async_batch)), async_batch, batch_loop))
+    for task in asyncio.all_tasks(batch_loop):
+        task._log_destroy_pending = False  # type: ignore[attr-defined]
 elif way == "exception":
     call(celper.Celper(rate_limits=None), candidate)
     sys.exit(3)

@@ -1,12 +1,13 @@
-"""Calls of many greenlets on one thread: `greenlets.py gevent|eventlet SLOW_CANDIDATE CANDIDATE`."""
+"""Calls of many greenlets on one thread: `greenlets.py gevent|eventlet SLOW CANDIDATE SLOW_IN_A_BATCH`."""
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from typing import Any
 
-library, slow, quick = sys.argv[1:]
+library, slow, quick, waiting = sys.argv[1:]
 if library == "gevent":
     import gevent
     from gevent import monkey
@@ -48,6 +49,23 @@ assert len(ended) == 41
 with Timeout(0.2, False):
     call(slow)
     raise AssertionError("not reached")
+
+# A batch waits in the same way, and asks its key function in the greenlet that takes the items.
+batch_client = celper.Celper(lambda: sleep(0) or os.environ["CELPER_API_KEY"], rate_limits=None, max_retries=0)
+taken: list[str] = []
+
+
+def take() -> None:
+    with batch_client.batch([celper.StatusRequest(waiting, job_position_id="pos_1")]) as batch:
+        taken.extend(item.result.status for item in batch if item.result)
+
+
+greenlet = spawn(take)
+sleep(0)
+call(quick)
+assert taken == []
+wait([greenlet])
+assert taken == ["new"]
 
 # What a call raises arrives in its greenlet; a key function runs there.
 names: list[str] = []

@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Awaitable
+from collections.abc import AsyncIterator, Awaitable
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from typing_extensions import assert_type
 
 import celper
-from celper import AsyncCelper, CandidateState, CandidateStatus, Celper, Decision, Invitation, RateLimit, RateLimits
+from celper import (
+    AsyncCelper,
+    BatchItem,
+    CandidateRequest,
+    CandidateState,
+    CandidateStatus,
+    Celper,
+    CelperError,
+    Decision,
+    Invitation,
+    InviteRequest,
+    RateLimit,
+    RateLimits,
+    SelectRequest,
+)
 
 
 def construct() -> None:
@@ -84,3 +99,23 @@ def results_and_errors(client: Celper) -> None:
     except celper.CelperError as error:
         assert_type(error.retry_after, float | None)
         error.statuscode  # type: ignore[attr-defined]  # pyright: ignore
+
+
+def batches(client: Celper, requests: list[CandidateRequest]) -> None:
+    for item in client.batch(requests, batch_id="b", journal=Path("j"), total=3):
+        assert_type(item, BatchItem[CandidateRequest])
+        assert_type(item.result, CandidateState | Invitation | Decision | None)
+        assert_type(item.error, CelperError | None)
+    with client.batch(InviteRequest(each, job_position_id="p") for each in "abc") as batch:
+        for invited in batch:
+            assert_type(invited.request, InviteRequest)
+            assert_type(invited.request.email_body, str | None)
+        assert_type(batch.progress.eta, float | None)
+    client.batch(["c"])  # type: ignore[type-var]  # pyright: ignore[reportArgumentType]
+    SelectRequest("c", "p")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+
+
+async def async_batches(client: AsyncCelper, rows: AsyncIterator[InviteRequest]) -> None:
+    async with client.batch(rows) as batch:
+        async for item in batch:
+            assert_type(item, BatchItem[InviteRequest])

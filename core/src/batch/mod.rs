@@ -206,6 +206,10 @@ impl BatchBuilder {
     }
 
     pub(crate) async fn begin(self) -> Result<(Arc<Shared>, Option<String>), Error> {
+        self.open().await.map_err(|error| error.with(|parts| parts.operation = "batch"))
+    }
+
+    async fn open(self) -> Result<(Arc<Shared>, Option<String>), Error> {
         let names = self.caller.names();
         if let Some(id) = &self.batch_id
             && (id.is_empty() || id.len() > MAX_BATCH_ID || id.chars().any(char::is_control))

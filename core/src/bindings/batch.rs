@@ -199,17 +199,6 @@ impl Drop for FeedStream {
     }
 }
 
-/// Ends the rows when it is dropped.
-struct EndOnDrop(Option<Arc<Feed>>);
-
-impl Drop for EndOnDrop {
-    fn drop(&mut self) {
-        if let Some(feed) = self.0.take() {
-            feed.update(|state| state.is_ended = true);
-        }
-    }
-}
-
 impl BatchHandle {
     /// Opens the journal and starts the batch on the [`runtime`].
     ///
@@ -244,19 +233,18 @@ impl BatchHandle {
         if let Some(journal) = options.journal {
             builder = builder.journal(journal);
         }
-        // If this future is dropped, the batch is started nevertheless, and must end.
-        let mut abandoned = EndOnDrop(Some(Arc::clone(&feed)));
         let (sender, started) = oneshot::channel();
-        let begin: BoxFuture<'static, ()> = Box::pin(async move {
-            let begun = catch_panic(builder.begin()).await.unwrap_or_else(|panic| Err(panic_error(&*panic)));
-            let _ = sender.send(begun);
+        // The handle is made in the task: when nobody waits for it any more, it is dropped, and that stops the batch. Boxed, so
+        // that the runtime's part is compiled once.
+        let starting: BoxFuture<'static, ()> = Box::pin(async move {
+            let handle = catch_panic(builder.begin()).await.unwrap_or_else(|panic| Err(panic_error(&*panic)));
+            let _ = sender.send(handle.map(|(shared, batch_id)| {
+                let live = Live { shared, feed, batch_id, gave_item: AtomicBool::new(true) };
+                BatchHandle(Arc::new(Owner { pid: process::id(), live: Some(live) }))
+            }));
         });
-        runtime()?.spawn(begin);
-        let starting = started.await;
-        abandoned.0 = None;
-        let (shared, batch_id) = starting.unwrap_or_else(|_| Err(panic_error(&"the batch was not started")))?;
-        let live = Live { shared, feed, batch_id, gave_item: AtomicBool::new(true) };
-        Ok(BatchHandle(Arc::new(Owner { pid: process::id(), live: Some(live) })))
+        runtime()?.spawn(starting);
+        started.await.unwrap_or_else(|_| Err(panic_error(&"the batch was not started")))
     }
 
     /// The batch's name: the caller's, or the journal's.
@@ -487,6 +475,11 @@ impl Caller for ScopedClient {
     fn closed(&self) -> BoxFuture<'static, Error> {
         self.client.closed()
     }
+}
+
+/// The error of a batch with an option, or of a row, that the binding cannot convert.
+pub fn rejected_batch(error: Error) -> Error {
+    error.with(|parts| parts.operation = "batch")
 }
 
 /// The error, in the child process, of a batch that belongs to the parent.

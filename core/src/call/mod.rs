@@ -69,9 +69,7 @@ impl<T: Transport> Engine<T> {
     pub(crate) async fn reserve(&self, category: Category, attempt_timeout: Duration) -> Reservation {
         let Some(pacer) = &self.pacer else { return Reservation::default() };
         let ticket = pacer.ticket();
-        let log_wait = |wait| {
-            tracing::debug!(target: "celper", wait_ms = millis(wait), reason = "pacing", "a batch waits for the rate limit");
-        };
+        let log_wait = |wait| log_wait(wait, wait > LONG_WAIT, "batch", "rate_limit", "waiting for the rate limit");
         let deadline = after(Instant::now(), FOREVER);
         let permit = pacer.acquire(category, ticket, Permit::lease(attempt_timeout), deadline, log_wait).await;
         // Without a permit, the call asks for one itself and fails with the reason why there is none.
@@ -163,7 +161,13 @@ impl<T: Transport> Call<'_, T> {
             };
             match wait_before_retry(failed, self.limits.max_retries, (self.engine.random)()) {
                 Some(wait) if self.permit_possible_in_time() => {
-                    self.log_wait(wait, error.kind().name(), "waiting before the next attempt");
+                    log_wait(
+                        wait,
+                        true,
+                        self.operation().name(),
+                        error.kind().name(),
+                        "waiting before the next attempt",
+                    );
                     last_failure = Some(error);
                     sleep(wait).await;
                 }
@@ -198,7 +202,8 @@ impl<T: Transport> Call<'_, T> {
         let (Some(pacer), Some(ticket)) = (&self.engine.pacer, self.ticket) else {
             return Ok(None);
         };
-        let log_wait = |wait| self.log_wait(wait, "pacing", "waiting for the rate limit");
+        let operation = self.operation().name();
+        let log_wait = |wait| log_wait(wait, wait > LONG_WAIT, operation, "rate_limit", "waiting for the rate limit");
         let lease = Permit::lease(self.limits.attempt_timeout);
         pacer.acquire(self.operation().category(), ticket, lease, self.last_start(), log_wait).await.map(Some)
     }
@@ -435,12 +440,6 @@ impl<T: Transport> Call<'_, T> {
         }
     }
 
-    fn log_wait(&self, wait: Duration, reason: &str, message: &str) {
-        tracing::debug!(
-            target: "celper", operation = self.operation().name(), wait_ms = millis(wait), reason, "{message}"
-        );
-    }
-
     fn log_failed_attempt(&self, started: Instant, error: &Error) {
         tracing::debug!(
             target: "celper", operation = self.operation().name(), attempt = self.attempts,
@@ -451,6 +450,18 @@ impl<T: Transport> Call<'_, T> {
 
     fn operation(&self) -> Operation {
         self.request.operation
+    }
+}
+
+/// What is waited for longer than this is logged at INFO: otherwise a program would seem to hang.
+const LONG_WAIT: Duration = Duration::from_secs(1);
+
+fn log_wait(wait: Duration, at_info: bool, operation: &str, reason: &str, message: &str) {
+    let wait_ms = millis(wait);
+    if at_info {
+        tracing::info!(target: "celper", operation, wait_ms, reason, "{message}");
+    } else {
+        tracing::debug!(target: "celper", operation, wait_ms, reason, "{message}");
     }
 }
 

@@ -85,6 +85,7 @@ pub(crate) struct Control {
 #[serde(untagged)]
 pub(crate) enum Step {
     Call(Box<Call>),
+    Batch(Box<Batch>),
     Concurrent {
         concurrent: Vec<Call>,
     },
@@ -114,6 +115,40 @@ pub(crate) struct Call {
     pub(crate) cancel: Option<CancelWhen>,
     pub(crate) result: Option<Value>,
     pub(crate) error: Option<Value>,
+}
+
+/// A batch, and what is expected of it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Batch {
+    #[serde(rename = "batch")]
+    pub(crate) rows: Vec<Row>,
+    pub(crate) batch_id: Option<String>,
+    /// The name of a journal, which all batches of the case can use.
+    pub(crate) journal: Option<String>,
+    #[serde(default = "default_client")]
+    pub(crate) client: String,
+    /// After its rows, the source fails with this message.
+    pub(crate) source_error: Option<String>,
+    /// The batch is left after so many items.
+    pub(crate) leave_after: Option<usize>,
+    pub(crate) cancel: Option<CancelWhen>,
+    /// The expected items in the order of their indexes, or the pattern of every item.
+    pub(crate) items: Option<Value>,
+    pub(crate) progress: Option<Value>,
+    /// The expected error when the batch cannot be started.
+    pub(crate) error: Option<Value>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Row {
+    /// The operation's name.
+    pub(crate) request: String,
+    #[serde(default)]
+    pub(crate) arguments: BTreeMap<String, Value>,
+    #[serde(default = "one")]
+    pub(crate) times: usize,
 }
 
 /// When a call is cancelled.
@@ -229,7 +264,7 @@ impl Case {
         self.steps.iter().flat_map(|step| match step {
             Step::Call(call) => std::slice::from_ref(&**call),
             Step::Concurrent { concurrent } => concurrent,
-            Step::Control { .. } | Step::Close { .. } | Step::Http(_) => &[],
+            Step::Batch(_) | Step::Control { .. } | Step::Close { .. } | Step::Http(_) => &[],
         })
     }
 }

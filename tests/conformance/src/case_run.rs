@@ -1,5 +1,6 @@
 //! Runs one case in one language: prepares the sandbox, lets the runner make the calls, and checks the results.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
@@ -9,7 +10,7 @@ use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
 use crate::api_surface::ApiSurface;
-use crate::case::{CANDIDATE_ID, Call, CancelWhen, Case, DEFAULT_CLIENT, JOB_POSITION_ID, Step};
+use crate::case::{Batch, CANDIDATE_ID, Call, CancelWhen, Case, DEFAULT_CLIENT, JOB_POSITION_ID, Row, Step};
 use crate::invariants;
 use crate::language::Language;
 use crate::pattern::Matcher;
@@ -48,7 +49,7 @@ impl Harness<'_> {
         };
         match env {
             Ok(mut env) => {
-                for name in self.surface.argument_names() {
+                for name in self.surface.argument_names().chain(["batch_id"]) {
                     env.variables.insert(format!("name:{name}"), self.language.argument_name(name));
                 }
                 let run =
@@ -94,6 +95,7 @@ impl CaseRun<'_> {
                         self.single_call(call).await?;
                     }
                 }
+                Step::Batch(batch) => self.batch(batch).await?,
                 Step::Concurrent { concurrent } => self.concurrent_calls(concurrent).await?,
                 Step::Control { control } => {
                     let response = self.env.control_request(control).await?;
@@ -186,15 +188,19 @@ impl CaseRun<'_> {
     }
 
     fn call_command(&self, call: &Call) -> Result<Value> {
-        let mut arguments = json!({"candidate_id": CANDIDATE_ID, "job_position_id": JOB_POSITION_ID});
-        for (name, value) in &call.arguments {
-            arguments[name.as_str()] = fill(value, &self.env.variables);
-        }
         Ok(json!({
             "command": "call", "client": self.runner_name(&call.client),
-            "method": self.harness.surface.method(&call.operation)?, "arguments": arguments,
+            "method": self.harness.surface.method(&call.operation)?, "arguments": self.arguments(&call.arguments),
             "cancellable": call.cancel.is_some(),
         }))
+    }
+
+    fn arguments(&self, given: &BTreeMap<String, Value>) -> Value {
+        let mut arguments = json!({"candidate_id": CANDIDATE_ID, "job_position_id": JOB_POSITION_ID});
+        for (name, value) in given {
+            arguments[name.as_str()] = fill(value, &self.env.variables);
+        }
+        arguments
     }
 
     /// Makes one call while no other is in progress, and checks its requests too.
@@ -202,7 +208,7 @@ impl CaseRun<'_> {
         let before = self.env.requests().await?.len();
         let command = self.call_command(call)?;
         let response = match call.cancel {
-            Some(when) => self.cancelled_call(command.clone(), when, before).await?,
+            Some(when) => self.cancelled(command.clone(), when, before).await?,
             None => self.harness.runner.request(command.clone()).await?,
         };
         self.check_outcome(call, &command, &response)?;
@@ -214,8 +220,8 @@ impl CaseRun<'_> {
         Ok(())
     }
 
-    /// Makes a call and cancels it. `before` is the number of requests before the call.
-    async fn cancelled_call(&self, command: Value, when: CancelWhen, before: usize) -> Result<Value> {
+    /// Makes a call or a batch and cancels it. `before` is the number of requests before it.
+    async fn cancelled(&self, command: Value, when: CancelWhen, before: usize) -> Result<Value> {
         let guard = self.harness.cancel_lock.lock().await;
         let pending = self.harness.runner.send(command).await?;
         match when {
@@ -239,6 +245,113 @@ impl CaseRun<'_> {
         }
         tokio::time::sleep(MAX_FIRST_RETRY_DELAY).await;
         Ok(response)
+    }
+
+    /// Carries out a batch, and compares its items with the case.
+    async fn batch(&mut self, batch: &Batch) -> Result<()> {
+        let rows: Vec<&Row> = batch.rows.iter().flat_map(|row| std::iter::repeat_n(row, row.times)).collect();
+        let journal = batch.journal.as_ref().map(|name| self.env.folder.path().join(name));
+        let requests: Vec<Value> = rows
+            .iter()
+            .map(|row| json!({"operation": row.request, "arguments": self.arguments(&row.arguments)}))
+            .collect();
+        let command = json!({
+            "command": "batch", "client": self.runner_name(&batch.client), "requests": requests,
+            "options": {"batch_id": batch.batch_id, "journal": journal},
+            "source_error": batch.source_error, "leave_after": batch.leave_after,
+            "cancellable": batch.cancel.is_some(),
+        });
+        let response = match batch.cancel {
+            Some(when) => {
+                let before = self.env.requests().await?.len();
+                self.cancelled(command, when, before).await?
+            }
+            None => self.harness.runner.request(command).await?,
+        };
+        match (&batch.items, &batch.error) {
+            (Some(expected), _) if response["batch"].is_object() => {
+                self.check_items(batch, &rows, expected, &response["batch"])?;
+            }
+            (_, Some(expected)) if response["error"].is_object() => {
+                let mut expected = expected.clone();
+                expected["operation"] = "batch".into();
+                self.check_error(&expected, &response["error"], &[]);
+            }
+            _ if batch.cancel.is_some() && response["cancelled"] == self.harness.language.cancellation() => {}
+            _ => bail!("batch: unexpected outcome: {}", without_strings(response)),
+        }
+        if let Some(journal) = journal {
+            let text = std::fs::read_to_string(journal).unwrap_or_default();
+            let emails = rows.iter().flat_map(|row| email_texts(&self.arguments(&row.arguments)));
+            for secret in self.secrets().into_iter().chain(emails.collect::<Vec<_>>()) {
+                if text.contains(&secret) {
+                    self.failures.push(format!("the journal contains {secret:?}"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn check_items(&mut self, batch: &Batch, rows: &[&Row], expected: &Value, actual: &Value) -> Result<()> {
+        let mut items: Vec<Value> = actual["items"].as_array().cloned().unwrap_or_default();
+        items.sort_by_key(|item| item["index"].as_u64());
+        let count = batch.leave_after.unwrap_or(rows.len());
+        if items.len() != count || expected.as_array().is_some_and(|expected| expected.len() != count) {
+            bail!("batch: expected {count} items, got {}", Value::from(items));
+        }
+        for (position, item) in items.into_iter().enumerate() {
+            let index = item["index"].as_u64().and_then(|index| usize::try_from(index).ok());
+            let Some((index, row)) = index.and_then(|index| Some((index, *rows.get(index)?))) else {
+                bail!("batch: {} is no index", item["index"]);
+            };
+            if batch.leave_after.is_none() && index != position {
+                bail!("batch: item {position} has the index {index}");
+            }
+            let before = self.failures.len();
+            self.check_item(row, expected.get(position).unwrap_or(expected), &item)?;
+            for failure in self.failures.iter_mut().skip(before) {
+                failure.insert_str(0, &format!("item {index}: "));
+            }
+        }
+        let mut progress = batch.progress.clone().unwrap_or_else(|| json!({}));
+        if batch.leave_after.is_none() {
+            set_default(&mut progress, "done", count.into());
+            set_default(&mut progress, "total", count.into());
+        }
+        self.check("progress", &progress, &actual["progress"]);
+        let source_error =
+            batch.source_error.as_ref().map_or_else(|| json!({"$absent": true}), |text| json!({"$regex": text}));
+        self.check("source_error", &source_error, &actual["source_error"]);
+        if let Some(id) = &batch.batch_id {
+            self.check("batch_id", &id.as_str().into(), &actual["batch_id"]);
+        }
+        Ok(())
+    }
+
+    fn check_item(&mut self, row: &Row, expected: &Value, item: &Value) -> Result<()> {
+        let arguments = self.arguments(&row.arguments);
+        self.check("candidate_id", &arguments["candidate_id"], &item["candidate_id"]);
+        let already_done = expected["already_done"] == true;
+        let call = Call {
+            // A result that was read from the status has its fields.
+            operation: if already_done { "status".to_owned() } else { row.request.clone() },
+            arguments: row.arguments.clone(),
+            times: 1,
+            client: String::new(),
+            cancel: None,
+            result: expected.get("result").cloned(),
+            error: expected.get("error").cloned(),
+        };
+        self.check_outcome(&call, &json!({"arguments": arguments}), item)?;
+        let mut expected = expected.clone();
+        for name in ["resumed", "not_attempted", "already_done"] {
+            set_default(&mut expected, name, json!(false));
+        }
+        if let Value::Object(fields) = &mut expected {
+            fields.retain(|name, _| name != "result" && name != "error");
+        }
+        self.check("item", &expected, item);
+        Ok(())
     }
 
     async fn concurrent_calls(&mut self, calls: &[Call]) -> Result<()> {
@@ -278,10 +391,7 @@ impl CaseRun<'_> {
                 if arguments["idempotency_key"].is_string() {
                     set_default(&mut expected, "idempotency_key", arguments["idempotency_key"].clone());
                 }
-                let texts = ["email_subject", "email_body"].map(|name| arguments[name].as_str());
-                let texts = texts.into_iter().flatten();
-                let texts: Vec<String> = texts.map(|text| text.chars().take(SEARCHED_TEXT_LENGTH).collect()).collect();
-                self.check_error(&expected, &response["error"], &texts);
+                self.check_error(&expected, &response["error"], &email_texts(arguments));
             }
             (_, _, Some(_)) if response["cancelled"] == self.harness.language.cancellation() => {}
             _ => bail!("{}: unexpected outcome: {}", call.operation, without_strings(response.clone())),
@@ -358,6 +468,12 @@ impl CaseRun<'_> {
         let mismatches = self.matcher.mismatches(&pattern, actual);
         self.failures.extend(mismatches.into_iter().map(|mismatch| format!("{what}{mismatch}")));
     }
+}
+
+/// The beginnings of the e-mail's texts, which must not be in an error or a journal.
+fn email_texts(arguments: &Value) -> Vec<String> {
+    let texts = ["email_subject", "email_body"].map(|name| arguments[name].as_str());
+    texts.into_iter().flatten().map(|text| text.chars().take(SEARCHED_TEXT_LENGTH).collect()).collect()
 }
 
 fn set_default(expected: &mut Value, name: &str, pattern: Value) {

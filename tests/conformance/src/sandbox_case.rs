@@ -40,7 +40,9 @@ async fn run_steps(case: &Case, failures: &mut Vec<String>) -> Result<()> {
                     check(expected, &response);
                 }
             }
-            Step::Call(_) | Step::Concurrent { .. } | Step::Close { .. } => bail!("step {} needs a client", index + 1),
+            Step::Call(_) | Step::Batch(_) | Step::Concurrent { .. } | Step::Close { .. } => {
+                bail!("step {} needs a client", index + 1)
+            }
         }
     }
     Ok(())

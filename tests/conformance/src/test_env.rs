@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use celper_sandbox::{Options, ProxyOptions, Sandbox};
 use serde_json::{Value, json};
+use tempfile::TempDir;
 use tokio::net::TcpSocket;
 
 use crate::case::{CANDIDATE_ID, Case, Control, JOB_POSITION_ID, SandboxSetup};
@@ -19,6 +20,8 @@ pub(crate) struct TestEnv {
     pub(crate) ca_certificate: Option<String>,
     pub(crate) variables: Variables,
     pub(crate) http: reqwest::Client,
+    /// For the journals of the case's batches.
+    pub(crate) folder: TempDir,
     /// The target of redirects, which no client must follow.
     second_sandbox: Sandbox,
     /// Holds a port without listening on it, so that connections to it are refused.
@@ -68,6 +71,7 @@ impl TestEnv {
             ca_certificate,
             variables,
             http,
+            folder: tempfile::tempdir()?,
             second_sandbox,
             _refusing_socket: refusing_socket,
             _sandbox: sandbox,

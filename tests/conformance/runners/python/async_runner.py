@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
+from typing import Any
 
+import batches
 import celper
 import log_capture
 from calls import call, open_client
@@ -58,8 +60,23 @@ class _Runner:
                 return opened(self.clients[name], lines)
             case "call":
                 return returned(await call(self.clients[name], command), lines)
+            case "batch":
+                return await self.batch(command, lines)
             case "close":
                 await self.clients[name].aclose()
                 return {"closed": True}
             case other:
                 raise ValueError(f"unknown command {other}")
+
+    async def batch(self, command: Command, lines: list[str]) -> Response:
+        items: list[Any] = []
+        failure = None
+        async with self.clients[command["client"]].batch(batches.source(command), **command["options"]) as batch:
+            try:
+                async for item in batch:
+                    items.append(item)
+                    if len(items) == command.get("leave_after"):
+                        break
+            except batches.SourceError as error:
+                failure = error
+        return batches.report(batch, items, failure, lines)

@@ -8,14 +8,18 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from collections.abc import Callable
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, TypeVar
 
+import batches
 import celper
 import log_capture
 from calls import call, open_client
 from protocol import Command, Response, read_commands, write
 from responses import opened, raised, returned
+
+T = TypeVar("T")
 
 
 def run() -> None:
@@ -31,7 +35,7 @@ class _Runner:
         self.clients: dict[str, celper.Celper] = {}
         self.main_thread_queue: SimpleQueue[Command] = SimpleQueue()
         # The ids of the call that SIGINT would interrupt and of the call to cancel.
-        self.interruptible: int | None = None
+        self.interruptible_id: int | None = None
         self.cancelled: int | None = None
 
     def handle(self, command: Command) -> None:
@@ -45,8 +49,8 @@ class _Runner:
 
     def on_sigint(self, *_: object) -> None:
         # If the call has ended already, the exception would end the runner.
-        if self.interruptible is not None and self.interruptible == self.cancelled:
-            self.interruptible = None
+        if self.interruptible_id is not None and self.interruptible_id == self.cancelled:
+            self.interruptible_id = None
             raise KeyboardInterrupt
 
     def run(self, command: Command) -> None:
@@ -65,8 +69,9 @@ class _Runner:
                 self.clients[name] = open_client(celper.Celper, command)
                 return opened(self.clients[name], lines)
             case "call":
-                interruptible = command.get("cancellable")
-                return returned(self.interruptible_call(command) if interruptible else self.call(command), lines)
+                return returned(self.interruptible(command, lambda: self.call(command)), lines)
+            case "batch":
+                return self.interruptible(command, lambda: self.batch(command, lines))
             case "close":
                 self.clients[name].close()
                 return {"closed": True}
@@ -76,12 +81,30 @@ class _Runner:
     def call(self, command: Command) -> Any:
         return call(self.clients[command["client"]], command)
 
-    def interruptible_call(self, command: Command) -> Any:
-        self.interruptible = command["id"]
+    def batch(self, command: Command, lines: list[str]) -> Response:
+        items: list[Any] = []
+        failure = None
+        with self.clients[command["client"]].batch(batches.source(command), **command["options"]) as batch:
+            try:
+                for item in batch:
+                    items.append(item)
+                    if len(items) == command.get("leave_after"):
+                        break
+            except batches.SourceError as error:
+                failure = error
+            except KeyboardInterrupt:
+                batch.cancel()
+                raise
+        return batches.report(batch, items, failure, lines)
+
+    def interruptible(self, command: Command, work: Callable[[], T]) -> T:
+        if not command.get("cancellable"):
+            return work()
+        self.interruptible_id = command["id"]
         try:
-            # SIGINT can have come before `interruptible` was set.
+            # SIGINT can have come before `interruptible_id` was set.
             if self.cancelled == command["id"]:
                 raise KeyboardInterrupt
-            return self.call(command)
+            return work()
         finally:
-            self.interruptible = None
+            self.interruptible_id = None

@@ -4,6 +4,7 @@
 // Indexing a JSON value gives null for what is missing; it does not panic.
 #![allow(clippy::indexing_slicing)]
 
+mod batches;
 mod logs;
 mod responses;
 
@@ -16,7 +17,8 @@ use anyhow::{Context, Result, bail};
 use celper::{Client, Error, JobPositionId, Operation, OperationInput, OperationOutput, RateLimits};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::task::AbortHandle;
+use tokio::sync::oneshot;
+use tokio::task::{AbortHandle, JoinHandle};
 
 type Clients = Arc<Mutex<HashMap<String, Client>>>;
 
@@ -24,7 +26,7 @@ type Clients = Arc<Mutex<HashMap<String, Client>>>;
 async fn main() -> Result<()> {
     logs::capture();
     let clients = Clients::default();
-    let mut calls: HashMap<u64, AbortHandle> = HashMap::new();
+    let mut calls: HashMap<u64, Cancel> = HashMap::new();
     let mut lines = BufReader::new(tokio::io::stdin()).lines();
     write(&json!({"ready": "rust"}));
     while let Some(line) = lines.next_line().await? {
@@ -42,21 +44,23 @@ async fn main() -> Result<()> {
             Some("call") => {
                 let client = lock(&clients).get(&name).cloned().context("unknown client")?;
                 let task = tokio::spawn(async move { call(&client, &command).await });
-                calls.insert(id, task.abort_handle());
-                tokio::spawn(async move {
-                    let response = match task.await {
-                        Ok(Ok(response)) => response,
-                        Ok(Err(error)) => json!({"crash": format!("{error:#}")}),
-                        Err(error) if error.is_cancelled() => json!({"cancelled": "dropped"}),
-                        Err(error) => json!({"crash": error.to_string()}),
-                    };
-                    respond(id, response);
-                });
+                calls.insert(id, Cancel::Call(task.abort_handle()));
+                respond_later(id, task);
+            }
+            Some("batch") => {
+                let client = lock(&clients).get(&name).cloned().context("unknown client")?;
+                let (sender, cancelled) = oneshot::channel();
+                calls.insert(id, Cancel::Batch(sender));
+                respond_later(id, tokio::spawn(async move { batches::run(&client, &command, cancelled).await }));
             }
             Some("cancel") => {
-                // Aborting the task drops the call's future, which is how a Rust call is cancelled.
                 let call_id = command["call_id"].as_u64().unwrap_or_default();
-                calls.remove(&call_id).context("unknown call")?.abort();
+                match calls.remove(&call_id).context("unknown call")? {
+                    // Aborting the task drops the call's future, which is how a Rust call is cancelled.
+                    Cancel::Call(task) => task.abort(),
+                    // If the batch has ended, its response says so.
+                    Cancel::Batch(sender) => drop(sender.send(())),
+                }
             }
             Some("close") => {
                 lock(&clients).get(&name).context("unknown client")?.close();
@@ -66,6 +70,24 @@ async fn main() -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// How a call or a batch is cancelled.
+enum Cancel {
+    Call(AbortHandle),
+    Batch(oneshot::Sender<()>),
+}
+
+fn respond_later(id: u64, task: JoinHandle<Result<Value>>) {
+    tokio::spawn(async move {
+        let response = match task.await {
+            Ok(Ok(response)) => response,
+            Ok(Err(error)) => json!({"crash": format!("{error:#}")}),
+            Err(error) if error.is_cancelled() => json!({"cancelled": "dropped"}),
+            Err(error) => json!({"crash": error.to_string()}),
+        };
+        respond(id, response);
+    });
 }
 
 fn open(command: &Value) -> Result<Client, Error> {

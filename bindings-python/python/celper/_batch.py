@@ -1,0 +1,386 @@
+"""Many requests carried out as one: the batches of both clients."""
+
+from __future__ import annotations
+
+from _thread import allocate_lock
+from types import GenericAlias
+
+from celper._celper import BatchItem, BatchProgress, InviteRequest, RejectRequest, SelectRequest, StatusRequest
+from celper._errors import CelperError, InvalidArgumentError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from asyncio import Task
+    from collections.abc import AsyncIterable, Iterable, Iterator
+    from os import PathLike
+    from types import TracebackType
+    from typing import Any, Generic, TypeVar
+
+    from celper import _celper
+
+    _T = TypeVar("_T")
+    _R = TypeVar("_R", bound="CandidateRequest")
+    _Sync = TypeVar("_Sync", bound="Batch[Any]")
+    _Async = TypeVar("_Async", bound="AsyncBatch[Any]")
+
+    class _OfRequests(Generic[_R]):
+        pass
+
+else:
+
+    class _OfRequests:
+        # `Batch[InviteRequest]` works where annotations are evaluated, without an import of `typing`.
+        __class_getitem__ = classmethod(GenericAlias)
+
+    BatchItem.__class_getitem__ = classmethod(GenericAlias)
+
+CandidateRequest = InviteRequest | SelectRequest | RejectRequest | StatusRequest
+"""A request of a batch: any of the four classes."""
+
+
+class Batch(_OfRequests["_R"]):
+    """Many requests that are carried out as one, from ``Celper.batch``: an iterator of ``BatchItem``.
+
+        with client.batch(requests, batch_id="spring-2026", journal="spring-2026.jsonl") as batch:
+            for item in batch:
+                print(item.request.candidate_id, item.error or "ok", batch.progress)
+
+    The end of the ``with`` block closes the batch: nothing more is started, and the block waits for what is under way.
+    Ctrl-C ends the wait for an item and closes the batch in the same way; a second one cancels what is under way.
+
+    An iterable that raises ends the batch, and its exception is raised after the last item. One thread reads the
+    requests at a time; any number of threads can take items.
+    """
+
+    def __init__(
+        self,
+        client: _celper.Client,
+        requests: Iterable[_R],
+        batch_id: str | None,
+        journal: str | PathLike[str] | None,
+        total: int | None,
+    ) -> None:
+        self._rows: Iterator[_R] | None = iter(_checked(requests))
+        self._requests: dict[int, Any] = {}
+        self._pushed = 0
+        self._failure: Exception | None = None
+        self._reading = allocate_lock()
+        self._native = client.batch(batch_id, journal, _length(requests) if total is None else total)
+        self._feed = self._native.feed()
+
+    def __iter__(self: _Sync) -> _Sync:
+        return self
+
+    def __next__(self) -> BatchItem[_R]:
+        while True:
+            event = self._native.next_event()
+            if event is None:
+                failure, self._failure = self._failure, None
+                raise StopIteration if failure is None else failure
+            if event == "wants_row":
+                self._read()
+            else:
+                return _item(self._requests, event)
+
+    def _read(self) -> None:
+        """Gives the batch one row."""
+        with self._reading:
+            if self._rows is None:
+                return
+            try:
+                row = next(self._rows)
+            except StopIteration:
+                self._rows = None
+                self._feed.end_rows()
+            except BaseException as error:
+                self._rows = None
+                self._feed.fail_rows(_raised(error))
+                if not isinstance(error, Exception):
+                    raise
+                self._failure = error
+            else:
+                self._requests[self._pushed] = row
+                self._feed.push(row)
+                self._pushed += 1
+
+    @property
+    def batch_id(self) -> str | None:
+        """The batch's name: the argument ``batch_id``, or the one in the journal."""
+        return self._native.batch_id
+
+    @property
+    def progress(self) -> BatchProgress:
+        """How far the batch is, and when it will be done."""
+        return self._native.progress
+
+    def stop(self) -> None:
+        """Starts nothing more. What is under way finishes, and gives the last items."""
+        self._native.stop()
+
+    def cancel(self) -> None:
+        """Starts nothing more, and drops what is under way: the outcome of these requests is unknown.
+
+        With a journal, the next run finds it out.
+        """
+        self._native.cancel()
+
+    def close(self) -> None:
+        """Starts nothing more, and waits until what is under way has finished. Items that were not taken remain."""
+        self.stop()
+        try:
+            self._native.wait_until_finished()
+        except BaseException:
+            self._native.cancel()
+            raise
+
+    def __enter__(self: _Sync) -> _Sync:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return _repr(self, getattr(self, "_native", None))
+
+    def __reduce__(self) -> str | tuple[object, ...]:
+        raise TypeError("a batch cannot be pickled or copied")
+
+
+class AsyncBatch(_OfRequests["_R"]):
+    """Many requests that are carried out as one, from ``AsyncCelper.batch``: an async iterator of ``BatchItem``.
+
+        async with client.batch(requests, batch_id="spring-2026", journal="spring-2026.jsonl") as batch:
+            async for item in batch:
+                print(item.request.candidate_id, item.error or "ok", batch.progress)
+
+    It starts at the ``async with``, or at the first item. A task reads the requests, as long as the batch runs. The end
+    of the ``async with`` block closes the batch: nothing more is started, and the block waits for what is under way.
+    Cancelling a task that waits for an item, or in the block, cancels the batch.
+
+    An iterable that raises ends the batch, and its exception is raised after the last item.
+    """
+
+    def __init__(
+        self,
+        client: _celper.Client,
+        requests: AsyncIterable[_R] | Iterable[_R],
+        batch_id: str | None,
+        journal: str | PathLike[str] | None,
+        total: int | None,
+    ) -> None:
+        from asyncio import Lock
+
+        self._client = client
+        self._options = (batch_id, journal, _length(requests) if total is None else total)
+        self._native: _celper.Batch | None = None
+        self._starting = Lock()
+        self._leaving: str | None = None
+        self._requests: dict[int, Any] = {}
+        self._reader = _Reader(self._requests, _checked(requests, "__aiter__"))
+
+    async def _start(self) -> _celper.Batch:
+        async with self._starting:
+            if self._native is None:
+                native = await self._client.start_batch(*self._options)
+                self._reader.start(native.feed())
+                self._native = native
+                if self._leaving is not None:
+                    self._leave(self._leaving)
+            return self._native
+
+    def __aiter__(self: _Async) -> _Async:
+        return self
+
+    async def __anext__(self) -> BatchItem[_R]:
+        try:
+            fields = await (self._native or await self._start()).next()
+        except Exception:
+            raise
+        except BaseException:
+            self.cancel()
+            raise
+        if fields is not None:
+            return _item(self._requests, fields)
+        failure, self._reader.failure = self._reader.failure, None
+        raise StopAsyncIteration if failure is None else failure
+
+    @property
+    def batch_id(self) -> str | None:
+        """The batch's name: the argument ``batch_id``, or the one in the journal."""
+        return self._native.batch_id if self._native else self._options[0]
+
+    @property
+    def progress(self) -> BatchProgress:
+        """How far the batch is, and when it will be done."""
+        if self._native:
+            return self._native.progress
+        total = self._options[2]
+        return BatchProgress(done=0, succeeded=0, failed=0, not_attempted=0, resumed=0, in_flight=0, total=total)
+
+    def stop(self) -> None:
+        """Starts nothing more. What is under way finishes, and gives the last items."""
+        self._leave("stop")
+
+    def cancel(self) -> None:
+        """Starts nothing more, and drops what is under way: the outcome of these requests is unknown.
+
+        With a journal, the next run finds it out.
+        """
+        self._leave("cancel")
+
+    def _leave(self, how: str) -> None:
+        self._leaving = how
+        if self._native is not None:
+            if how == "cancel":
+                self._native.cancel()
+            else:
+                self._native.stop()
+            self._reader.stop()
+
+    async def aclose(self) -> None:
+        """Starts nothing more, and waits until what is under way has finished. Items that were not taken remain."""
+        self.stop()
+        if self._native is None:
+            return
+        try:
+            await self._native.finished()
+            await self._reader.ended()
+        except BaseException:
+            self.cancel()
+            raise
+
+    async def __aenter__(self: _Async) -> _Async:
+        await self._start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        from asyncio import CancelledError
+
+        if kind is not None and issubclass(kind, CancelledError):
+            self.cancel()
+        await self.aclose()
+
+    def __del__(self) -> None:
+        if hasattr(self, "_reader"):
+            self._reader.stop()
+
+    def __repr__(self) -> str:
+        return _repr(self, getattr(self, "_native", None))
+
+    def __reduce__(self) -> str | tuple[object, ...]:
+        raise TypeError("a batch cannot be pickled or copied")
+
+
+class _Reader:
+    """Reads the requests of an ``AsyncBatch`` in a task.
+
+    It does not refer to the batch, so that one to which nobody refers any more is freed, and stops.
+    """
+
+    def __init__(self, requests: dict[int, Any], source: AsyncIterable[Any] | Iterable[Any]) -> None:
+        self.failure: BaseException | None = None
+        self._requests = requests
+        self._source = source
+        self._is_stopped = False
+        self._task: Task[None] | None = None
+
+    def start(self, feed: _celper.Feed) -> None:
+        from asyncio import get_running_loop
+
+        self._task = get_running_loop().create_task(self._run(feed))
+
+    def stop(self) -> None:
+        """Ends the task, also from another thread."""
+        self._is_stopped = True
+        if self._task is not None and not self._task.done():
+            try:  # noqa: SIM105 - nothing can be imported while the interpreter shuts down
+                self._task.get_loop().call_soon_threadsafe(self._task.cancel)
+            except RuntimeError:
+                pass  # The loop is closed.
+
+    async def ended(self) -> None:
+        """Waits for the task's end, on its own loop."""
+        from asyncio import get_running_loop, wait
+
+        if self._task is not None and self._task.get_loop() is get_running_loop():
+            await wait([self._task])
+
+    async def _run(self, feed: _celper.Feed) -> None:
+        try:
+            await self._read(feed)
+        except BaseException as error:
+            feed.fail_rows(_raised(error))
+            if not self._is_stopped:
+                self.failure = error
+            if not isinstance(error, Exception):
+                raise
+        else:
+            feed.end_rows()
+
+    async def _read(self, feed: _celper.Feed) -> None:
+        from asyncio import sleep
+
+        pushed = 0
+        source: Any = self._source
+        is_async = hasattr(source, "__aiter__")
+        rows = aiter(source) if is_async else iter(source)
+        while await feed.wants_rows():
+            try:
+                row = await anext(rows) if is_async else next(rows)
+            except (StopIteration, StopAsyncIteration):
+                return
+            self._requests[pushed] = row
+            feed.push(row)
+            pushed += 1
+            if not is_async:
+                # An iterable that takes long for each row must not hold up the loop's other tasks for several.
+                await sleep(0)
+
+
+def _item(requests: dict[int, Any], fields: tuple[Any, ...]) -> BatchItem[Any]:
+    index, result, error, idempotency_key, resumed, not_attempted, already_done = fields
+    return BatchItem(
+        index=index,
+        request=requests.pop(index),
+        result=result,
+        error=error,
+        idempotency_key=idempotency_key,
+        resumed=resumed,
+        not_attempted=not_attempted,
+        already_done=already_done,
+    )
+
+
+def _checked(requests: _T, *more: str) -> _T:
+    """Fails for what is no iterable."""
+    if not any(hasattr(requests, name) for name in ("__iter__", "__getitem__", *more)):
+        hint = ", which AsyncCelper takes" if hasattr(requests, "__aiter__") else ""
+        message = f"requests must be an iterable of requests, not {type(requests).__name__}{hint}"
+        raise InvalidArgumentError(message, operation="batch")
+    return requests
+
+
+def _length(requests: Any) -> int | None:
+    """How many requests there are, if they know it."""
+    try:
+        return len(requests)
+    except TypeError:
+        return None
+
+
+def _raised(error: BaseException) -> str:
+    return f"the iterable of the requests raised {type(error).__name__}"
+
+
+def _repr(batch: Batch[Any] | AsyncBatch[Any], native: _celper.Batch | None) -> str:
+    name = type(batch).__name__
+    try:
+        return (
+            f"{name}(batch_id={native.batch_id!r}, progress={native.progress!r})" if native else f"{name}(not started)"
+        )
+    except CelperError:
+        return f"{name}(of the parent process)"

@@ -1,0 +1,466 @@
+//! Batches: what waits for the core, for a thread, for a task of an event loop, or for a greenlet.
+//!
+//! All three poll the core themselves, so that an item is taken only when its Python code gets it: an interrupted or cancelled
+//! wait loses none.
+
+use std::future::Future;
+use std::mem;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+
+use celper::bindings::batch::{BatchEvent, BatchHandle, BatchOptions, BatchRowItem, forked_batch, rejected_batch};
+use celper::bindings::{self, Argument};
+use celper::{Client, Error};
+use pyo3::exceptions::{PyRuntimeError, PyStopIteration};
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::PyTuple;
+use pyo3::{IntoPyObjectExt, PyTraverseError, PyVisit, intern};
+
+use crate::arguments::{ArgumentError, optional, path, row_count, text};
+use crate::bridge::{self, Bridge, Inbox, lock};
+use crate::client::greenlet_wait;
+use crate::errors::{self, catch_panic};
+use crate::lifetime::{NativeGuard, generation, is_other_process};
+use crate::logs::{self, BufferedSink};
+use crate::requests::{BatchProgress, to_row};
+use crate::results;
+use crate::wait::{Host, wait};
+
+/// Converts to a Python object on a Python thread.
+type Convert = Box<dyn FnOnce(Python<'_>) -> PyResult<Py<PyAny>> + Send>;
+/// Something that a batch waits for.
+type Work = Pin<Box<dyn Future<Output = Convert> + Send>>;
+
+fn work<T: Send + 'static>(
+    future: impl Future<Output = Result<T, Error>> + Send + 'static,
+    convert: impl FnOnce(Python<'_>, T) -> PyResult<Py<PyAny>> + Send + 'static,
+) -> Work {
+    Box::pin(async move {
+        let result = future.await;
+        Box::new(move |py: Python<'_>| match result {
+            Ok(value) => convert(py, value),
+            Err(error) => Err(errors::to_py_err(py, &error)),
+        }) as Convert
+    })
+}
+
+/// A batch. Dropping it starts nothing more.
+#[pyclass(frozen, module = "celper._celper")]
+pub(crate) struct Batch {
+    handle: BatchHandle,
+    key_provider: Option<Py<PyAny>>,
+    host: BatchHost,
+}
+
+/// Where the log records and requests for keys of a batch go.
+enum BatchHost {
+    /// Nowhere: there are none.
+    Nobody,
+    /// To the thread or greenlet that takes the items.
+    Consumer(BufferedSink),
+    /// To the event loop.
+    Loop(Py<Bridge>, u64),
+}
+
+pub(crate) fn options(
+    batch_id: &Bound<'_, PyAny>,
+    journal: &Bound<'_, PyAny>,
+    total: &Bound<'_, PyAny>,
+) -> Result<BatchOptions, ArgumentError> {
+    let convert = || -> Result<_, ArgumentError> {
+        Ok(BatchOptions {
+            batch_id: optional(text, Argument::BatchId, batch_id)?,
+            journal: optional(path, Argument::Journal, journal)?,
+            total: if total.is_none() { None } else { Some(row_count("total", total)?) },
+        })
+    };
+    convert().map_err(|error| match error {
+        ArgumentError::Invalid(error) => ArgumentError::Invalid(rejected_batch(error)),
+        raised => raised,
+    })
+}
+
+/// Starts a batch for a thread.
+pub(crate) fn start(
+    py: Python<'_>,
+    guard: NativeGuard,
+    client: Client,
+    options: BatchOptions,
+    key_provider: Option<&Py<PyAny>>,
+) -> PyResult<Py<Batch>> {
+    let level = logs::enabled_level(py)?;
+    let events = (level.is_some() || key_provider.is_some()).then(BufferedSink::default);
+    let scope = events.as_ref().map(|events| logs::scope(events.sink(level)));
+    let provider = key_provider.map(|provider| provider.clone_ref(py));
+    let started = work(
+        async move {
+            match scope {
+                Some(scope) => BatchHandle::start_within(client, options, scope).await,
+                None => BatchHandle::start(client, options).await,
+            }
+        },
+        |py, handle| {
+            let host = events.map_or(BatchHost::Nobody, BatchHost::Consumer);
+            Batch { handle, key_provider: provider, host }.into_py_any(py)
+        },
+    );
+    let host = Host { events: None, key_provider: None };
+    Ok(block_on(py, guard, started, &host)?.into_bound(py).cast_into::<Batch>()?.unbind())
+}
+
+/// Starts a batch for the tasks of an event loop.
+pub(crate) fn start_on_loop(
+    bridge: &Bound<'_, Bridge>,
+    event_loop: &Bound<'_, PyAny>,
+    client: Client,
+    options: BatchOptions,
+    key_provider: Option<&Py<PyAny>>,
+) -> PyResult<BatchWait> {
+    let py = bridge.py();
+    let (host, scope) = match bridge.get().open_batch(py, key_provider)? {
+        Some((id, sink)) => (BatchHost::Loop(bridge.clone().unbind(), id), Some(logs::scope(sink))),
+        None => (BatchHost::Nobody, None),
+    };
+    let started = work(
+        async move {
+            match scope {
+                Some(scope) => BatchHandle::start_within(client, options, scope).await,
+                None => BatchHandle::start(client, options).await,
+            }
+        },
+        // When the batch does not start, the host is dropped with this function.
+        |py, handle| Batch { handle, key_provider: None, host }.into_py_any(py),
+    );
+    Ok(BatchWait::new(bridge, event_loop, started))
+}
+
+/// Waits on this thread.
+fn block_on(py: Python<'_>, guard: NativeGuard, work: Work, host: &Host<'_, '_>) -> PyResult<Py<PyAny>> {
+    let runtime = bindings::runtime().map_err(|error| errors::to_py_err(py, &error))?;
+    match wait(py, guard, &runtime, work, host)? {
+        Some(convert) => convert(py),
+        None => Err(errors::to_py_err(py, &forked_batch())),
+    }
+}
+
+impl Drop for BatchHost {
+    fn drop(&mut self) {
+        if let BatchHost::Loop(bridge, id) = self {
+            bridge.get().close_batch(*id);
+        }
+    }
+}
+
+impl Drop for Batch {
+    fn drop(&mut self) {
+        // Fails in a forked child, whose parent's batch it is.
+        let _ = self.handle.stop();
+    }
+}
+
+#[pymethods]
+impl Batch {
+    /// The batch's side for its rows.
+    fn feed(&self) -> Feed {
+        Feed { handle: self.handle.clone() }
+    }
+
+    /// Waits for what is next: `"wants_row"`, an item, or `None` at the end.
+    fn next_event(slf: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
+        let handle = slf.get().handle.clone();
+        let event = async move { handle.next_event().await };
+        let event = work(event, |py, event| match event {
+            BatchEvent::WantsRow => Ok(intern!(py, "wants_row").clone().into_any().unbind()),
+            BatchEvent::Item(item) => item_fields(py, *item),
+            BatchEvent::End => Ok(py.None()),
+            _ => Ok(py.None()),
+        });
+        let event = Self::wait(slf, event)?;
+        if event.is_none(slf.py()) {
+            Self::serve(slf)?;
+        }
+        Ok(event)
+    }
+
+    /// Waits until nothing is under way any more.
+    fn wait_until_finished(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let handle = slf.get().handle.clone();
+        Self::wait(slf, work(async move { handle.finished().await }, |py, ()| Ok(py.None())))?;
+        Self::serve(slf)
+    }
+
+    /// Waits on the event loop for the next item; `None` at the end.
+    fn next(slf: &Bound<'_, Self>) -> PyResult<BatchWait> {
+        let handle = slf.get().handle.clone();
+        let item = async move { handle.next().await };
+        BatchWait::on_running_loop(
+            slf.py(),
+            &slf.get().handle,
+            work(item, |py, item| item.map_or_else(|| Ok(py.None()), |item| item_fields(py, item))),
+        )
+    }
+
+    /// Waits on the event loop until nothing is under way any more.
+    fn finished(slf: &Bound<'_, Self>) -> PyResult<BatchWait> {
+        let handle = slf.get().handle.clone();
+        BatchWait::on_running_loop(
+            slf.py(),
+            &slf.get().handle,
+            work(async move { handle.finished().await }, |py, ()| Ok(py.None())),
+        )
+    }
+
+    #[getter]
+    fn batch_id<'py>(&self, py: Python<'py>) -> PyResult<Option<String>> {
+        let batch_id = self.handle.batch_id().map_err(|error| errors::to_py_err(py, &error))?;
+        Ok(batch_id.map(str::to_owned))
+    }
+
+    #[getter]
+    fn progress(&self, py: Python<'_>) -> PyResult<BatchProgress> {
+        let progress = self.handle.progress().map_err(|error| errors::to_py_err(py, &error))?;
+        Ok(BatchProgress::from_core(&progress))
+    }
+
+    fn stop(&self, py: Python<'_>) -> PyResult<()> {
+        self.handle.stop().map_err(|error| errors::to_py_err(py, &error))
+    }
+
+    fn cancel(&self, py: Python<'_>) -> PyResult<()> {
+        self.handle.cancel().map_err(|error| errors::to_py_err(py, &error))
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        if let BatchHost::Loop(bridge, _) = &self.host {
+            visit.call(bridge)?;
+        }
+        visit.call(&self.key_provider)
+    }
+}
+
+impl Batch {
+    fn wait(slf: &Bound<'_, Self>, work: Work) -> PyResult<Py<PyAny>> {
+        let (py, this) = (slf.py(), slf.get());
+        if let Some(wait_readable) = greenlet_wait(py)? {
+            // Without a guard: other greenlets run on this thread while this one waits.
+            static WAIT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+            let pending = PendingWait {
+                batch: slf.clone().unbind(),
+                generation: generation(),
+                inbox: Some(Arc::new(Inbox::new()?)),
+                work: Mutex::new(Some(work)),
+            };
+            let wait = WAIT.import(py, "celper._greenlets", "wait_for")?;
+            return Ok(wait.call1((pending, wait_readable))?.unbind());
+        }
+        let guard = NativeGuard::new(py);
+        let provider = this.key_provider.as_ref().map(|provider| provider.bind(py));
+        catch_panic(py, || block_on(py, guard, work, &Host { events: this.events(), key_provider: provider }))
+    }
+
+    fn events(&self) -> Option<&BufferedSink> {
+        if let BatchHost::Consumer(events) = &self.host { Some(events) } else { None }
+    }
+
+    /// Emits the log records and gives the keys that are there. After a wait that gave no item: an exception would lose it.
+    fn serve(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let (py, this) = (slf.py(), slf.get());
+        let _guard = NativeGuard::new(py);
+        let provider = this.key_provider.as_ref().map(|provider| provider.bind(py));
+        Host { events: this.events(), key_provider: provider }.serve(py)
+    }
+}
+
+/// What feeds a batch. It does not keep the batch going when that is dropped.
+#[pyclass(frozen, module = "celper._celper")]
+pub(crate) struct Feed {
+    handle: BatchHandle,
+}
+
+#[pymethods]
+impl Feed {
+    /// Waits on the event loop until rows are wanted; 0: none any more.
+    fn wants_rows(&self, py: Python<'_>) -> PyResult<BatchWait> {
+        let handle = self.handle.clone();
+        BatchWait::on_running_loop(
+            py,
+            &self.handle,
+            work(async move { handle.wants_rows().await }, |py, rows| rows.into_py_any(py)),
+        )
+    }
+
+    /// Adds a row. False: the batch takes no more.
+    fn push(&self, row: &Bound<'_, PyAny>) -> PyResult<bool> {
+        let py = row.py();
+        let _guard = NativeGuard::new(py);
+        catch_panic(py, || self.handle.push(to_row(row)?).map_err(|error| errors::to_py_err(py, &error)))
+    }
+
+    /// There are no further rows.
+    fn end_rows(&self, py: Python<'_>) -> PyResult<()> {
+        self.handle.end_rows().map_err(|error| errors::to_py_err(py, &error))
+    }
+
+    /// The source of the rows failed.
+    fn fail_rows(&self, py: Python<'_>, message: &str) -> PyResult<()> {
+        self.handle.fail_rows(message).map_err(|error| errors::to_py_err(py, &error))
+    }
+}
+
+/// `(index, result, error, idempotency_key, resumed, not_attempted, already_done)`.
+fn item_fields(py: Python<'_>, item: BatchRowItem) -> PyResult<Py<PyAny>> {
+    let none = || py.None().into_bound(py);
+    let (result, error) = match item.result {
+        Ok(output) => (results::to_python(py, output)?, none()),
+        Err(error) => (none(), errors::to_exception(py, &error)?),
+    };
+    let key = item.idempotency_key;
+    (item.index, result, error, key, item.resumed, item.not_attempted, item.already_done).into_py_any(py)
+}
+
+/// The iterator with which a task awaits something of a batch.
+#[pyclass(frozen, module = "celper._celper")]
+pub(crate) struct BatchWait {
+    bridge: Py<Bridge>,
+    event_loop: Py<PyAny>,
+    id: u64,
+    waker: Waker,
+    work: Mutex<Option<Work>>,
+    waits: AtomicBool,
+}
+
+impl BatchWait {
+    fn new(bridge: &Bound<'_, Bridge>, event_loop: &Bound<'_, PyAny>, work: Work) -> Self {
+        let (id, waker) = bridge.get().new_waker();
+        BatchWait {
+            bridge: bridge.clone().unbind(),
+            event_loop: event_loop.clone().unbind(),
+            id,
+            waker,
+            work: Mutex::new(Some(work)),
+            waits: AtomicBool::new(false),
+        }
+    }
+
+    fn on_running_loop(py: Python<'_>, batch: &BatchHandle, work: Work) -> PyResult<Self> {
+        let _guard = NativeGuard::new(py);
+        catch_panic(py, || {
+            // In a forked child this fails, which says more than that the loop is not running there.
+            batch.batch_id().map_err(|error| errors::to_py_err(py, &error))?;
+            let event_loop = bridge::running_loop(py)?;
+            let bridge = bridge::bridge_to(&event_loop)?;
+            Ok(BatchWait::new(&bridge, &event_loop, work))
+        })
+    }
+}
+
+#[pymethods]
+impl BatchWait {
+    fn __await__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    fn __iter__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let _guard = NativeGuard::new(py);
+        catch_panic(py, || match poll(&self.work, &self.waker) {
+            None => {
+                self.waits.store(true, Ordering::Relaxed);
+                let future = self.bridge.get().add_wait(self.id, self.event_loop.bind(py))?;
+                // A task accepts a yielded future only with this flag, which `Future.__await__` sets.
+                future.setattr(intern!(py, "_asyncio_future_blocking"), true)?;
+                Ok(future)
+            }
+            // In a tuple: a `StopIteration` with a tuple as its argument would take it for its arguments.
+            Some(convert) => Err(PyStopIteration::new_err((convert(py)?,))),
+        })
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.bridge)?;
+        visit.call(&self.event_loop)
+    }
+}
+
+impl Drop for BatchWait {
+    fn drop(&mut self) {
+        let bridge = self.bridge.get();
+        if !bridge.is_of_this_process() {
+            mem::forget(lock(&self.work).take());
+        } else if self.waits.load(Ordering::Relaxed) {
+            bridge.remove_wait(self.id);
+        }
+    }
+}
+
+/// Polls work that has not ended.
+fn poll(work: &Mutex<Option<Work>>, waker: &Waker) -> Option<Convert> {
+    let mut slot = lock(work);
+    let Some(work) = slot.as_mut() else {
+        return Some(Box::new(|_| Err(PyRuntimeError::new_err("this was awaited before"))));
+    };
+    match work.as_mut().poll(&mut Context::from_waker(waker)) {
+        Poll::Ready(convert) => {
+            *slot = None;
+            Some(convert)
+        }
+        Poll::Pending => None,
+    }
+}
+
+/// Something for which a greenlet of gevent or eventlet waits, which must not block its thread.
+#[pyclass(frozen, module = "celper._celper")]
+pub(crate) struct PendingWait {
+    batch: Py<Batch>,
+    generation: u32,
+    inbox: Option<Arc<Inbox>>,
+    work: Mutex<Option<Work>>,
+}
+
+#[pymethods]
+impl PendingWait {
+    /// The file descriptor that becomes readable when there is something to collect.
+    fn fileno(&self, py: Python<'_>) -> PyResult<i32> {
+        self.inbox.as_ref().map_or_else(|| Err(errors::to_py_err(py, &forked_batch())), |inbox| inbox.fileno())
+    }
+
+    /// Emits log records and gives the key. Returns what the greenlet waits for, in a tuple, once it is there.
+    fn collect<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyTuple>>> {
+        let Some(inbox) = self.inbox.as_ref().filter(|_| !is_other_process(self.generation)) else {
+            return Err(errors::to_py_err(py, &forked_batch()));
+        };
+        inbox.clear();
+        let (batch, waker) = (self.batch.bind(py), inbox.waker(0));
+        if let Some(events) = batch.get().events() {
+            events.set_waker(&waker);
+        }
+        Batch::serve(batch)?;
+        let polled = {
+            let _guard = NativeGuard::new(py);
+            catch_panic(py, || Ok(poll(&self.work, &waker)))?
+        };
+        match polled {
+            Some(convert) => Ok(Some(PyTuple::new(py, [convert(py)?])?)),
+            None => Ok(None),
+        }
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.batch)
+    }
+}
+
+impl Drop for PendingWait {
+    fn drop(&mut self) {
+        if is_other_process(self.generation) {
+            mem::forget(self.inbox.take());
+            mem::forget(lock(&self.work).take());
+        }
+    }
+}

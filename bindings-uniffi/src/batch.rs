@@ -77,6 +77,8 @@ pub enum BatchEvent {
 /// How far a batch is; times are in seconds.
 #[derive(Default, uniffi::Record)]
 pub struct BatchCounts {
+    /// The batch's name, once it is started: the host's, or the journal's. Here, as another function would be larger.
+    pub batch_id: Option<String>,
     /// Rows that have ended.
     pub done: u64,
     /// Rows with a result.
@@ -152,10 +154,11 @@ impl NativeBatch {
 
     /// How far the batch is.
     pub fn progress(&self) -> BatchCounts {
-        match self.batch().map(|batch| batch.progress()) {
-            Some(Ok(progress)) => progress.into(),
-            _ => BatchCounts { total: self.total, ..BatchCounts::default() },
-        }
+        let counts = self.batch().and_then(|batch| {
+            let batch_id = batch.batch_id().ok()?.map(ToOwned::to_owned);
+            Some(counts(batch.progress().ok()?, batch_id))
+        });
+        counts.unwrap_or_else(|| BatchCounts { total: self.total, ..BatchCounts::default() })
     }
 
     /// Starts nothing more. What is under way finishes and gives the last items; with `cancel` it is dropped.
@@ -194,11 +197,7 @@ impl NativeBatch {
     async fn start(&self) -> Result<(), Error> {
         let options = {
             let mut state = self.lock();
-            let options = state.options.take().ok_or_else(|| {
-                Error::invalid_argument(
-                    "the batch has been started already, and runs once; for another run create another batch",
-                )
-            })?;
+            let options = state.options.take().ok_or_else(batch::started_batch)?;
             if state.is_stopped {
                 return Ok(());
             }
@@ -236,19 +235,18 @@ impl From<BatchRowItem> for BatchEvent {
     }
 }
 
-impl From<BatchProgress> for BatchCounts {
-    fn from(progress: BatchProgress) -> Self {
-        let seconds = |duration: Duration| duration.as_secs_f64();
-        BatchCounts {
-            done: progress.done,
-            succeeded: progress.succeeded,
-            failed: progress.failed,
-            not_attempted: progress.not_attempted,
-            resumed: progress.resumed,
-            in_flight: progress.in_flight,
-            total: progress.total,
-            eta: progress.eta.map(seconds),
-            rate_limit_wait: progress.rate_limit_wait.map(seconds),
-        }
+fn counts(progress: BatchProgress, batch_id: Option<String>) -> BatchCounts {
+    let seconds = |duration: Duration| duration.as_secs_f64();
+    BatchCounts {
+        batch_id,
+        done: progress.done,
+        succeeded: progress.succeeded,
+        failed: progress.failed,
+        not_attempted: progress.not_attempted,
+        resumed: progress.resumed,
+        in_flight: progress.in_flight,
+        total: progress.total,
+        eta: progress.eta.map(seconds),
+        rate_limit_wait: progress.rate_limit_wait.map(seconds),
     }
 }

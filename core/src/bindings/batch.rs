@@ -482,6 +482,12 @@ pub fn rejected_batch(error: Error) -> Error {
     error.with(|parts| parts.operation = "batch")
 }
 
+/// The error of a batch that a facade starts for a second time.
+pub fn started_batch() -> Error {
+    let message = "the batch was started already, and runs once; for another run create another batch";
+    Error::invalid_argument(message).with(|parts| parts.operation = "batch")
+}
+
 /// The error, in the child process, of a batch that belongs to the parent.
 pub fn forked_batch() -> Error {
     let message =

@@ -36,6 +36,9 @@ public final class Batch: AsyncSequence, Sendable, CustomStringConvertible {
     /// How far the batch is. It can be read at any time, before and after the iteration too.
     public var progress: BatchProgress { BatchProgress(run.native.progress()) }
 
+    /// The batch's name: the given one, or the one in the journal; nil until it is started.
+    public var batchId: String? { run.native.progress().batchId }
+
     /// Starts nothing more. Requests under way finish, and give the last items.
     public func stop() { run.native.stop(cancel: false) }
 

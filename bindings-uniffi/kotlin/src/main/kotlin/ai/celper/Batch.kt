@@ -54,6 +54,9 @@ public interface Batch : Flow<BatchItem> {
     /** How far the batch is. It can be read from any thread, before and after the collection too. */
     public val progress: BatchProgress
 
+    /** The batch's name: the given one, or the one in the journal; null until it is started. */
+    public val batchId: String?
+
     /** Starts nothing more, from any thread. Requests under way finish, and give the last items. */
     public fun stop()
 }
@@ -116,7 +119,7 @@ internal class BatchRun(client: NativeClient, batchId: String?, journal: String?
     private val native: NativeBatch
 
     init {
-        checkUnicode("client", "batchId" to batchId, "journal" to journal)
+        checkUnicode("batch", "batchId" to batchId, "journal" to journal)
         native = client.batch(NativeOptions(batchId, journal, total?.coerceAtLeast(0)?.toULong()))
     }
 
@@ -128,6 +131,8 @@ internal class BatchRun(client: NativeClient, batchId: String?, journal: String?
     @Volatile var sourceFailure: Throwable? = null
 
     val progress: BatchProgress get() = native.progress().toPublic()
+
+    val batchId: String? get() = native.progress().batchId
 
     fun stop() = native.stop(cancel = false)
 
@@ -185,6 +190,8 @@ internal class BatchRun(client: NativeClient, batchId: String?, journal: String?
 
 internal class FlowBatch(private val run: BatchRun, requests: Flow<CandidateRequest>) : Batch, Flow<BatchItem> by items(run, requests) {
     override val progress: BatchProgress get() = run.progress
+
+    override val batchId: String? get() = run.batchId
 
     override fun stop() = run.stop()
 

@@ -42,6 +42,9 @@ public interface BlockingBatch : Iterable<BatchItem>, AutoCloseable {
     /** How far the batch is, from any thread. */
     public val progress: BatchProgress
 
+    /** The batch's name: the given one, or the one in the journal. */
+    public val batchId: String?
+
     /** Starts nothing more, from any thread. Requests under way finish, and give the last items. */
     public fun stop()
 
@@ -76,6 +79,8 @@ internal class ItemIterator(private val run: BatchRun, private val requests: Ite
     }
 
     override val progress: BatchProgress get() = run.progress
+
+    override val batchId: String? get() = run.batchId
 
     override fun stop() = run.stop()
 

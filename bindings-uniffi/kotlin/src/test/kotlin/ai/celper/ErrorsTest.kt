@@ -81,6 +81,7 @@ class ErrorsTest {
             val items = requests.withIndex().map { (index, request) -> BatchItem(index.toLong(), request, Decision(CandidateStatus.Rejected)) }
             return object : Batch, Flow<BatchItem> by items {
                 override val progress = BatchProgress(done = 1, total = total)
+                override val batchId = batchId
 
                 override fun stop() = Unit
             }

@@ -17,8 +17,8 @@ import Foundation
 ///
 /// - **An error is an item**, and does not stop the batch. Errors that every further request would get too (401, 403, a closed
 ///   client) end it: the other requests come as items that were not attempted.
-/// - **Leaving early** (`break`, an error in the loop) starts nothing more, and requests under way finish in the background. To
-///   wait for them, call ``stop()`` and take the last items instead.
+/// - **Leaving early** (`break`, an error in the loop) starts nothing more, and requests under way finish in the background;
+///   ``leave()`` waits for them.
 /// - **Cancelling** the task drops the requests under way and throws `CancellationError`. Their outcome is unknown; with a
 ///   journal, the next run finds it out.
 /// - **The source** runs in a task of its own. If it throws, requests under way finish, and after the last item the error is
@@ -41,6 +41,18 @@ public final class Batch: AsyncSequence, Sendable, CustomStringConvertible {
 
     /// Starts nothing more. Requests under way finish, and give the last items.
     public func stop() { run.native.stop(cancel: false) }
+
+    /// Starts nothing more, and waits until the requests under way have finished and the journal is closed. Cancelling the
+    /// task drops them.
+    public func leave() async {
+        let run = run
+        run.native.stop(cancel: false)
+        await withTaskCancellationHandler {
+            _ = await run.native.wait(wait: .finished)
+        } onCancel: {
+            run.native.stop(cancel: true)
+        }
+    }
 
     /// The progress as text.
     public var description: String { "Batch(\(progress))" }

@@ -21,13 +21,12 @@ extension Command {
         do {
             for try await item in batch {
                 items.append(report(item))
-                // What is under way finishes before the last item, and is not reported.
                 if items.count == leaveAfter { break }
             }
         } catch let error as SourceError {
             thrown = error.text
         }
-        if leaveAfter != nil { try await untilNothingIsUnderWay(batch) }
+        await batch.leave()
         let progress = batch.progress
         return [
             "batch": [
@@ -48,11 +47,6 @@ private func failing(_ requests: [CandidateRequest], _ error: String) -> AsyncTh
         for request in requests { source.yield(request) }
         source.finish(throwing: SourceError(text: error))
     }
-}
-
-/// After the loop was left.
-private func untilNothingIsUnderWay(_ batch: Batch) async throws {
-    while batch.progress.inFlight > 0 { try await Task.sleep(for: .milliseconds(10)) }
 }
 
 extension Command.Row {

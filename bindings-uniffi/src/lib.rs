@@ -11,6 +11,7 @@ mod failure;
 mod key;
 mod options;
 mod output;
+mod scaffolding;
 
 pub use batch::{BatchCounts, BatchEvent, BatchOptions, BatchWait, NativeBatch};
 pub use call::{CallInput, CancelToken, NativeClient, OpenResult, open};
@@ -23,4 +24,4 @@ pub use output::{Outcome, Output};
 /// How Kotlin and Swift spell the names of arguments.
 const NAMES: celper::bindings::NameStyle = celper::bindings::NameStyle::Camel;
 
-uniffi::setup_scaffolding!("celper");
+pub use scaffolding::UniFfiTag;

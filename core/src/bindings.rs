@@ -57,7 +57,9 @@ fn start_runtime(workers: impl FnOnce() -> usize) -> io::Result<Handle> {
 fn start_runtime(_: impl FnOnce() -> usize) -> io::Result<Handle> {
     let runtime = ManuallyDrop::new(Builder::new_current_thread().thread_name("celper").enable_all().build()?);
     let handle = runtime.handle().clone();
-    std::thread::Builder::new().name("celper".to_owned()).spawn(move || runtime.block_on(std::future::pending::<()>()))?;
+    std::thread::Builder::new()
+        .name("celper".to_owned())
+        .spawn(move || runtime.block_on(std::future::pending::<()>()))?;
     Ok(handle)
 }
 

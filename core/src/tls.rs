@@ -36,7 +36,8 @@ pub(crate) fn client_config(
         }
         Arc::new(roots)
     };
-    let provider = Arc::new(CryptoProvider { key_provider: &NoPrivateKeys, ..rustls::crypto::ring::default_provider() });
+    let provider =
+        Arc::new(CryptoProvider { key_provider: &NoPrivateKeys, ..rustls::crypto::ring::default_provider() });
     let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
     let builder = builder.map_err(|error| Error::invalid_argument(format!("TLS could not be configured: {error}")))?;
     let mut config = builder.with_root_certificates(roots).with_no_client_auth();

@@ -58,7 +58,7 @@ $(VALKEY): tests/fleet/valkey-requirements.txt
 valkey: $(VALKEY) ## Install a Valkey server in target/valkey, for tests with a real Redis store
 
 .PHONY: bench
-bench: bench-rust bench-python bench-node bench-kotlin bench-swift ## Compare with what people would use instead: tests/bench/results
+bench: bench-rust bench-python bench-node bench-kotlin bench-swift bench-batch bench-fleet ## Compare with what people would use instead: tests/bench/results
 
 BENCH := $(PYTHON) tests/bench/runner
 BENCH_VENV := tests/bench/python/.venv
@@ -102,6 +102,10 @@ bench-swift: bench-server ## The Swift package compared with URLSession
 	@$(SWIFT)/build.sh swift build --quiet -c release -Xswiftc -warnings-as-errors --package-path ../../$(BENCH_SWIFT)
 	@$(BENCH) swift
 
+.PHONY: bench-batch
+bench-batch: python sandbox-python node $(BENCH_VENV)/.peers tests/bench/node/node_modules/.package-lock.json ## 500 invitations, beside programs that do it by hand (BATCH="--invitations 60 --runs 1 --dry": a short trial)
+	@$(VENV)/bin/python tests/bench/batch $(BATCH)
+
 .PHONY: bench-fleet
 bench-fleet: python sandbox-python node $(VALKEY) $(BENCH_VENV)/.peers tests/bench/node/node_modules/.package-lock.json ## Processes that share the limits, beside limiter libraries on Valkey (FLEET="--windows 2 --dry": a short trial)
 	@$(VENV)/bin/python tests/bench/fleet $(FLEET)
@@ -131,7 +135,7 @@ test-python: python sandbox-python ## The Python package (EXIT_RUNS=300: more ru
 test-python-frozen: python sandbox-python ## The Python package in a program that PyInstaller froze
 	cd bindings-python && .venv/bin/python -m pytest -q -rs tests/test_frozen.py
 
-PYTHON_FOLDERS := . ../.ci ../tests/bench/fleet ../tests/bench/python ../tests/bench/runner ../tests/conformance/runners/python ../tests/fleet ../tests/packages ../tests/sandbox/python
+PYTHON_FOLDERS := . ../.ci ../tests/bench/batch ../tests/bench/fleet ../tests/bench/python ../tests/bench/runner ../tests/conformance/runners/python ../tests/fleet ../tests/packages ../tests/sandbox/python
 
 .PHONY: lint-python
 lint-python: python sandbox-python
@@ -139,7 +143,7 @@ lint-python: python sandbox-python
 	cd bindings-python && .venv/bin/mypy && .venv/bin/mypy ../.ci && .venv/bin/mypy ../tests/conformance/runners/python && .venv/bin/mypy ../tests/bench/runner
 	cd tests/sandbox/python && ../../../$(VENV)/bin/mypy
 	cd tests/packages && ../../$(VENV)/bin/mypy
-	cd tests/fleet && ../../$(VENV)/bin/mypy && ../../$(VENV)/bin/mypy ../bench/fleet
+	cd tests/fleet && ../../$(VENV)/bin/mypy && ../../$(VENV)/bin/mypy ../bench/fleet && ../../$(VENV)/bin/mypy ../bench/batch
 	cd bindings-python && PYRIGHT_PYTHON_IGNORE_WARNINGS=1 .venv/bin/pyright
 	cd bindings-python && .venv/bin/stubtest celper --allowlist tests/typing/stubtest-allowlist.txt
 
@@ -156,7 +160,7 @@ test-node: node sandbox-node ## The npm package
 	cd bindings-node && npm test
 
 # The tests that other runtimes can run; the rest test packages and Node's own tools.
-NODE_SUITE := $(addprefix test/,abort.test.mjs arguments.test.mjs errors.test.mjs hostile.test.mjs keys.test.mjs lifetime.test.mjs operations.test.mjs)
+NODE_SUITE := $(addprefix test/,abort.test.mjs arguments.test.mjs batch.test.mjs errors.test.mjs hostile.test.mjs keys.test.mjs lifetime.test.mjs operations.test.mjs)
 RUNTIMES := test/runtimes/node_modules
 
 .PHONY: test-node-runtimes
@@ -201,7 +205,7 @@ test-sandbox-node: node sandbox-node
 lint-node: bindings-node/node_modules/.package-lock.json
 	cd bindings-node && npm run lint
 	cd tests/conformance/runners/node && ../../../../bindings-node/node_modules/.bin/biome check
-	cd tests/bench/node && ../../../bindings-node/node_modules/.bin/biome check . ../fleet ../../fleet/workers
+	cd tests/bench/node && ../../../bindings-node/node_modules/.bin/biome check . ../batch ../fleet ../../fleet/workers ../../fleet/queues
 	cd tests/sandbox/node && ../../../bindings-node/node_modules/.bin/biome check
 
 .PHONY: lint-rust
@@ -257,8 +261,13 @@ test-rust: $(VALKEY) ## The core, the sandbox, allocations per call, the pages, 
 	$(CARGO) test --locked $(RUST_TESTED)
 
 .PHONY: test-fleet
-test-fleet: python sandbox-python node $(VALKEY) ## Processes in two languages that share rate limits through a file or Valkey, and its outages
+test-fleet: python sandbox-python node $(VALKEY) tests/fleet/queues/node_modules/.package-lock.json ## Processes in two languages that share rate limits through a file or Valkey, and its outages; Celery and BullMQ
 	cd tests/fleet && ../../$(VENV)/bin/pytest -q -rs
+
+# Without the optional native part of a dependency of BullMQ.
+tests/fleet/queues/node_modules/.package-lock.json: tests/fleet/queues/package-lock.json
+	cd tests/fleet/queues && npm ci --ignore-scripts --no-audit --no-fund
+	@touch $@
 
 .PHONY: test-kotlin
 test-kotlin: sandbox ## The Kotlin and Java package against the sandbox, and the size of its library
@@ -380,5 +389,5 @@ clean: ## Remove what was built
 	$(CARGO) clean
 	rm -rf $(KOTLIN)/target $(KOTLIN)/spring-boot/target $(addprefix $(SWIFT)/,.build Generated lib Tests/Consumer/.build Tests/Consumer/Sources)
 	rm -rf $(KOTLIN_RUNNER)/target $(SWIFT_RUNNER)/.build
-	rm -rf $(BENCH_VENV) tests/bench/node/node_modules $(BENCH_KOTLIN)/target $(BENCH_SWIFT)/.build
+	rm -rf $(BENCH_VENV) tests/bench/node/node_modules tests/fleet/queues/node_modules $(BENCH_KOTLIN)/target $(BENCH_SWIFT)/.build
 	rm -rf docs/reference/node_modules $(VENV) bindings-node/{dist,node_modules,packed,.runtimes,*.node} tests/sandbox/node/{dist,packed}

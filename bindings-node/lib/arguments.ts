@@ -6,7 +6,7 @@
 
 import { Buffer } from 'node:buffer';
 import { types } from 'node:util';
-import type { Bridge, NativeOptions, NativeRateLimits } from './binding';
+import type { Bridge, NativeBatch, NativeOptions, NativeRateLimits } from './binding';
 import type { KeyProvider } from './client';
 import { InvalidArgumentError, type OperationName } from './errors';
 
@@ -37,6 +37,19 @@ const CALL_OPTIONS = [
   'maxRetries',
   'signal',
 ];
+const BATCH_OPTIONS = ['batchId', 'journal', 'total', 'signal'];
+const OPERATIONS: readonly unknown[] = ['status', 'invite', 'select', 'reject'];
+const REQUEST_FIELDS = [
+  'operation',
+  'candidateId',
+  'jobPositionId',
+  'emailSubject',
+  'emailBody',
+  'idempotencyKey',
+  'timeout',
+  'maxRetries',
+];
+const REQUEST = "an object such as { operation: 'invite', candidateId: '…', jobPositionId: '…' }";
 const MAX_U32 = 0xffff_ffff;
 
 /** A call's arguments, in the order of `Bridge.start`'s parameters after the operation. */
@@ -44,6 +57,18 @@ export interface CallArguments {
   native: Parameters<Bridge['start']> extends [unknown, unknown, unknown, ...infer Rest] ? Rest : never;
   signal: AbortSignal | undefined;
 }
+
+/** The arguments of a batch. */
+export interface BatchArguments {
+  requests: Iterable<unknown> | AsyncIterable<unknown>;
+  batchId: string | undefined;
+  journal: string | undefined;
+  total: number | undefined;
+  signal: AbortSignal | undefined;
+}
+
+/** A request of a batch, as `NativeBatch.push` takes it. */
+export type RequestArguments = Parameters<NativeBatch['push']>;
 
 /** The options of a client, for the native half, and for the client to use and show. */
 export interface ClientArguments {
@@ -77,6 +102,53 @@ export function callArguments(operation: OperationName, candidateId: unknown, ca
     ],
     signal: check.signal('signal', check.optional(options, 'signal')),
   };
+}
+
+/** Checks the arguments of a batch. */
+export function batchArguments(requests: unknown, batchOptions: unknown): BatchArguments {
+  const check = new Checker('batch');
+  const options = check.options('the second argument', batchOptions ?? {}, BATCH_OPTIONS);
+  const total = check.integer('total', check.optional(options, 'total'));
+  return {
+    requests: check.iterable('requests', requests),
+    batchId: check.string('batchId', check.optional(options, 'batchId')),
+    journal: check.string('journal', check.optional(options, 'journal')),
+    total: total ?? sizeOf(requests),
+    signal: check.signal('signal', check.optional(options, 'signal')),
+  };
+}
+
+/** How many requests there are, if the collection knows it. */
+function sizeOf(requests: unknown): number | undefined {
+  if (isArray(requests)) return (requests as unknown[]).length;
+  return types.isSet(requests) ? requests.size : undefined;
+}
+
+/** Checks a request of a batch. */
+export function requestArguments(value: unknown): RequestArguments {
+  const row = new Checker('batch');
+  if (typeof value !== 'object' || value === null || isArray(value)) throw row.wrongType('a request', REQUEST, value);
+  const operation = row.read(value as Options, 'operation');
+  if (!OPERATIONS.includes(operation)) {
+    const found = typeof operation === 'string' ? 'another string' : typeName(operation);
+    throw row.error(
+      `operation must be 'status', 'invite', 'select' or 'reject', not ${found}; a request is ${REQUEST}`,
+    );
+  }
+  const check = new Checker(operation as RequestArguments[0]);
+  const request = check.options('a request', value, REQUEST_FIELDS, 'field');
+  const string = (name: string) => check.string(name, check.optional(request, name));
+  check.idempotencyKey = string('idempotencyKey');
+  return [
+    operation as RequestArguments[0],
+    check.required('candidateId', string('candidateId')),
+    check.required('jobPositionId', string('jobPositionId')),
+    string('emailSubject'),
+    string('emailBody'),
+    check.idempotencyKey,
+    check.milliseconds('timeout', check.optional(request, 'timeout')),
+    check.integer('maxRetries', check.optional(request, 'maxRetries')),
+  ];
 }
 
 /** The error of a call that is refused for another reason than its arguments. */
@@ -153,7 +225,7 @@ class Checker {
   constructor(private readonly operation: OperationName) {}
 
   /** Checks that the value is an object without unknown options. */
-  options(what: string, value: unknown, known: readonly string[]): Options {
+  options(what: string, value: unknown, known: readonly string[], kind = 'option'): Options {
     if (typeof value !== 'object' || value === null || isArray(value)) throw this.wrongType(what, 'an object', value);
     let names: string[];
     try {
@@ -162,7 +234,7 @@ class Checker {
       throw this.error(`${what} cannot be read`, cause);
     }
     for (const name of names) {
-      if (!known.includes(name)) throw this.error(`there is no option ${JSON.stringify(name)} (${known.join(', ')})`);
+      if (!known.includes(name)) throw this.error(`there is no ${kind} ${JSON.stringify(name)} (${known.join(', ')})`);
     }
     return value as Options;
   }
@@ -171,12 +243,12 @@ class Checker {
    * Reads an option: an own property, or one of the options' own class. What a polluted `Object.prototype` has is no option: it could
    * send the API key to another host.
    */
-  read(options: Options, name: string): unknown {
+  read(options: Options, name: string | symbol): unknown {
     try {
-      const value = options[name];
+      const value = options[name as string];
       return value === undefined || isFromObjectPrototype(options, name) ? undefined : value;
     } catch (cause) {
-      throw this.error(`${name} cannot be read`, cause);
+      throw this.error(`${String(name)} cannot be read`, cause);
     }
   }
 
@@ -211,6 +283,13 @@ class Checker {
       if (text === undefined) throw this.wrongType(`${name}[${index}]`, 'a string', item);
       return text;
     });
+  }
+
+  iterable(name: string, value: unknown): Iterable<unknown> | AsyncIterable<unknown> {
+    const isIterable = (object: object) =>
+      [Symbol.asyncIterator, Symbol.iterator].some((key) => typeof this.read(object as Options, key) === 'function');
+    if (typeof value === 'object' && value !== null && isIterable(value)) return value as Iterable<unknown>;
+    throw this.wrongType(name, 'an array, or another iterable or async iterable', value);
   }
 
   milliseconds(name: string, value: unknown): number | undefined {
@@ -256,7 +335,7 @@ class Checker {
 
   /** An error with the form of the core's. */
   error(message: string, ...cause: [] | [unknown]): InvalidArgumentError {
-    const action = this.operation !== 'client' && this.operation !== 'status';
+    const action = ['invite', 'select', 'reject'].includes(this.operation);
     return new InvalidArgumentError({
       message: `${this.operation}: ${message}.`,
       detail: message,
@@ -276,7 +355,7 @@ function ownFields<T extends object>(fields: { [Name in keyof T]: T[Name] | unde
 }
 
 /** Whether a property is one that all objects have inherited. A proxy can have properties that no object in its chain has. */
-function isFromObjectPrototype(object: object, name: string): boolean {
+function isFromObjectPrototype(object: object, name: string | symbol): boolean {
   for (let holder: object | null = object; holder !== null; holder = Object.getPrototypeOf(holder)) {
     if (Object.hasOwn(holder, name)) return holder !== object && isObjectPrototype(holder);
   }

@@ -9,26 +9,54 @@ export declare class Bridge {
   connect(wake: () => void): void
   /** Calls `wake` once more, after the continuations of the promises that the current one settles. */
   wakeAgain(): void
-  /** Releases `wake`. Only without calls in progress. */
+  /** Releases `wake`. Only without calls and batches in progress. */
   disconnect(): void
   /** Starts a call. Its outcome is queued with `id`, unless the call is cancelled first. */
   start(id: number, client: NativeClient, operation: 'status' | 'invite' | 'select' | 'reject', candidateId: string, jobPositionId: string, emailSubject?: string | undefined | null, emailBody?: string | undefined | null, idempotencyKey?: string | undefined | null, timeout?: number | undefined | null, maxRetries?: number | undefined | null): void
+  /** Starts a batch. `{ started }` or its error is queued with `id`, and later everything that is asked of it. */
+  startBatch(id: number, client: NativeClient, batchId?: string | undefined | null, journal?: string | undefined | null, total?: number | undefined | null): NativeBatch
   /** Aborts a call: its connection closes and nothing more is sent. Its outcome may already be in the queue. */
   cancel(id: number): void
   /** Takes all queued messages, as a JSON array. */
   drain(): string
-  /** Passes the key that the key provider returned to a call, which may have ended. */
-  provideKey(id: number, key: string): void
-  /** Fails the key request of a call, which may have ended. */
-  failKey(id: number, message: string): void
+  /** Answers a key request with the key that the key provider returned. Its call may have ended. */
+  provideKey(request: number, key: string): void
+  /** Fails a key request. Its call may have ended. */
+  failKey(request: number, message: string): void
   /** Lets the event loop end when it has nothing else to do. */
   unrefEventLoop(): void
+}
+
+/** A batch. When JavaScript drops it, it starts nothing more. */
+export declare class NativeBatch {
+  /** Sends a message when rows are wanted: how many. 0: none any more. */
+  requestWanted(): void
+  /** Sends a message with the next items, at least one. None: there are no more. */
+  requestItems(): void
+  /** Sends a message when nothing is under way any more. After `stop` or `cancel`. */
+  requestFinished(): void
+  /** Adds a request. False: the batch takes no more. */
+  push(operation: 'status' | 'invite' | 'select' | 'reject', candidateId: string, jobPositionId: string, emailSubject?: string | undefined | null, emailBody?: string | undefined | null, idempotencyKey?: string | undefined | null, timeout?: number | undefined | null, maxRetries?: number | undefined | null): boolean
+  /** Adds a row that is no valid request. False: the batch takes no more. */
+  pushInvalid(message: string): boolean
+  /** There are no more rows. */
+  endRows(): void
+  /** The source of the rows failed. */
+  failRows(message: string): void
+  /** Starts nothing more. */
+  stop(): void
+  /** Starts nothing more, and drops what is under way. */
+  cancel(): void
+  /** How far the batch is; `null` before it has started. */
+  get progress(): NativeProgress | null
 }
 
 /** The core's client. */
 export declare class NativeClient {
   /** Closes the client: calls in progress complete, new calls fail. Returns an error as JSON. */
   close(): string | null
+  /** Ends the batches, as `close` does; for a client that is closed later. */
+  endBatches(): void
   /** The options that have defaults. */
   get limits(): NativeLimits
   /** The API's base URL. */
@@ -85,6 +113,19 @@ export interface NativeOptions {
   appInfo?: string
   /** Node's version, for the User-Agent. */
   version: string
+}
+
+/** How far a batch is. Times are in milliseconds. */
+export interface NativeProgress {
+  done: number
+  succeeded: number
+  failed: number
+  notAttempted: number
+  resumed: number
+  inFlight: number
+  total?: number
+  eta?: number
+  rateLimitWait?: number
 }
 
 /** The rate limits; fields left out keep their defaults. */

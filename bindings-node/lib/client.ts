@@ -2,10 +2,13 @@
 
 import { inspect } from 'node:util';
 import { type ClientArguments, callArguments, clientOptions, refusedCall } from './arguments';
-import { type Operation, type Owner, send, toError } from './calls';
+import type { Batch, BatchItem, BatchOptions, CandidateRequest } from './batch';
+import { createBatch } from './batch-run';
+import { type Operation, type Owner, send } from './calls';
 import { type CallerStack, CelperError, withCallerStack } from './errors';
 import type { CandidateState, Decision, Invitation } from './models';
 import { native } from './native';
+import { toError } from './outcomes';
 
 /**
  * The client's own rate limits, for pacing. Fields left out keep their defaults, the limits that the service documents.
@@ -132,7 +135,7 @@ export interface InviteOptions extends ActionOptions {
 }
 
 /**
- * The four operations: what a program needs of a client, for parameters that also take a fake.
+ * The four operations, and batches of them: what a program needs of a client, for parameters that also take a fake.
  *
  * ```ts
  * async function inviteAll(client: CelperApi, candidates: string[]) { … }
@@ -149,6 +152,11 @@ export interface CelperApi {
   selectCandidate(candidateId: string, options: ActionOptions): Promise<Decision>;
   /** See {@link Celper.rejectCandidate}. */
   rejectCandidate(candidateId: string, options: ActionOptions): Promise<Decision>;
+  /** See {@link Celper.batch}. Only what a loop needs, so that a fake can be an async generator function. */
+  batch<R extends CandidateRequest>(
+    requests: Iterable<R> | AsyncIterable<R>,
+    options?: BatchOptions,
+  ): AsyncIterable<BatchItem<R>>;
 }
 
 /** The key of a client's reference to itself. */
@@ -179,7 +187,7 @@ export class Celper implements CelperApi {
       const { native: args, keyProvider, shown } = clientOptions(options);
       const client = native.createClient(args);
       if (typeof client === 'string') throw toError(JSON.parse(client).error, {});
-      this.#owner = { client, keyProvider, calls: 0 };
+      this.#owner = { client, keyProvider, calls: 0, isClosed: false };
       this.#shown = shown;
     } catch (error) {
       throw withStackBelow(new.target, error);
@@ -265,6 +273,37 @@ export class Celper implements CelperApi {
    */
   rejectCandidate(candidateId: string, options: ActionOptions): Promise<Decision> {
     return Celper.#call(this, 'reject', candidateId, options, Celper.prototype.rejectCandidate);
+  }
+
+  /**
+   * Carries out many requests, as fast as the rate limit allows, and gives an item for each as it ends.
+   *
+   * ```ts
+   * const ids = ['cand_1', 'cand_2', 'cand_3'];
+   * const requests = ids.map((candidateId): InviteRequest => ({ operation: 'invite', candidateId, jobPositionId: 'pos_abc123' }));
+   *
+   * for await (const item of client.batch(requests, { batchId: 'spring-2026', journal: 'spring-2026.jsonl' })) {
+   *   console.log(item.request.candidateId, item.error ? item.error.message : 'ok');
+   * }
+   * ```
+   *
+   * An error is an item, and does not stop the batch. An error that every further request would get too (401, 403, a closed client)
+   * ends it: the other requests come as items that are `notAttempted`.
+   *
+   * With a `batchId` or a `journal`, a batch that is run again performs no action twice.
+   *
+   * Never throws: what is wrong with an argument, or the journal, rejects the first `next()`.
+   *
+   * @param requests An iterable or async iterable: an array, a generator, a stream in object mode. It is read as the batch proceeds, some
+   * 70 requests ahead.
+   * @param options The batch's options.
+   */
+  batch<R extends CandidateRequest>(requests: Iterable<R> | AsyncIterable<R>, options?: BatchOptions): Batch<R> {
+    const caller: CallerStack = {};
+    const client = Celper.#of(this);
+    const batch = createBatch(client === undefined ? undefined : client.#owner, requests, options, caller);
+    captureCaller(caller, Celper.prototype.batch);
+    return batch as Batch<R>;
   }
 
   static #call<T>(
@@ -360,13 +399,14 @@ export class Celper implements CelperApi {
   }
 
   /**
-   * Closes the client: calls in progress complete, new calls reject with {@link InvalidArgumentError}. `await using`, or
+   * Closes the client: calls in progress complete, new calls reject with {@link InvalidArgumentError}, and batches end. `await using`, or
    * `await client[Symbol.asyncDispose]()`, also waits for the calls in progress.
    */
   close(): void {
     const client = Celper.#get(this);
     if (client.#closed) return;
     const owner = client.#owner;
+    owner.isClosed = true;
     const closeNow = () => {
       const failure = owner.client.close();
       if (failure) throw withStackBelow(Celper.prototype.close, toError(JSON.parse(failure).error, {}));
@@ -376,6 +416,7 @@ export class Celper implements CelperApi {
       closeNow();
       return;
     }
+    owner.client.endBatches();
     const idle = new Promise<void>((resolve) => {
       owner.onIdle = resolve;
     });

@@ -45,8 +45,8 @@ export type ErrorKind =
   | 'unexpected_response'
   | 'internal';
 
-/** The operation that failed; `client` when creating a client failed. */
-export type OperationName = 'status' | 'invite' | 'select' | 'reject' | 'client';
+/** The operation that failed; `client` when creating a client failed, `batch` when a batch cannot start or a row is no request. */
+export type OperationName = 'status' | 'invite' | 'select' | 'reject' | 'client' | 'batch';
 
 /** The fields for the constructor of {@link CelperError}, of which only `message` is required. */
 export interface ErrorFields {

@@ -14,6 +14,17 @@
  */
 
 export type {
+  Batch,
+  BatchItem,
+  BatchOptions,
+  BatchProgress,
+  CandidateRequest,
+  InviteRequest,
+  RejectRequest,
+  SelectRequest,
+  StatusRequest,
+} from './batch';
+export type {
   ActionOptions,
   CallOptions,
   CelperApi,

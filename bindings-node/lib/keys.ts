@@ -25,7 +25,7 @@ function describe(value: unknown): string {
 }
 
 /** The text of a value that a program has thrown, of any type. */
-function messageOf(reason: unknown): string {
+export function messageOf(reason: unknown): string {
   try {
     const text = reason instanceof Error && reason.message !== '' ? reason.message : String(reason);
     return text.toWellFormed();

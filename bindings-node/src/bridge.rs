@@ -4,7 +4,7 @@
 //! Invariants:
 //! - Outcomes wait in one queue, and JavaScript is woken only when the queue was empty: many calls that end together cost one
 //!   wake-up. They are serialized on the runtime's thread, to keep JavaScript's thread free.
-//! - The threadsafe function exists while JavaScript is connected: from the first of its calls in progress to the end of the last.
+//! - The threadsafe function exists while JavaScript is connected: from the first of its calls and batches to the end of the last.
 //!   It holds the callback, and with it everything that the callback can reach, which in a test runner is the whole context of
 //!   a test file. It keeps the event loop alive until [`Bridge::unref_event_loop`].
 //! - When the environment ends, its calls are aborted and nothing touches the environment again.
@@ -21,6 +21,7 @@ use napi_derive::napi;
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 
+use crate::batch::{self, NativeBatch};
 use crate::client::{NativeClient, milliseconds};
 use crate::key::{self, HostKeyError, KeyResult};
 use crate::outcome::{self, catch_panic};
@@ -33,8 +34,14 @@ pub(crate) struct Shared {
     queue: Mutex<OutcomeQueue>,
     /// Calls in progress and calls whose outcome is in the queue, by id. Only the environment's thread uses it.
     calls: Mutex<HashMap<u32, AbortHandle>>,
-    /// Calls that wait for their key provider, by id.
-    keys: Mutex<HashMap<u32, oneshot::Sender<KeyResult>>>,
+    keys: Mutex<KeyRequests>,
+}
+
+/// The key requests that JavaScript has not answered.
+#[derive(Default)]
+struct KeyRequests {
+    waiting: HashMap<u32, oneshot::Sender<KeyResult>>,
+    last_id: u32,
 }
 
 /// Messages that JavaScript has not drained yet: outcomes, and calls that need a key.
@@ -54,11 +61,17 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Shared {
+    /// Sends the outcome of a call.
     fn deliver(&self, id: u32, outcome: &str) {
-        self.push(outcome, Some(id));
+        self.enqueue(outcome, Some(id));
     }
 
-    fn push(&self, message: &str, ended: Option<u32>) {
+    /// Sends a message, a JSON object.
+    pub(crate) fn push(&self, message: &str) {
+        self.enqueue(message, None);
+    }
+
+    fn enqueue(&self, message: &str, ended: Option<u32>) {
         let wake = {
             let mut queue = lock(&self.queue);
             let first = queue.json.is_empty();
@@ -75,23 +88,33 @@ impl Shared {
         }
     }
 
-    /// Asks JavaScript for the key of a call. The receiver fails when the environment ends.
-    pub(crate) fn request_key(&self, id: u32) -> oneshot::Receiver<KeyResult> {
+    /// Asks JavaScript for the key of a call or of one of a batch's calls, and gives the request's id. The receiver fails when
+    /// JavaScript is not connected any more: the calls of a batch can outlive their environment.
+    pub(crate) fn request_key(&self, id: u32) -> (u32, oneshot::Receiver<KeyResult>) {
         let (sender, receiver) = oneshot::channel();
-        lock(&self.keys).insert(id, sender);
-        self.push(&outcome::key_request_json(id), None);
-        receiver
+        let request = {
+            let mut keys = lock(&self.keys);
+            keys.last_id = keys.last_id.wrapping_add(1);
+            let request = keys.last_id;
+            keys.waiting.insert(request, sender);
+            request
+        };
+        self.push(&outcome::key_request_json(id, request));
+        if lock(&self.queue).wake.is_none() {
+            self.forget_key_request(request);
+        }
+        (request, receiver)
     }
 
-    pub(crate) fn forget_key_request(&self, id: u32) {
-        lock(&self.keys).remove(&id);
+    pub(crate) fn forget_key_request(&self, request: u32) {
+        lock(&self.keys).waiting.remove(&request);
     }
 
     /// When the environment ends. Its hooks run in reverse order, so this one runs before Node closes the threadsafe function.
     fn close(&self) {
         lock(&self.queue).wake = None;
         lock(&self.calls).drain().for_each(|(_, call)| call.abort());
-        lock(&self.keys).clear();
+        lock(&self.keys).waiting.clear();
     }
 }
 
@@ -120,7 +143,7 @@ impl Bridge {
             return Ok(());
         }
         let wake = wake.build_threadsafe_function().callee_handled::<false>().build()?;
-        // What is there belongs to aborted calls.
+        // What is there belongs to aborted calls and dropped batches.
         *queue = OutcomeQueue { wake: Some(Arc::new(wake)), ..OutcomeQueue::default() };
         // SAFETY: the hook gets a reference of its own, which it drops when it runs, and `disconnect` when it removes the hook.
         unsafe {
@@ -138,10 +161,11 @@ impl Bridge {
         }
     }
 
-    /// Releases `wake`. Only without calls in progress.
+    /// Releases `wake`. Only without calls and batches in progress.
     #[napi(catch_unwind)]
     pub fn disconnect(&self, env: Env) {
         let wake = lock(&self.shared.queue).wake.take();
+        lock(&self.shared.keys).waiting.clear();
         if wake.is_some() {
             // SAFETY: `connect` added the hook with this reference, and it has not run, as this environment still runs JavaScript.
             unsafe {
@@ -201,6 +225,20 @@ impl Bridge {
         Ok(())
     }
 
+    /// Starts a batch. `{ started }` or its error is queued with `id`, and later everything that is asked of it.
+    #[napi(catch_unwind)]
+    pub fn start_batch(
+        &self,
+        id: u32,
+        client: &NativeClient,
+        batch_id: Option<String>,
+        journal: Option<String>,
+        total: Option<f64>,
+    ) -> NativeBatch {
+        let options = batch::options(batch_id, journal, total);
+        NativeBatch::start(id, Arc::clone(&self.shared), client.0.clone(), options)
+    }
+
     /// Aborts a call: its connection closes and nothing more is sent. Its outcome may already be in the queue.
     #[napi(catch_unwind)]
     pub fn cancel(&self, id: u32) {
@@ -223,20 +261,20 @@ impl Bridge {
         format!("[{json}]")
     }
 
-    /// Passes the key that the key provider returned to a call, which may have ended.
+    /// Answers a key request with the key that the key provider returned. Its call may have ended.
     #[napi(catch_unwind)]
-    pub fn provide_key(&self, id: u32, key: String) {
-        self.answer_key_request(id, ApiKey::new(key).map_err(Into::into));
+    pub fn provide_key(&self, request: u32, key: String) {
+        self.answer_key_request(request, ApiKey::new(key).map_err(Into::into));
     }
 
-    /// Fails the key request of a call, which may have ended.
+    /// Fails a key request. Its call may have ended.
     #[napi(catch_unwind)]
-    pub fn fail_key(&self, id: u32, message: String) {
-        self.answer_key_request(id, Err(HostKeyError(message).into()));
+    pub fn fail_key(&self, request: u32, message: String) {
+        self.answer_key_request(request, Err(HostKeyError { message, request }.into()));
     }
 
-    fn answer_key_request(&self, id: u32, result: KeyResult) {
-        if let Some(waiting) = lock(&self.shared.keys).remove(&id) {
+    fn answer_key_request(&self, request: u32, result: KeyResult) {
+        if let Some(waiting) = lock(&self.shared.keys).waiting.remove(&request) {
             // The call can have been cancelled in this moment.
             let _ = waiting.send(result);
         }

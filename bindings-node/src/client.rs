@@ -79,6 +79,12 @@ impl NativeClient {
         closed.err().map(|error| outcome::error_json(0, &error))
     }
 
+    /// Ends the batches, as `close` does; for a client that is closed later.
+    #[napi(catch_unwind)]
+    pub fn end_batches(&self) {
+        celper::bindings::batch::end_batches(&self.0);
+    }
+
     /// The options that have defaults.
     #[napi(getter, catch_unwind)]
     pub fn limits(&self) -> NativeLimits {
@@ -167,6 +173,6 @@ pub(crate) fn milliseconds(value: f64) -> Duration {
     Duration::try_from_secs_f64(value / 1_000.0).unwrap_or_default()
 }
 
-fn to_milliseconds(duration: Duration) -> f64 {
+pub(crate) fn to_milliseconds(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1_000.0
 }

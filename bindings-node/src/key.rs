@@ -1,7 +1,8 @@
 //! The key provider that a JavaScript program passes as `apiKey`: a function, which only its environment's thread can call.
 //!
 //! The provider's call tells JavaScript through its bridge that it needs a key, and waits for [`KeyResult`]. Nothing here holds the
-//! function: JavaScript finds it by the call's id.
+//! function: JavaScript finds it by the id of
+//! the call or the batch.
 
 use std::error::Error;
 use std::fmt;
@@ -16,8 +17,14 @@ use crate::bridge::Shared;
 pub(crate) type KeyResult = Result<ApiKey, Box<dyn Error + Send + Sync>>;
 
 tokio::task_local! {
-    /// The call in which a key provider is asked.
+    /// The call or the batch in which a key provider is asked.
     static CALL: (Arc<Shared>, u32);
+}
+
+/// Runs the polls of a batch's calls so that [`HostKeyProvider`] knows the batch.
+pub(crate) fn scope(shared: &Arc<Shared>, id: u32) -> impl Fn(&mut dyn FnMut()) + Send + Sync + 'static {
+    let shared = Arc::clone(shared);
+    move |poll| CALL.sync_scope((Arc::clone(&shared), id), poll)
 }
 
 /// Runs a call so that [`HostKeyProvider`] knows it.
@@ -32,7 +39,7 @@ impl KeyProvider for HostKeyProvider {
     fn api_key(&self) -> KeyFuture<'_> {
         Box::pin(async {
             let (shared, id) = CALL.try_with(Clone::clone)?;
-            let receiver = shared.request_key(id);
+            let (id, receiver) = shared.request_key(id);
             // Also when the call is cancelled, or its time runs out, while the function works.
             let _request = KeyRequest { shared, id };
             receiver.await?
@@ -54,11 +61,15 @@ impl Drop for KeyRequest {
 
 /// What the function threw, as the cause of a core error. JavaScript replaces it with the thrown value.
 #[derive(Debug)]
-pub(crate) struct HostKeyError(pub(crate) String);
+pub(crate) struct HostKeyError {
+    pub(crate) message: String,
+    /// The key request that it answers.
+    pub(crate) request: u32,
+}
 
 impl fmt::Display for HostKeyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.message)
     }
 }
 

@@ -9,6 +9,7 @@
 // In test builds, which clippy also checks, the macros generate no exports.
 #![cfg_attr(test, allow(dead_code))]
 
+mod batch;
 #[allow(
     unsafe_code,
     reason = "napi has no safe functions to reference a threadsafe function, and its hooks leak when they are removed"

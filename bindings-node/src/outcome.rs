@@ -3,30 +3,62 @@
 use std::error::Error as StdError;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::LazyLock;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use celper::bindings::batch::BatchRowItem;
 use celper::{Error, Operation, OperationOutput, RateLimit, bindings};
 use serde::Serialize;
 
 use crate::key::HostKeyError;
 
-#[derive(Serialize)]
-struct Outcome<T> {
+/// A message to the call or the batch with this id: one of the fields.
+#[derive(Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Message<'a> {
     id: u32,
-    #[serde(flatten)]
-    value: T,
+    /// How the call ended, or that a batch could not go on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ok: Option<ResultFields<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<ErrorFields<'a>>,
+    /// It needs its key provider's key: the id of the key request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    needs_key: Option<u32>,
+    /// The batch has started.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    started: Option<BatchStarted<'a>>,
+    /// How many rows the batch wants.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    wanted: Option<usize>,
+    /// The batch's next items; none at its end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    items: Option<Vec<ItemFields<'a>>>,
+    /// Nothing of the batch is under way any more.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    finished: bool,
 }
 
-/// A call needs its key provider's key.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct KeyRequest {
-    needs_key: bool,
+struct BatchStarted<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    batch_id: Option<&'a str>,
 }
 
 #[derive(Serialize)]
-struct Success<'a> {
-    ok: ResultFields<'a>,
+#[serde(rename_all = "camelCase")]
+struct ItemFields<'a> {
+    index: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ok: Option<ResultFields<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<ErrorFields<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    idempotency_key: Option<&'a str>,
+    resumed: bool,
+    not_attempted: bool,
+    already_done: bool,
 }
 
 #[derive(Serialize)]
@@ -71,11 +103,6 @@ struct RateLimitFields {
     reset_at: Option<f64>,
 }
 
-#[derive(Serialize)]
-struct Failure<'a> {
-    error: ErrorFields<'a>,
-}
-
 /// An error's fields. Fields without a value are left out.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -110,9 +137,9 @@ struct Cause {
     message: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<&'static str>,
-    /// Whether the program's key provider failed. JavaScript has what it threw.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    key_provider: bool,
+    /// The key request for which the program's key provider failed. JavaScript has what it threw.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key_request: Option<u32>,
 }
 
 /// Runs `function` and returns a panic as an error.
@@ -121,14 +148,62 @@ pub(crate) fn catch_panic<T>(function: impl FnOnce() -> Result<T, Error>) -> Res
     catch_unwind(AssertUnwindSafe(function)).unwrap_or_else(|panic| Err(bindings::panic_error(&*panic)))
 }
 
-/// The JSON of a call's key request.
-pub(crate) fn key_request_json(id: u32) -> String {
-    json(&Outcome { id, value: KeyRequest { needs_key: true } })
+/// The JSON of a key request.
+pub(crate) fn key_request_json(id: u32, request: u32) -> String {
+    json(&Message { id, needs_key: Some(request), ..Message::default() })
 }
 
 /// The JSON of a call's result.
 pub(crate) fn result_json(id: u32, output: &OperationOutput) -> String {
-    let ok = match output {
+    let (ok, error) = ended(Ok(output));
+    json(&Message { id, ok, error, ..Message::default() })
+}
+
+/// The JSON of an error, of a call, of a batch or of creating a client.
+pub(crate) fn error_json(id: u32, error: &Error) -> String {
+    json(&Message { id, error: Some(error_fields(error)), ..Message::default() })
+}
+
+pub(crate) fn batch_started_json(id: u32, batch_id: Option<&str>) -> String {
+    json(&Message { id, started: Some(BatchStarted { batch_id }), ..Message::default() })
+}
+
+pub(crate) fn batch_wanted_json(id: u32, rows: usize) -> String {
+    json(&Message { id, wanted: Some(rows), ..Message::default() })
+}
+
+pub(crate) fn batch_items_json(id: u32, items: &[BatchRowItem]) -> String {
+    json(&Message { id, items: Some(items.iter().map(item_fields).collect()), ..Message::default() })
+}
+
+pub(crate) fn batch_finished_json(id: u32) -> String {
+    json(&Message { id, finished: true, ..Message::default() })
+}
+
+fn item_fields(item: &BatchRowItem) -> ItemFields<'_> {
+    let (ok, error) = ended(item.result.as_ref());
+    ItemFields {
+        index: item.index,
+        ok,
+        error,
+        idempotency_key: item.idempotency_key.as_deref(),
+        resumed: item.resumed,
+        not_attempted: item.not_attempted,
+        already_done: item.already_done,
+    }
+}
+
+fn ended<'a>(result: Result<&'a OperationOutput, &'a Error>) -> (Option<ResultFields<'a>>, Option<ErrorFields<'a>>) {
+    match result.and_then(result_fields) {
+        Ok(fields) => (Some(fields), None),
+        Err(error) => (None, Some(error_fields(error))),
+    }
+}
+
+static UNKNOWN_RESULT: LazyLock<Error> = LazyLock::new(|| Error::invalid_argument("unknown result type"));
+
+fn result_fields(output: &OperationOutput) -> Result<ResultFields<'_>, &Error> {
+    Ok(match output {
         OperationOutput::CandidateState(state) | OperationOutput::AlreadyDone(state) => ResultFields::CandidateState {
             status: state.status.as_str(),
             analysis_viewed: state.analysis_viewed,
@@ -152,39 +227,32 @@ pub(crate) fn result_json(id: u32, output: &OperationOutput) -> String {
             rate_limit: rate_limit_fields(decision.rate_limit.as_ref()),
             attempts: decision.attempts,
         },
-        _ => return error_json(id, &Error::invalid_argument("unknown result type")),
-    };
-    json(&Outcome { id, value: Success { ok } })
-}
-
-/// The JSON of an error, of a call or of creating a client.
-pub(crate) fn error_json(id: u32, error: &Error) -> String {
-    let action = Operation::ALL.iter().any(|operation| operation.is_action() && operation.name() == error.operation());
-    json(&Outcome {
-        id,
-        value: Failure {
-            error: ErrorFields {
-                kind: error.kind().name(),
-                message: error.to_string(),
-                detail: error.message(),
-                operation: error.operation(),
-                status: error.status(),
-                code: error.code(),
-                request_id: error.request_id(),
-                retry_after: error.retry_after().map(|wait| wait.as_secs_f64()),
-                attempts: error.attempts(),
-                rate_limit: rate_limit_fields(error.rate_limit()),
-                idempotency_key: error.idempotency_key(),
-                outcome_unknown: action.then_some(error.outcome_unknown()),
-                cause: cause(error),
-            },
-        },
+        _ => return Err(&UNKNOWN_RESULT),
     })
 }
 
-fn json(outcome: &impl Serialize) -> String {
+fn error_fields(error: &Error) -> ErrorFields<'_> {
+    let action = Operation::ALL.iter().any(|operation| operation.is_action() && operation.name() == error.operation());
+    ErrorFields {
+        kind: error.kind().name(),
+        message: error.to_string(),
+        detail: error.message(),
+        operation: error.operation(),
+        status: error.status(),
+        code: error.code(),
+        request_id: error.request_id(),
+        retry_after: error.retry_after().map(|wait| wait.as_secs_f64()),
+        attempts: error.attempts(),
+        rate_limit: rate_limit_fields(error.rate_limit()),
+        idempotency_key: error.idempotency_key(),
+        outcome_unknown: action.then_some(error.outcome_unknown()),
+        cause: cause(error),
+    }
+}
+
+fn json(message: &Message<'_>) -> String {
     // Serializing cannot fail: there are no maps with non-string keys and no custom `Serialize` implementations.
-    serde_json::to_string(outcome).unwrap_or_default()
+    serde_json::to_string(message).unwrap_or_default()
 }
 
 fn rate_limit_fields(limit: Option<&RateLimit>) -> Option<RateLimitFields> {
@@ -206,7 +274,7 @@ fn unix_milliseconds(time: SystemTime) -> f64 {
 
 fn cause(error: &Error) -> Option<Cause> {
     let mut next = Some(error.source()?);
-    let mut cause = Cause { message: String::new(), code: None, key_provider: false };
+    let mut cause = Cause { message: String::new(), code: None, key_request: None };
     while let Some(source) = next {
         let text = source.to_string();
         // Some errors repeat the text of their source.
@@ -215,7 +283,7 @@ fn cause(error: &Error) -> Option<Cause> {
             cause.message.push_str(separator);
             cause.message.push_str(&text);
         }
-        cause.key_provider |= source.is::<HostKeyError>();
+        cause.key_request = source.downcast_ref::<HostKeyError>().map(|error| error.request).or(cause.key_request);
         let system = source.downcast_ref::<io::Error>().and_then(|error| system_code(error.kind()));
         cause.code = bindings::tls_code(source).or(system).or(cause.code);
         next = source.source();

@@ -11,7 +11,7 @@ import * as celper from 'celper';
 const read = (path) => readFileSync(new URL(path, import.meta.url), 'utf8');
 const require = createRequire(import.meta.url);
 const table = JSON.parse(read('../../tests/conformance/api-surface.json'));
-const declarations = ['client', 'errors', 'models'].map((name) => read(`../dist/${name}.d.ts`)).join('');
+const declarations = ['batch', 'client', 'errors', 'models'].map((name) => read(`../dist/${name}.d.ts`)).join('');
 
 const TYPES = {
   integer: 'number',
@@ -77,8 +77,8 @@ test('the client is as in the table', () => {
   const methods = {};
   const properties = {};
   const body = /export declare class Celper implements CelperApi {\n(.*?)^}/ms.exec(declarations)[1];
-  for (const [, name, given, returns] of body.matchAll(/^ {4}(?!constructor)([\w[\].]+)\((.*)\): (.*);$/gm)) {
-    const parameters = [...given.matchAll(/(\w+): (\w+)/g)];
+  for (const [, name, given, returns] of body.matchAll(/^ {4}(?!constructor)([\w[\].]+)(?:<.*?>)?\((.*)\): (.*);$/gm)) {
+    const parameters = [...given.matchAll(/(\w+)\??: ([\w<>| ]+)/g)];
     const [[, , options] = []] = parameters.filter(([, parameter]) => parameter === 'options');
     const positional = parameters.filter(([, parameter]) => parameter !== 'options');
     methods[name] = {
@@ -146,12 +146,18 @@ test('JavaScript callers may pass the declared options, and no others', async ()
     const refused = await Promise.resolve()
       .then(call)
       .catch((error) => error);
-    return /there is no option "\?" \((.*)\)/.exec(refused.message)[1].split(', ').sort();
+    return /there is no (?:option|field) "\?" \((.*)\)/.exec(refused.message)[1].split(', ').sort();
   };
   const declared = (name) => Object.keys(members(name)).sort();
   const client = new celper.Celper({ apiKey: 'celp_0', baseUrl: 'http://127.0.0.1:9' });
   assert.deepEqual(await accepted(() => new celper.Celper({ '?': 1 })), declared('CelperOptions'));
   assert.deepEqual(await accepted(() => new celper.Celper({ rateLimits: { '?': 1 } })), declared('RateLimits'));
   assert.deepEqual(await accepted(() => client.inviteCandidate('c', { '?': 1 })), declared('InviteOptions'));
+  assert.deepEqual(await accepted(() => client.batch([], { '?': 1 }).next()), declared('BatchOptions'));
+  const unknown = async () => {
+    const { value } = await client.batch([{ operation: 'invite', '?': 1 }]).next();
+    throw value.error;
+  };
+  assert.deepEqual(await accepted(unknown), declared('InviteRequest'));
   client.close();
 });

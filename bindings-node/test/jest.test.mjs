@@ -26,7 +26,14 @@ const TEST = `
     const aborted = call('${candidateId}', { signal: controller.signal });
     controller.abort();
     await expect(aborted).rejects.toThrow('aborted');
-  });`;
+    const request = { operation: 'status', candidateId: '${candidateId}', jobPositionId: 'pos_1' };
+    for await (const item of client.batch([request])) expect(item.result.status).toBe('new');
+    // An abandoned batch is an open handle until it is collected.
+    if (process.env.ABANDONS) await client.batch(endless(request)).next();
+  });
+  function* endless(request) {
+    for (let count = 0; ; count++) yield { ...request, candidateId: 'nobody-' + count };
+  }`;
 
 async function jest(option) {
   const folder = await mkdtemp(join(tmpdir(), 'celper-jest-'));
@@ -47,7 +54,7 @@ async function jest(option) {
     join(folder, 'jest.config.json'),
     option,
   ];
-  const env = { ...process.env, ...sandbox.environment };
+  const env = { ...process.env, ...sandbox.environment, ...(option === '--detectLeaks' && { ABANDONS: '1' }) };
   const file = path('../node_modules/jest/bin/jest.js');
   const { code = 0, stderr } = await promisify(execFile)(process.execPath, [file, ...args], { env }).catch((e) => e);
   return { code, stderr };

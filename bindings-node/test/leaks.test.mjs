@@ -12,7 +12,7 @@ const PROGRAM = fileURLToPath(new URL('programs/leaks.mjs', import.meta.url));
 const CALLS_OF_EACH_KIND = 16_000;
 const MB = 1024 * 1024;
 
-test('successful, failed and aborted calls leak no memory, handles or listeners', async (t) => {
+test('successful, failed and aborted calls, and batches, leak no memory, handles or listeners', async (t) => {
   const sandbox = await startSandbox();
   const { id: quick } = await sandbox.createCandidate();
   const { id: slow } = await sandbox.createCandidate();

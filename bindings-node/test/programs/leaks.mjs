@@ -38,6 +38,20 @@ async function clients(count) {
   }
 }
 
+/** Runs `count` batches of a few requests, and leaves half of them early; some are abandoned. */
+async function batches(count) {
+  for (let i = 0; i < count; i++) {
+    const requests = ['a', 'b', 'c', 'd'].map((name) => ({
+      operation: 'status',
+      candidateId: name,
+      jobPositionId: 'pos_1',
+    }));
+    const batch = client.batch(requests, { signal: shared.signal });
+    if (i % 16 === 0) await batch.next();
+    else for await (const { index } of batch) if (i % 2 && index > 1) break;
+  }
+}
+
 async function resources() {
   // Sockets of aborted calls close with a short delay.
   for (let i = 0; i < 10; i++) {
@@ -59,7 +73,9 @@ async function resources() {
 const count = Number(process.argv[2]);
 await calls(count / 2);
 await clients(100);
+await batches(1_000);
 const before = await resources();
 await calls(count);
 await clients(300);
+await batches(2_000);
 console.log(JSON.stringify({ before, after: await resources() }));

@@ -2,6 +2,9 @@
 
 import {
   type ApiError,
+  type Batch,
+  type BatchItem,
+  type CandidateRequest,
   type CandidateState,
   CandidateStatus,
   Celper,
@@ -11,6 +14,7 @@ import {
   type Decision,
   type ErrorKind,
   type Invitation,
+  type InviteRequest,
   isKnownStatus,
   type KnownCandidateStatus,
   RateLimitError,
@@ -147,4 +151,57 @@ export const fake: CelperApi = {
   inviteCandidate: () => Promise.reject(new RateLimitError('slow down')),
   selectCandidate: async (_id, { jobPositionId }) => ({ status: jobPositionId, attempts: 1 }),
   rejectCandidate: (id, more) => client.rejectCandidate(id, { ...more, signal: null, timeout: null }),
+  async *batch(requests) {
+    yield* client.batch(requests, { batchId: null });
+  },
 };
+
+export async function batches(ids: string[], signal: AbortSignal): Promise<void> {
+  const invitations = ids.map(
+    (candidateId): InviteRequest => ({ operation: 'invite', candidateId, jobPositionId: 'p' }),
+  );
+  const batch = client.batch(invitations, { batchId: 'b', journal: 'b.jsonl', total: 5, signal });
+  for await (const item of batch) {
+    const request: InviteRequest = item.request;
+    if (item.error) {
+      const error: CelperError = item.error;
+      console.log(request.emailBody, error.kind, item.notAttempted);
+    } else if (item.alreadyDone) {
+      const state: CandidateState = item.result;
+      console.log(state.analysisViewed);
+    } else {
+      const invitation: Invitation = item.result;
+      console.log(invitation.sessionId, item.idempotencyKey?.length);
+      // @ts-expect-error: there is no error beside a result
+      console.log(item.error.message);
+    }
+  }
+  // Without a type annotation, requests that are written in place.
+  client.batch([{ operation: 'status', candidateId: 'c', jobPositionId: 'p', maxRetries: 0 }]);
+  client.batch(ids.map((candidateId) => ({ operation: 'reject' as const, candidateId, jobPositionId: 'p' })));
+  async function* mixed(): AsyncGenerator<CandidateRequest> {
+    yield { operation: 'select', candidateId: 'c', jobPositionId: 'p', idempotencyKey: null };
+    // @ts-expect-error: only an invitation has an e-mail
+    yield { operation: 'select', candidateId: 'c', jobPositionId: 'p', emailSubject: 's' };
+  }
+  const item = await client.batch(mixed()).next();
+  if (!item.done && item.value.result) {
+    const result: CandidateState | Invitation | Decision = item.value.result;
+    console.log(result.attempts);
+  }
+  // @ts-expect-error: unknown operation
+  client.batch([{ operation: 'delete', candidateId: 'c', jobPositionId: 'p' }]);
+  // @ts-expect-error: the job position is required
+  client.batch([{ operation: 'status', candidateId: 'c' }]);
+  // @ts-expect-error: ids are no requests
+  client.batch(ids);
+  // @ts-expect-error: unknown option
+  client.batch(invitations, { batchID: 'b' });
+  const { eta, total, done }: { eta?: number; total?: number; done: number } = batch.progress;
+  console.log(eta, total, done, batch.batchId?.length);
+  batch.stop();
+  batch.cancel();
+  await using disposed: Batch<InviteRequest> = batch;
+  const all: BatchItem[] = [];
+  for await (const item of disposed) all.push(item);
+}

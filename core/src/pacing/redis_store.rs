@@ -137,6 +137,8 @@ impl Connection {
         let mut open = self.open.take();
         let reply = match timeout(STEP_TIMEOUT, self.run(&json, &mut open)).await {
             Ok(Ok(reply)) => reply,
+            // A failure to connect, with its reason: refused, unknown host, a certificate that is not trusted.
+            Ok(Err(error)) if error.is_io_error() => return Err(unavailable(error.to_string())),
             // Without the error's message, which may quote what was sent.
             Ok(Err(error)) => {
                 let code = error.code().map(|code| format!(" ({code})")).unwrap_or_default();

@@ -78,6 +78,8 @@ class Fleet:
             "in_flight": in_flight,
             "limits": limits or {},
         }
+        self.variables: dict[str, str] = {}
+        """Further environment variables of the processes."""
         self.sandbox = Sandbox(limits=Limits(reads=READS, window=window))
         self.workers: list[Worker] = []
 
@@ -98,7 +100,7 @@ class Fleet:
         """The environment of a process, without the developer's own settings for Celper."""
         ours = {name: value for name, value in os.environ.items() if not name.startswith("CELPER_")}
         own = {"FLEET": json.dumps({**self.options, "candidate": candidate}), "CELPER_RATE_LIMIT_STORE": store}
-        return ours | self.sandbox.environment | own | {"TMPDIR": str(self.folder)}
+        return ours | self.sandbox.environment | own | {"TMPDIR": str(self.folder)} | self.variables
 
     def start(self, language: str, store: str) -> Worker:
         """Start one more process."""

@@ -6,7 +6,10 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
 from fleet.processes import READS, Fleet, Worker
+from fleet.tls import TlsServer
 from fleet.valkey import Valkey
 
 LOST = "the rate-limit store cannot be reached"
@@ -74,6 +77,22 @@ def test_a_wrong_password_is_reported_without_any_password(tmp_path: Path) -> No
         (one,) = python(fleet)
         assert one.output.count(f"WARNING {LOST}") == 1
         assert valkey.url in one.output
+
+
+@pytest.mark.parametrize("trusted", [True, False], ids=["trusted", "untrusted"])
+def test_over_tls_the_servers_certificate_must_be_trusted(trusted: bool, valkey: Valkey, tmp_path: Path) -> None:
+    # Processes that do not trust it do not know of each other, so each gets half of the limits.
+    limits = None if trusted else {"reads": READS // 2}
+    with TlsServer(tmp_path, valkey.port) as server, Fleet(tmp_path, limits=limits) as fleet:
+        if trusted:
+            fleet.variables["SSL_CERT_FILE"] = str(server.certificate)
+        for language in ("python", "node"):
+            fleet.start(language, server.url)
+        fleet.wait_for_each(30)
+        fleet.check()
+        (one,) = python(fleet)
+        assert (LOST in one.output, "UnknownIssuer" in one.output) == (not trusted, not trusted), one.output
+        assert valkey.command("DBSIZE") == ("1" if trusted else "0")
 
 
 def test_the_nodes_of_a_cluster_lead_to_one_log(tmp_path: Path) -> None:

@@ -15,6 +15,11 @@ export function callArguments(named) {
   return [candidateId, options];
 }
 
+/** A request of a batch. */
+export function requestOf({ operation, arguments: named }) {
+  return { operation, ...converted(named) };
+}
+
 /** The name in camel case. */
 export function camelCase(name) {
   return name.replace(/_(.)/g, (_, letter) => letter.toUpperCase());

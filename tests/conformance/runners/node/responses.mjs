@@ -47,7 +47,7 @@ export function rejected(error, signal) {
 }
 
 /** The fields of a result in snake case, with times in Unix milliseconds. */
-function plain(value) {
+export function plain(value) {
   if (value instanceof Date) return value.getTime();
   if (typeof value !== 'object' || value === null) return value;
   const snake = (name) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);

@@ -1,8 +1,9 @@
-// The Node runner: makes the calls that the harness requests, through the package's public API. A call is cancelled by its
+// The Node runner: makes the calls and batches that the harness requests, through the package's public API. A call is cancelled by its
 // signal.
 
 import { Celper } from '../../../../bindings-node/dist/index.mjs';
 import { callArguments, camelCase, clientOptions } from './arguments.mjs';
+import { runBatch } from './batches.mjs';
 import { commands, write } from './protocol.mjs';
 import { opened, rejected, resolved } from './responses.mjs';
 
@@ -21,6 +22,7 @@ async function execute(command, signal) {
     client.close();
     return { closed: true };
   }
+  if (command.command === 'batch') return runBatch(client, command, signal);
   if (command.command !== 'call') throw new Error(`unknown command ${command.command}`);
   const [candidateId, options] = callArguments(command.arguments);
   if (command.cancellable) options.signal = signal;

@@ -1,0 +1,502 @@
+/**
+ * Carries out a batch: gives the core a request from the source whenever it wants one, and the core's items to whoever iterates. The
+ * core decides everything else.
+ *
+ * A batch that is waited for is in `waitedFor`, which keeps it and the event loop alive. One that is not is only held by its owner:
+ * an abandoned batch is collected, which ends it.
+ */
+
+import { AsyncResource } from 'node:async_hooks';
+import { inspect, types } from 'node:util';
+import { type BatchArguments, batchArguments, type RequestArguments, refusedCall, requestArguments } from './arguments';
+import type { Batch, BatchItem, BatchProgress, CandidateRequest } from './batch';
+import type { NativeBatch } from './binding';
+import { bridge, close, hold, type Message, open, type Receiver, release } from './bridge';
+import type { Owner } from './calls';
+import { type CallerStack, CelperError, withCallerStack } from './errors';
+import { askKeyProvider, messageOf } from './keys';
+import { type NativeError, type RawItem, type RawResult, toError, toResult } from './outcomes';
+import { abortReason, onAbort } from './signals';
+
+type Item = BatchItem<CandidateRequest>;
+type Step = IteratorResult<Item, undefined>;
+
+/** The iterator of the requests. */
+interface Source {
+  next(): unknown;
+  return?: (() => unknown) | undefined;
+}
+
+/** A row that the core has, until its item arrives. */
+interface Row {
+  request: unknown;
+  /** Why it is no valid request. */
+  error: Error | undefined;
+}
+
+interface Waiter {
+  resolve(step: Step): void;
+  reject(reason: unknown): void;
+}
+
+/** What the core is told: nothing, to start no more, or to drop what is under way as well. */
+enum Leaving {
+  Stays,
+  Stops,
+  Cancels,
+}
+
+/** The batches that somebody waits for. */
+const waitedFor = new Set<BatchRun>();
+
+/** Cleans up after batches that were abandoned. */
+const abandoned = new FinalizationRegistry<{ id: number; removeAbortListener: (() => void) | undefined }>(
+  ({ id, removeAbortListener }) => {
+    removeAbortListener?.();
+    close(id);
+  },
+);
+
+const NO_PROGRESS = { done: 0, succeeded: 0, failed: 0, notAttempted: 0, resumed: 0, inFlight: 0 };
+
+class BatchRun implements Receiver {
+  private state: 'new' | 'starting' | 'running' | 'ended' = 'new';
+  private leaving = Leaving.Stays;
+  /** The owner takes no more items. */
+  private isLeft = false;
+  /** What the iteration throws at its end. */
+  private failure: { reason: unknown } | undefined;
+  private id = 0;
+  private native: NativeBatch | undefined;
+  private startedId: string | undefined;
+  private removeAbortListener: (() => void) | undefined;
+  private keyFailures: Map<number, unknown> | undefined;
+  /** The context in which the batch was created: the source and the key provider run in it. */
+  private readonly context = new AsyncResource('CelperBatch');
+
+  /** Present until it has ended, or no more is wanted of it. */
+  private source: Source | undefined;
+  private isSync = false;
+  /** How many rows the core wants. */
+  private wanted = 0;
+  /** The source's `next()` is in progress. */
+  private isPulling = false;
+  /** The source's `return()` is in progress. */
+  private closing: Promise<void> | undefined;
+  /** The rows that have no item yet, by index. */
+  private readonly rows = new Map<number, Row>();
+  private nextIndex = 0;
+
+  private readonly items: Item[] = [];
+  private readonly waiters: Waiter[] = [];
+  private isAsking = false;
+  /** Those who wait for the batch's end. */
+  private readonly leavers: (() => void)[] = [];
+
+  constructor(
+    private readonly owner: Owner | undefined,
+    private readonly args: BatchArguments | Error,
+    /** Filled in once the batch has been created. */
+    private readonly caller: CallerStack,
+  ) {}
+
+  get batchId(): string | undefined {
+    return this.startedId ?? (this.args instanceof Error ? undefined : this.args.batchId);
+  }
+
+  get progress(): BatchProgress {
+    const { total, eta, rateLimitWait, ...counts } = this.native?.progress ?? { ...NO_PROGRESS };
+    const known = total ?? (this.args instanceof Error ? undefined : this.args.total);
+    return Object.freeze({
+      ...counts,
+      ...(typeof known === 'number' && { total: known }),
+      ...(typeof eta === 'number' && { eta }),
+      ...(typeof rateLimitWait === 'number' && { rateLimitWait }),
+    });
+  }
+
+  next(): Promise<Step> {
+    const item = this.items.shift();
+    if (item !== undefined) return Promise.resolve({ done: false, value: item });
+    return new Promise((resolve, reject) => {
+      this.waiters.push({ resolve, reject });
+      if (this.state === 'new') this.start();
+      else if (this.state === 'ended' && this.closing === undefined) this.settle();
+      this.proceed();
+    });
+  }
+
+  async return(): Promise<Step> {
+    if (this.state === 'starting' || this.state === 'running') {
+      const ended = new Promise<void>((resolve) => this.leavers.push(resolve));
+      this.leave(Leaving.Stops);
+      await ended;
+      if (this.failure !== undefined) throw this.takeFailure();
+    } else {
+      // Not thrown any more, like by a generator that has returned.
+      this.failure = undefined;
+      this.items.length = 0;
+      this.end();
+      await this.closing;
+    }
+    return { done: true, value: undefined };
+  }
+
+  /** Starts nothing more; the iteration gives the last items. */
+  stop(leaving: Leaving): void {
+    if (this.state === 'new') this.end();
+    this.leaving = Math.max(this.leaving, leaving);
+    if (this.state === 'running') this.tellLeaving();
+  }
+
+  receive(message: Message): void {
+    if (Object.hasOwn(message, 'items')) this.addItems((message as { items: RawItem[] }).items);
+    else if (Object.hasOwn(message, 'wanted')) this.setWanted((message as { wanted: number }).wanted);
+    else if (Object.hasOwn(message, 'needsKey')) this.provideKey((message as { needsKey: number }).needsKey);
+    else if (Object.hasOwn(message, 'started')) this.begin((message as { started: { batchId?: string } }).started);
+    else if (Object.hasOwn(message, 'finished')) this.end();
+    else this.fail(this.toError((message as { error: NativeError }).error));
+    this.proceed();
+  }
+
+  private start(): void {
+    const { args, owner } = this;
+    try {
+      if (args instanceof Error) throw this.withCaller(args);
+      const { signal } = args;
+      if (signal?.aborted) throw abortReason(signal);
+      if (owner === undefined || owner.isClosed) {
+        throw this.withCaller(refusedCall('batch', 'the client is closed; make a new one'));
+      }
+      // The module would keep what its receivers hold.
+      const self = new WeakRef(this);
+      this.state = 'starting';
+      this.id = open({ receive: (message) => self.deref()?.receive(message) });
+      this.removeAbortListener = signal && onAbort(signal, () => self.deref()?.abort(signal));
+      abandoned.register(this, { id: this.id, removeAbortListener: this.removeAbortListener }, this);
+      this.proceed();
+      this.native = bridge.startBatch(this.id, owner.client, args.batchId, args.journal, args.total);
+    } catch (reason) {
+      this.fail(reason);
+    }
+  }
+
+  private begin({ batchId }: { batchId?: string }): void {
+    this.startedId = batchId;
+    this.state = 'running';
+    if (this.leaving === Leaving.Stays) this.openSource();
+    else this.tellLeaving();
+    if (this.isLeft) this.native?.requestFinished();
+  }
+
+  /** Does what follows from the state: asks for items, and holds the event loop as long as somebody waits. */
+  private proceed(): void {
+    const { state, isLeft } = this;
+    const wantsItems = state === 'running' && !isLeft && this.waiters.length > 0;
+    if (wantsItems && !this.isAsking) {
+      this.isAsking = true;
+      this.native?.requestItems();
+    }
+    const waits = wantsItems || state === 'starting' || (state === 'running' && isLeft);
+    if (waits === waitedFor.has(this)) return;
+    if (waits) {
+      waitedFor.add(this);
+      hold();
+    } else {
+      waitedFor.delete(this);
+      release();
+    }
+  }
+
+  private addItems(items: RawItem[]): void {
+    this.isAsking = false;
+    if (this.isLeft) return;
+    for (const raw of items) {
+      const item = this.toItem(raw);
+      const waiter = this.waiters.shift();
+      if (waiter === undefined) this.items.push(item);
+      else waiter.resolve({ done: false, value: item });
+    }
+    if (items.length === 0) this.end();
+  }
+
+  private toItem(raw: RawItem): Item {
+    const { index, idempotencyKey, resumed, notAttempted, alreadyDone } = raw;
+    const row = this.rows.get(index);
+    this.rows.delete(index);
+    return Object.freeze({
+      index,
+      request: row?.request,
+      ...(Object.hasOwn(raw, 'ok')
+        ? { result: toResult((raw as { ok: RawResult }).ok) }
+        : { error: row?.error ?? this.toError((raw as { error: NativeError }).error) }),
+      ...(Object.hasOwn(raw, 'idempotencyKey') && { idempotencyKey }),
+      resumed,
+      notAttempted,
+      alreadyDone,
+    }) as Item;
+  }
+
+  private openSource(): void {
+    const { requests } = this.args as BatchArguments;
+    try {
+      this.context.runInAsyncScope(() => {
+        const open = (requests as AsyncIterable<unknown>)[Symbol.asyncIterator] as (() => Source) | null | undefined;
+        this.isSync = open === undefined || open === null;
+        this.source = this.isSync ? (requests as Iterable<unknown>)[Symbol.iterator]() : open?.call(requests);
+      });
+      this.native?.requestWanted();
+    } catch (reason) {
+      this.failSource(reason);
+    }
+  }
+
+  private setWanted(rows: number): void {
+    this.wanted = rows;
+    if (rows === 0) this.closeSource();
+    else void this.context.runInAsyncScope(() => this.feed());
+  }
+
+  /** Gives the core the rows that it wants, as they come. Never rejects. */
+  private async feed(): Promise<void> {
+    const { source, isSync } = this;
+    if (source === undefined) return;
+    while (this.wanted > 0 && source === this.source) {
+      let row: unknown;
+      let isLast: boolean;
+      this.isPulling = true;
+      try {
+        const next = source.next();
+        const step = (isSync ? next : await next) as IteratorResult<unknown>;
+        if (Object(step) !== step) throw new TypeError('the iterator gave no object');
+        isLast = Boolean(step.done);
+        row = isLast ? undefined : step.value;
+        // As `for await` does.
+        if (isSync && types.isPromise(row)) row = await row;
+      } catch (reason) {
+        if (source === this.source) this.failSource(reason);
+        return;
+      } finally {
+        this.isPulling = false;
+      }
+      // It may have been closed meanwhile.
+      if (source !== this.source) return;
+      if (isLast) {
+        this.source = undefined;
+        this.native?.endRows();
+        return;
+      }
+      this.add(row);
+    }
+    if (source === this.source) this.native?.requestWanted();
+  }
+
+  private add(request: unknown): void {
+    let args: RequestArguments | undefined;
+    let error: Error | undefined;
+    try {
+      args = requestArguments(request);
+    } catch (refused) {
+      error = this.withCaller(refused as Error);
+    }
+    const isTaken = args ? this.native?.push(...args) : this.native?.pushInvalid('not a request');
+    if (isTaken) {
+      this.rows.set(this.nextIndex, { request, error });
+      this.nextIndex += 1;
+      this.wanted -= 1;
+    } else this.closeSource();
+  }
+
+  private failSource(reason: unknown): void {
+    this.source = undefined;
+    this.failure ??= { reason };
+    this.native?.failRows(`the source of the requests failed: ${messageOf(reason).replace(/[.\s]+$/, '')}`);
+  }
+
+  /** Tells the source that no more is wanted of it. */
+  private closeSource(): void {
+    const { source, isPulling } = this;
+    if (source === undefined) return;
+    this.source = undefined;
+    const { requests } = this.args as { requests: { pipe?: unknown; destroy?: unknown } };
+    const closed = this.context.runInAsyncScope(async () => {
+      // The iterator of a stream returns only after its `next()`, and so does a generator.
+      const isStream = typeof requests.pipe === 'function' && typeof requests.destroy === 'function';
+      if (isPulling && isStream) (requests as { destroy(): void }).destroy();
+      await source.return?.();
+    });
+    if (isPulling) {
+      // Nobody waits for that `next()` any more.
+      closed.catch(() => {});
+      return;
+    }
+    this.closing = closed
+      .catch((reason) => {
+        this.failure ??= { reason };
+      })
+      .then(() => {
+        this.closing = undefined;
+        if (this.state === 'ended') this.settle();
+      });
+  }
+
+  private provideKey(request: number): void {
+    const keyProvider = this.owner?.keyProvider;
+    if (keyProvider === undefined) return;
+    askKeyProvider(keyProvider, this.context, {
+      provide: (key) => bridge.provideKey(request, key),
+      fail: (reason, message) => {
+        this.keyFailures ??= new Map();
+        this.keyFailures.set(request, reason);
+        bridge.failKey(request, message);
+      },
+    });
+  }
+
+  private abort(signal: AbortSignal): void {
+    // An owner that has left can still hurry.
+    if (!this.isLeft) this.failure = { reason: abortReason(signal) };
+    this.leave(Leaving.Cancels);
+  }
+
+  /** Gives no more items, and ends the batch once nothing is under way any more. */
+  private leave(leaving: Leaving): void {
+    const wasLeft = this.isLeft;
+    this.isLeft = true;
+    this.items.length = 0;
+    this.stop(leaving);
+    if (this.state === 'running' && !wasLeft) this.native?.requestFinished();
+    this.proceed();
+  }
+
+  private tellLeaving(): void {
+    if (this.leaving === Leaving.Cancels) this.native?.cancel();
+    else this.native?.stop();
+    this.closeSource();
+  }
+
+  private fail(reason: unknown): void {
+    this.failure ??= { reason };
+    this.end();
+  }
+
+  private end(): void {
+    const { state } = this;
+    if (state === 'ended') return;
+    this.state = 'ended';
+    this.closeSource();
+    this.rows.clear();
+    if (state !== 'new') {
+      this.removeAbortListener?.();
+      abandoned.unregister(this);
+      this.proceed();
+      close(this.id);
+    }
+    if (this.closing === undefined) this.settle();
+  }
+
+  /** Tells everybody who waits that the batch has ended. */
+  private settle(): void {
+    const { waiters } = this;
+    for (const { resolve, reject } of waiters.splice(0)) {
+      if (this.failure === undefined) resolve({ done: true, value: undefined });
+      else reject(this.takeFailure());
+    }
+    for (const left of this.leavers.splice(0)) left();
+  }
+
+  private takeFailure(): unknown {
+    const reason = this.failure?.reason;
+    this.failure = undefined;
+    return reason;
+  }
+
+  private toError(error: NativeError): Error {
+    try {
+      return toError(error, this.caller, this.keyFailures);
+    } catch {
+      // The program's `Error.prepareStackTrace` threw.
+      return toError(error, {}, this.keyFailures);
+    }
+  }
+
+  private withCaller(error: Error): Error {
+    try {
+      return error instanceof CelperError ? withCallerStack(error, this.caller) : error;
+    } catch {
+      return error;
+    }
+  }
+}
+
+/** The key of a batch's reference to its run. */
+const RUN = Symbol('celper.batch');
+
+/** What `client.batch` returns. Works behind proxies, as the client does. */
+class ClientBatch implements Batch {
+  constructor(run: BatchRun) {
+    const value = (take: (run: BatchRun) => void) => take(run);
+    Object.defineProperty(this, RUN, { value, configurable: true, writable: true });
+  }
+
+  static of(receiver: unknown): BatchRun {
+    let found: BatchRun | undefined;
+    (receiver as { [RUN]?: (take: (run: BatchRun) => void) => void } | undefined)?.[RUN]?.((run) => {
+      found = run;
+    });
+    if (found === undefined) throw new TypeError('Receiver must be a batch');
+    return found;
+  }
+
+  get batchId(): string | undefined {
+    return ClientBatch.of(this).batchId;
+  }
+
+  get progress(): BatchProgress {
+    return ClientBatch.of(this).progress;
+  }
+
+  async next(): Promise<Step> {
+    return ClientBatch.of(this).next();
+  }
+
+  async return(): Promise<Step> {
+    return ClientBatch.of(this).return();
+  }
+
+  [Symbol.asyncIterator](): Batch {
+    return this;
+  }
+
+  stop(): void {
+    ClientBatch.of(this).stop(Leaving.Stops);
+  }
+
+  cancel(): void {
+    ClientBatch.of(this).stop(Leaving.Cancels);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await ClientBatch.of(this).return();
+  }
+
+  /** What `console.log` prints. */
+  [Symbol.for('nodejs.util.inspect.custom')](_depth: unknown, options: object): string {
+    const { batchId, progress } = this;
+    return `Batch ${inspect({ ...(batchId !== undefined && { batchId }), ...progress }, options)}`;
+  }
+}
+
+/** Creates a batch, which starts when its first item is asked for. Never throws. */
+export function createBatch(owner: Owner | undefined, requests: unknown, options: unknown, caller: CallerStack): Batch {
+  let args: BatchArguments | Error;
+  try {
+    args =
+      owner === undefined
+        ? refusedCall('batch', 'batch was called without its client; bind it')
+        : batchArguments(requests, options);
+  } catch (error) {
+    args = error as Error;
+  }
+  return new ClientBatch(new BatchRun(owner, args, caller));
+}

@@ -490,7 +490,7 @@ pub fn end_batches(client: &Client) {
 /// The error of a batch that a facade starts for a second time.
 pub fn started_batch() -> Error {
     let message = "the batch was started already, and runs once; for another run create another batch";
-    Error::invalid_argument(message).with(|parts| parts.operation = "batch")
+    rejected_batch(Error::invalid_argument(message))
 }
 
 /// The error, in the child process, of a batch that belongs to the parent.

@@ -20,7 +20,7 @@ help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: python sandbox-python ## Run the main job against the sandbox: status, invite, select, reject, and a refused action
+demo: python sandbox-python ## Run the main job against the sandbox: status, invite, select, reject, a refused action, and a batch
 	@echo
 	@$(VENV)/bin/python bindings-python/examples/demo.py
 
@@ -130,6 +130,10 @@ EXIT_RUNS ?= 50
 .PHONY: test-python
 test-python: python sandbox-python ## The Python package (EXIT_RUNS=300: more runs of each way in which an interpreter can exit)
 	cd bindings-python && CELPER_EXIT_RUNS=$(EXIT_RUNS) .venv/bin/python -m pytest -q -rs --ignore=tests/test_frozen.py
+
+.PHONY: docs-picture
+docs-picture: python sandbox-python ## Draw docs/images/command.svg from a real run of the command, which takes two minutes
+	$(VENV)/bin/python bindings-python/scripts/command_svg.py
 
 .PHONY: test-python-frozen
 test-python-frozen: python sandbox-python ## The Python package in a program that PyInstaller froze

@@ -55,6 +55,8 @@ export declare class NativeBatch {
 export declare class NativeClient {
   /** Closes the client: calls in progress complete, new calls fail. Returns an error as JSON. */
   close(): string | null
+  /** Ends the batches, as `close` does; for a client that is closed later. */
+  endBatches(): void
   /** The options that have defaults. */
   get limits(): NativeLimits
   /** The API's base URL. */

@@ -399,7 +399,7 @@ export class Celper implements CelperApi {
   }
 
   /**
-   * Closes the client: calls in progress complete, new calls reject with {@link InvalidArgumentError}. `await using`, or
+   * Closes the client: calls in progress complete, new calls reject with {@link InvalidArgumentError}, and batches end. `await using`, or
    * `await client[Symbol.asyncDispose]()`, also waits for the calls in progress.
    */
   close(): void {
@@ -416,6 +416,7 @@ export class Celper implements CelperApi {
       closeNow();
       return;
     }
+    owner.client.endBatches();
     const idle = new Promise<void>((resolve) => {
       owner.onIdle = resolve;
     });

@@ -79,6 +79,12 @@ impl NativeClient {
         closed.err().map(|error| outcome::error_json(0, &error))
     }
 
+    /// Ends the batches, as `close` does; for a client that is closed later.
+    #[napi(catch_unwind)]
+    pub fn end_batches(&self) {
+        celper::bindings::batch::end_batches(&self.0);
+    }
+
     /// The options that have defaults.
     #[napi(getter, catch_unwind)]
     pub fn limits(&self) -> NativeLimits {

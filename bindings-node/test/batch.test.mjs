@@ -267,6 +267,22 @@ test('a signal cancels the batch, and the loop throws its reason', async () => {
   assert.deepEqual(await sandbox.requests(untouched), []);
 });
 
+test('closing the client ends its batches at once, also while a call is in progress', async () => {
+  const [slow] = await candidates(1);
+  await sandbox.queueFault(slow, 'delay', { seconds: 1 });
+  const closing = new Celper({ ...sandbox.clientOptions, rateLimits: false });
+  const call = closing.getCandidateStatus(slow, { jobPositionId });
+  const items = [];
+  for await (const item of closing.batch(Array.from({ length: 300 }, (_, index) => status(`nobody-${index}`)))) {
+    items.push(item);
+    if (items.length === 20) closing.close();
+  }
+  assert.equal(items.length, 300);
+  const rest = items.filter(({ notAttempted }) => notAttempted);
+  assert.ok(rest.length > 0 && rest.every(({ error }) => /the client is closed/.test(error.message)));
+  assert.equal((await call).status, 'new');
+});
+
 test('cancel drops what is under way, and gives what had ended', async () => {
   const [quick, slow] = await candidates(2);
   await sandbox.queueFault(slow, 'delay', { seconds: 60, times: null });

@@ -1,4 +1,4 @@
-"""The four operations over real HTTP: select one candidate, reject another, and catch a refused action.
+"""The main job over real HTTP: select one candidate, reject another, catch a refused action, invite a dozen as a batch.
 
 `make demo` runs it. The service is the sandbox (`pip install celper-sandbox`), started here on a free port.
 """
@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import sys
+import tempfile
+from pathlib import Path
 
 import celper
 from celper_sandbox import Limits, Sandbox
@@ -15,6 +17,20 @@ POSITION = "pos_backend"
 
 def show(label: str, value: object) -> None:
     print(f"  {label:<9} {value}")
+
+
+def invite_all(client: celper.Celper, candidates: list[str], journal: Path) -> None:
+    requests = [celper.InviteRequest(candidate, job_position_id=POSITION) for candidate in candidates]
+    resumed = 0
+    with client.batch(requests, batch_id="spring", journal=journal) as batch:
+        for item in batch:
+            resumed += item.resumed
+            if item.error is not None:
+                show(item.request.candidate_id, item.error)
+            elif not item.resumed:
+                show(item.request.candidate_id, "invited")
+        progress = batch.progress
+    show("in all", f"{progress.succeeded} invited ({resumed} in an earlier run), {progress.failed} failed")
 
 
 def main() -> None:
@@ -53,6 +69,17 @@ def main() -> None:
                 print(f"  {type(error).__name__}: {error}")
             else:
                 sys.exit("the sandbox selected a candidate who had no interview")
+
+            with tempfile.TemporaryDirectory() as folder:
+                journal = Path(folder, "spring.jsonl")
+                print("\nA dozen are invited as one batch, of whom one is not there yet:")
+                candidates = [f"cand_{number:02}" for number in range(1, 13)]
+                for candidate in candidates[:-1]:
+                    sandbox.create_candidate(candidate, job_position_id=POSITION)
+                invite_all(client, candidates, journal)
+                print("\nThe same batch again sends only what is missing:")
+                sandbox.create_candidate(candidates[-1], job_position_id=POSITION)
+                invite_all(client, candidates, journal)
 
         print("\nThe sandbox received:")
         for request in sandbox.requests():

@@ -16,13 +16,14 @@ use celper::{Client, Error};
 use pyo3::exceptions::{PyRuntimeError, PyStopIteration};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::PyTuple;
+use pyo3::types::{PyTuple, PyWeakrefReference};
 use pyo3::{IntoPyObjectExt, PyTraverseError, PyVisit, intern};
 
 use crate::arguments::{ArgumentError, optional, path, row_count, text};
 use crate::bridge::{self, Bridge, Inbox, lock};
 use crate::client::greenlet_wait;
 use crate::errors::{self, catch_panic};
+use crate::keys;
 use crate::lifetime::{NativeGuard, generation, is_other_process};
 use crate::logs::{self, BufferedSink};
 use crate::requests::{BatchProgress, to_row};
@@ -48,7 +49,7 @@ fn work<T: Send + 'static>(
 }
 
 /// A batch. Dropping it starts nothing more.
-#[pyclass(frozen, module = "celper._celper")]
+#[pyclass(frozen, weakref, module = "celper._celper")]
 pub(crate) struct Batch {
     handle: BatchHandle,
     key_provider: Option<Py<PyAny>>,
@@ -103,12 +104,46 @@ pub(crate) fn start(
             }
         },
         |py, handle| {
+            let events_too = events.clone();
             let host = events.map_or(BatchHost::Nobody, BatchHost::Consumer);
-            Batch { handle, key_provider: provider, host }.into_py_any(py)
+            let batch = Bound::new(py, Batch { handle, key_provider: provider, host })?;
+            if let Some(events) = events_too.filter(|_| batch.get().key_provider.is_some()) {
+                events.set_unattended(give_keys_later(&batch)?);
+            }
+            Ok(batch.into_any().unbind())
         },
     );
     let host = Host { events: None, key_provider: None };
     Ok(block_on(py, guard, started, &host)?.into_bound(py).cast_into::<Batch>()?.unbind())
+}
+
+/// Gives the keys on a thread of the runtime's pool. A caller that takes long with an item, or takes none for a while, would
+/// otherwise keep the requests that are under way waiting for their keys.
+fn give_keys_later(batch: &Bound<'_, Batch>) -> PyResult<impl Fn() + Send + Sync + 'static> {
+    let py = batch.py();
+    let runtime = bindings::runtime().map_err(|error| errors::to_py_err(py, &error))?;
+    // Weak: the core keeps this function for as long as requests are under way.
+    let batch = Arc::new(PyWeakrefReference::new(batch)?.unbind());
+    let context = Arc::new(bridge::copy_context(py)?);
+    Ok(move || {
+        let (batch, context) = (Arc::clone(&batch), Arc::clone(&context));
+        runtime.spawn_blocking(move || {
+            let _guard = NativeGuard::without_gil();
+            // Attaching fails late in the interpreter's shutdown, when nothing waits for the key any more.
+            Python::try_attach(|py| give_keys(py, &batch, &context).map_err(|error| error.write_unraisable(py, None)))
+        });
+    })
+}
+
+fn give_keys(py: Python<'_>, batch: &Py<PyWeakrefReference>, context: &Py<PyAny>) -> PyResult<()> {
+    let Some(batch) = batch.bind(py).upgrade_as::<Batch>()? else { return Ok(()) };
+    let (Some(events), Some(provider)) = (batch.get().events(), &batch.get().key_provider) else { return Ok(()) };
+    for reply in events.take_keys() {
+        // A copy, because a context can be entered only once at a time.
+        let context = context.bind(py).call_method0("copy")?;
+        reply.answer(py, keys::call_sync(provider.bind(py), Some(&context)))?;
+    }
+    Ok(())
 }
 
 /// Starts a batch for the tasks of an event loop.
@@ -438,7 +473,7 @@ impl PendingWait {
         inbox.clear();
         let (batch, waker) = (self.batch.bind(py), inbox.waker(0));
         if let Some(events) = batch.get().events() {
-            events.set_waker(&waker);
+            events.wait_with(&waker);
         }
         Batch::serve(batch)?;
         let polled = {
@@ -461,6 +496,8 @@ impl Drop for PendingWait {
         if is_other_process(self.generation) {
             mem::forget(self.inbox.take());
             mem::forget(lock(&self.work).take());
+        } else if let Some(events) = self.batch.get().events() {
+            events.leave();
         }
     }
 }

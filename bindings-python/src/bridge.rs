@@ -600,7 +600,7 @@ impl PendingCall {
                 Message::Event(_, HostEvent::Log(record)) => record.emit(py, None)?,
                 Message::Event(_, HostEvent::Key(reply)) => {
                     if let Some(provider) = &self.key_provider {
-                        reply.answer(py, keys::call_sync(provider.bind(py)))?;
+                        reply.answer(py, keys::call_sync(provider.bind(py), None))?;
                     }
                 }
                 Message::Outcome(_, Ok(output)) => return results::to_python(py, output).map(|result| Some((result,))),
@@ -667,7 +667,7 @@ pub(crate) fn running_loop(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
     })
 }
 
-fn copy_context(py: Python<'_>) -> PyResult<Py<PyAny>> {
+pub(crate) fn copy_context(py: Python<'_>) -> PyResult<Py<PyAny>> {
     static COPY_CONTEXT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     Ok(COPY_CONTEXT.import(py, "contextvars", "copy_context")?.call0()?.unbind())
 }

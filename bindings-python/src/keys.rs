@@ -53,8 +53,14 @@ impl KeyReply {
 }
 
 /// Calls the key function in a synchronous call.
-pub(crate) fn call_sync<'py>(provider: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-    let key = provider.call0()?;
+pub(crate) fn call_sync<'py>(
+    provider: &Bound<'py, PyAny>,
+    context: Option<&Bound<'py, PyAny>>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let key = match context {
+        Some(context) => context.call_method1("run", (provider,)),
+        None => provider.call0(),
+    }?;
     if key.hasattr("__await__")? {
         // A coroutine that is never awaited would warn.
         if key.hasattr("close")? {

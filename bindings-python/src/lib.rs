@@ -32,6 +32,8 @@ mod _celper {
     #[pymodule_export]
     use crate::client::Client;
     #[pymodule_export]
+    use crate::requests::refusal;
+    #[pymodule_export]
     use crate::requests::{BatchItem, BatchProgress, InviteRequest, RejectRequest, SelectRequest, StatusRequest};
     #[pymodule_export]
     use crate::results::{CandidateState, Decision, Invitation, RateLimit, RateLimits};

@@ -125,8 +125,16 @@ pub(crate) struct BufferedSink(Arc<Mutex<Buffer>>);
 #[derive(Default)]
 struct Buffer {
     events: Vec<HostEvent>,
-    /// Wakes the Python thread that gives the key.
+    /// Wakes the Python thread that waits, and gives the key.
     waker: Option<Waker>,
+    /// Called when the key is needed and no thread waits.
+    unattended: Option<Arc<dyn Fn() + Send + Sync>>,
+}
+
+impl Buffer {
+    fn needs_key(&self) -> bool {
+        self.events.iter().any(|event| matches!(event, HostEvent::Key(_)))
+    }
 }
 
 impl BufferedSink {
@@ -134,25 +142,59 @@ impl BufferedSink {
         let buffer = Arc::clone(&self.0);
         Sink::new(level, move |event| {
             let mut buffer = lock(&buffer);
-            let waker = if matches!(event, HostEvent::Key(_)) { buffer.waker.take() } else { None };
+            let is_key = matches!(event, HostEvent::Key(_));
             buffer.events.push(event);
-            drop(buffer);
-            waker.into_iter().for_each(Waker::wake);
+            if is_key {
+                // The waker stays: its thread waits until it leaves.
+                let (waker, unattended) = (buffer.waker.clone(), buffer.unattended.clone());
+                drop(buffer);
+                match (waker, unattended) {
+                    (Some(waker), _) => waker.wake(),
+                    (None, Some(unattended)) => unattended(),
+                    (None, None) => {}
+                }
+            }
         })
     }
 
-    /// Wakes this waker when the key is needed.
-    pub(crate) fn set_waker(&self, waker: &Waker) {
+    pub(crate) fn set_unattended(&self, unattended: impl Fn() + Send + Sync + 'static) {
+        lock(&self.0).unattended = Some(Arc::new(unattended));
+    }
+
+    /// A thread waits, and is woken when the key is needed, until [`leave`](BufferedSink::leave).
+    pub(crate) fn wait_with(&self, waker: &Waker) {
         lock(&self.0).waker = Some(waker.clone());
+    }
+
+    pub(crate) fn leave(&self) {
+        let mut buffer = lock(&self.0);
+        buffer.waker = None;
+        let unattended = buffer.unattended.clone().filter(|_| buffer.needs_key());
+        drop(buffer);
+        unattended.into_iter().for_each(|unattended| unattended());
     }
 
     pub(crate) fn take(&self) -> Vec<HostEvent> {
         std::mem::take(&mut lock(&self.0).events)
     }
 
+    /// Takes the requests for the key, and leaves the log records to a thread that waits.
+    pub(crate) fn take_keys(&self) -> Vec<KeyReply> {
+        let mut buffer = lock(&self.0);
+        let (mut keys, mut others) = (Vec::new(), Vec::new());
+        for event in buffer.events.drain(..) {
+            match event {
+                HostEvent::Key(reply) => keys.push(reply),
+                log => others.push(log),
+            }
+        }
+        buffer.events = others;
+        keys
+    }
+
     /// Whether the call waits for Python code to give the key.
     pub(crate) fn needs_key(&self) -> bool {
-        lock(&self.0).events.iter().any(|event| matches!(event, HostEvent::Key(_)))
+        lock(&self.0).needs_key()
     }
 }
 

@@ -4,12 +4,12 @@
 //! an item with an error, and no exception in the caller's loop over its rows.
 
 use celper::bindings::batch::{BatchRow, rejected_batch};
-use celper::{BatchProgress as CoreProgress, Error, Operation};
+use celper::{BatchProgress as CoreProgress, Error, Operation, bindings};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 
-use crate::arguments::{ArgumentError, to_input};
+use crate::arguments::{ArgumentError, NAMES, to_input};
 use crate::lifetime::NativeGuard;
 use crate::results::{plain, record, repr, values};
 
@@ -154,6 +154,13 @@ pub(crate) fn to_row(row: &Bound<'_, PyAny>) -> PyResult<BatchRow> {
         Err(ArgumentError::Invalid(error)) => Ok(Err(error)),
         Err(ArgumentError::Raised(error)) => Err(error),
     }
+}
+
+/// Why a request would be refused before anything is sent: the command asks for all rows of a file before the first is sent.
+#[pyfunction]
+pub(crate) fn refusal(request: &Bound<'_, PyAny>) -> PyResult<Option<String>> {
+    let checked = to_row(request)?.and_then(|input| bindings::check(&input, NAMES));
+    Ok(checked.err().map(|error| error.message().to_owned()))
 }
 
 record! {

@@ -41,7 +41,7 @@ impl Host<'_, '_> {
             match event {
                 HostEvent::Log(record) => record.emit(py, None)?,
                 HostEvent::Key(reply) => {
-                    self.key_provider.map_or(Ok(()), |provider| reply.answer(py, keys::call_sync(provider)))?
+                    self.key_provider.map_or(Ok(()), |provider| reply.answer(py, keys::call_sync(provider, None)))?
                 }
             }
         }
@@ -81,10 +81,8 @@ pub(crate) fn wait<T: Send>(
 ) -> PyResult<Option<T>> {
     let started_in = generation();
     let waker = Waker::from(Arc::new(Unpark(thread::current())));
-    if let Some(events) = host.events {
-        events.set_waker(&waker);
-    }
     let events = host.events;
+    let _attendance = events.map(|events| Attendance::new(events, &waker));
     loop {
         let (new_guard, outcome) = guard.release(py, || poll_for_a_tick(Pin::new(&mut work), &waker, runtime, events));
         guard = new_guard;
@@ -97,8 +95,27 @@ pub(crate) fn wait<T: Send>(
             mem::forget(work);
             return Ok(None);
         }
-        if let Some(events) = events {
-            events.set_waker(&waker);
+    }
+}
+
+/// While a thread waits, and gives the key.
+struct Attendance<'a> {
+    events: &'a BufferedSink,
+    generation: u32,
+}
+
+impl<'a> Attendance<'a> {
+    fn new(events: &'a BufferedSink, waker: &Waker) -> Self {
+        events.wait_with(waker);
+        Attendance { events, generation: generation() }
+    }
+}
+
+impl Drop for Attendance<'_> {
+    fn drop(&mut self) {
+        // In a forked child, another thread of the parent may hold the lock.
+        if !is_other_process(self.generation) {
+            self.events.leave();
         }
     }
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import os
 import pickle
 import signal
 import subprocess
@@ -256,6 +257,20 @@ def test_each_request_asks_for_the_key_and_is_logged(
     assert sum(text.startswith("response received operation=status") for text in texts) == 30
 
 
+def test_the_key_is_given_while_no_item_is_taken(sandbox: Sandbox) -> None:
+    """A caller may take long with an item; the requests under way must not time out meanwhile."""
+    rows = statuses(sandbox, 2)
+    retried = rows[1].candidate_id
+    sandbox.queue_fault(retried, "status", status=503, headers={"Retry-After": "0.5"})
+    client = celper.Celper(**{**sandbox.client_options, "api_key": lambda: sandbox.api_key})
+    with client.batch(rows) as batch:
+        assert next(batch).index == 0
+        wait_for_requests(sandbox, retried, 2)
+        (item,) = batch
+        assert item.result
+        assert item.result.attempts == 2
+
+
 def test_options_are_checked(client: celper.Celper, async_client: celper.AsyncCelper, tmp_path: Path) -> None:
     refused: list[tuple[str, dict[str, Any]]] = [
         ("batch_id must be a str, not int", {"batch_id": 5}),
@@ -343,6 +358,7 @@ def test_ctrl_c_closes_a_batch_and_a_second_one_cancels_it(sandbox: Sandbox) -> 
         program.kill()
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 @pytest.mark.parametrize("way", ["fork", "fork-async"])
 def test_a_forked_child_gets_an_error_and_the_parent_continues(sandbox: Sandbox, way: str) -> None:
     candidates = [sandbox.create_candidate().id for _ in range(4)]
@@ -351,6 +367,7 @@ def test_a_forked_child_gets_an_error_and_the_parent_continues(sandbox: Sandbox,
     assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")
 
 
+@pytest.mark.skipif(not hasattr(psutil.Process, "num_fds"), reason="this system has no file descriptors to count")
 @pytest.mark.parametrize("kind", ["sync", "async"])
 def test_abandoned_batches_do_not_leak(kind: str, sandbox: Sandbox) -> None:
     rows = statuses(sandbox, 3)

@@ -38,7 +38,9 @@ def test_wheel_is_small_and_has_only_the_packages_files(wheel: Path) -> None:
         names = sorted(archive.namelist())
     package = {name for name in names if name.startswith("celper/")}
     sources = {
-        f"celper/{path.name}" for path in (HERE.parent / "python/celper").iterdir() if path.suffix in (".py", ".pyi")
+        path.relative_to(HERE.parent / "python").as_posix()
+        for path in (HERE.parent / "python/celper").rglob("*.py*")
+        if path.suffix in (".py", ".pyi")
     }
     assert package == {*sources, "celper/py.typed", "celper/_celper.abi3.so"}
     information = {Path(name).name for name in names if ".dist-info/" in name}

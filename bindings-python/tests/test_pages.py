@@ -46,6 +46,9 @@ def test_examples_run(code: str, sandbox: Sandbox, tmp_path: Path) -> None:
     warnings = ["-W", "error", "-W", "ignore:This process:DeprecationWarning"]
     command = [sys.executable, *warnings, str(program)]
     environment = {**os.environ, "CELPER_SANDBOX": find_program()}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    # Some leave files where they run.
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
     unexpected = [line for line in done.stderr.splitlines() if not line.startswith("DEBUG:celper:")]
     assert (done.returncode, unexpected) == (0, []), done.stderr

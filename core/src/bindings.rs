@@ -64,6 +64,15 @@ pub fn tls_code(cause: &(dyn std::error::Error + 'static)) -> Option<&'static st
     connect::tls_code(cause)
 }
 
+/// Whether the arguments of a call are valid, for what validates many before the first one is sent.
+///
+/// # Errors
+///
+/// [`ErrorKind::InvalidArgument`], as the call itself would fail.
+pub fn check(input: &OperationInput, names: NameStyle) -> Result<(), Error> {
+    input.check(names)
+}
+
 /// The error of a call with an argument that the binding cannot convert.
 pub fn rejected_call(input: &OperationInput, error: Error) -> Error {
     input.rejected(error)

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_core::Stream;
@@ -45,8 +46,10 @@ pub struct Client {
 struct Shared {
     config: ClientConfig,
     engine: PerProcess<Engine<HttpTransport>>,
-    /// Notifies batches when the client is closed.
+    /// Notifies batches when they end, because the client is closed.
     closed: Notify,
+    /// Set before the client is closed, when calls in progress put that off.
+    batches_ended: AtomicBool,
 }
 
 impl Client {
@@ -74,7 +77,12 @@ impl Client {
     }
 
     pub(crate) fn from_config(config: ClientConfig) -> Result<Self, Error> {
-        let shared = Shared { config, engine: PerProcess::empty(), closed: Notify::new() };
+        let shared = Shared {
+            config,
+            engine: PerProcess::empty(),
+            closed: Notify::new(),
+            batches_ended: AtomicBool::new(false),
+        };
         shared.engine.get_or_init(|| shared.config.engine())?;
         Ok(Client { shared: Arc::new(shared) })
     }
@@ -246,6 +254,13 @@ impl Client {
         self.shared.closed.notify_waiters();
     }
 
+    /// Ends the batches of a client that is about to be closed, as closing it does.
+    #[cfg(feature = "bindings")]
+    pub(crate) fn end_batches(&self) {
+        self.shared.batches_ended.store(true, Ordering::Release);
+        self.shared.closed.notify_waiters();
+    }
+
     /// The base URL of the API, without a trailing slash.
     pub fn base_url(&self) -> &str {
         self.shared.config.base_url.as_str()
@@ -335,7 +350,7 @@ impl Caller for Client {
         Box::pin(async move {
             let notified = client.shared.closed.notified();
             // `notified` catches a close from here on, the check a close before.
-            if !client.shared.config.is_closed() {
+            if !client.shared.config.is_closed() && !client.shared.batches_ended.load(Ordering::Acquire) {
                 notified.await;
             }
             ClientConfig::closed()

@@ -1,5 +1,6 @@
 //! A call's arguments as data, and the HTTP request built from them.
 
+use std::borrow::Cow;
 use std::future::IntoFuture;
 use std::marker::PhantomData;
 use std::pin::Pin;
@@ -81,6 +82,12 @@ impl OperationInput {
         self.build(base_url, names).map_err(|error| self.rejected(error))
     }
 
+    /// Whether the arguments are valid, without a client.
+    #[cfg(feature = "bindings")]
+    pub(crate) fn check(&self, names: NameStyle) -> Result<(), Error> {
+        self.validate(names).map(drop).map_err(|error| self.rejected(error))
+    }
+
     /// The error of a call that is rejected before anything is sent.
     pub(crate) fn rejected(&self, error: Error) -> Error {
         error.with(|parts| {
@@ -89,7 +96,8 @@ impl OperationInput {
         })
     }
 
-    fn build(&self, base_url: &BaseUrl, names: NameStyle) -> Result<PreparedRequest, Error> {
+    /// Validates the arguments, and gives both ids percent-encoded.
+    fn validate(&self, names: NameStyle) -> Result<[Cow<'_, str>; 2], Error> {
         let candidate = encode_id(Argument::CandidateId.name(names), &self.candidate_id)?;
         let job_position = encode_id(Argument::JobPositionId.name(names), &self.job_position_id)?;
         let [subject, body, key] = [Argument::EmailSubject, Argument::EmailBody, Argument::IdempotencyKey]
@@ -101,12 +109,17 @@ impl OperationInput {
         if self.operation != Operation::Invite && (self.email_subject.is_some() || self.email_body.is_some()) {
             return Err(Error::invalid_argument(format!("only invitations take {subject} and {body}")));
         }
-        let operation = self.operation;
-        if !operation.is_action() && self.idempotency_key.is_some() {
+        if !self.operation.is_action() && self.idempotency_key.is_some() {
             return Err(Error::invalid_argument(format!("{key} is for actions only; a status call changes nothing")));
         }
+        Ok([candidate, job_position])
+    }
+
+    fn build(&self, base_url: &BaseUrl, names: NameStyle) -> Result<PreparedRequest, Error> {
+        let [candidate, job_position] = self.validate(names)?;
+        let operation = self.operation;
         let (query, action) = if operation.is_action() {
-            (["", ""], Some((self.idempotency_header(key)?, self.body()?)))
+            (["", ""], Some((self.idempotency_header(Argument::IdempotencyKey.name(names))?, self.body()?)))
         } else {
             (["?jobPositionId=", &*job_position], None)
         };

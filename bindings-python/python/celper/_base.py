@@ -38,8 +38,8 @@ class Base:
 
         Args:
             api_key: The API key, or a function that returns it, for keys that are rotated. The function is called
-                before each attempt, on the thread of the call; ``AsyncCelper`` also takes an async one. Defaults to the
-                environment variable ``CELPER_API_KEY``.
+                before each attempt, on the thread of the call (in a batch, sometimes on another one); ``AsyncCelper``
+                also takes an async one. Defaults to the environment variable ``CELPER_API_KEY``.
             base_url: The URL of the API. Defaults to ``CELPER_BASE_URL``, then ``https://api.celper.ai``. A path is
                 put in front of the API's paths. ``http`` is allowed for loopback hosts and ``allow_http_hosts``.
             allow_http_hosts: Private hosts that ``base_url`` may name with plain ``http``: names without a dot, names

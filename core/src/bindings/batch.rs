@@ -476,6 +476,11 @@ pub fn rejected_batch(error: Error) -> Error {
     error.with(|parts| parts.operation = "batch")
 }
 
+/// Ends the client's batches as closing it does, for a host that closes the client once its calls in progress have ended.
+pub fn end_batches(client: &Client) {
+    client.end_batches();
+}
+
 /// The error, in the child process, of a batch that belongs to the parent.
 pub fn forked_batch() -> Error {
     let message =
@@ -609,6 +614,19 @@ mod tests {
         batch.push(row(0)).unwrap();
         let error = batch.next().await.unwrap().unwrap().result.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Connection, "the provider found its key: {error}");
+    }
+
+    #[tokio::test]
+    async fn the_batches_of_a_client_that_is_about_to_be_closed_end() {
+        let client = Client::builder().api_key("celp_secret").base_url("http://127.0.0.1:1").build().unwrap();
+        let batch = BatchHandle::start(client.clone(), BatchOptions::default()).await.unwrap();
+        end_batches(&client);
+        let later = BatchHandle::start(client, BatchOptions::default()).await.unwrap();
+        for batch in [batch, later] {
+            assert!(batch.push(row(0)).unwrap());
+            let item = batch.next().await.unwrap().unwrap();
+            assert!(item.not_attempted && item.result.unwrap_err().message().contains("closed"));
+        }
     }
 
     #[tokio::test]

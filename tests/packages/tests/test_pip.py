@@ -88,3 +88,9 @@ def test_pip_accepts_the_wheel_for_the_glibc_of_its_tag(workspace: Workspace, pr
 def test_the_installed_package_is_imported(workspace: Workspace, programs: Path) -> None:
     output = workspace.run(programs / "python", "-c", "import celper; print(celper.__file__)")
     assert str(programs.parent) in output
+
+
+def test_the_command_is_installed_and_needs_no_other_package(workspace: Workspace, programs: Path) -> None:
+    shown = workspace.run(programs / "celper", "--version")
+    assert re.fullmatch(r"celper \d+\.\d+\.\d+\S*\n", shown)
+    assert workspace.run(programs / "python", "-m", "celper", "--version") == shown

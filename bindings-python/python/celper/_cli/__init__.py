@@ -1,0 +1,5 @@
+"""The command ``celper``. Only the command imports this; ``import celper`` does not."""
+
+
+class UsageError(Exception):
+    """What was asked for cannot be done as it stands, and nothing was sent. The message says what to change."""

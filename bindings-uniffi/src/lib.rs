@@ -4,14 +4,17 @@
 //! the hand-written layers in `kotlin/` and `swift/` convert to idiomatic results and errors. Those layers are the only users
 //! of this interface, which may change with any release.
 
+mod batch;
 mod call;
 mod direct;
 mod failure;
 mod key;
 mod options;
 mod output;
+mod scaffolding;
 mod webhooks;
 
+pub use batch::{BatchCounts, BatchEvent, BatchOptions, BatchWait, NativeBatch};
 pub use call::{CallInput, CancelToken, NativeClient, OpenResult, open};
 pub use direct::{celper_call, celper_cancel};
 pub use failure::{ErrorKindRow, Failure, error_kinds};
@@ -23,4 +26,4 @@ pub use webhooks::{WebhookInput, WebhookOutcome, receive_webhook, sign_webhook, 
 /// How Kotlin and Swift spell the names of arguments.
 const NAMES: celper::bindings::NameStyle = celper::bindings::NameStyle::Camel;
 
-uniffi::setup_scaffolding!("celper");
+pub use scaffolding::UniFfiTag;

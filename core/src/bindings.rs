@@ -4,10 +4,11 @@
 
 pub mod batch;
 
+use std::io;
 use std::mem::ManuallyDrop;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::runtime::{Builder, Handle};
 
 pub use crate::argument::{Argument, NameStyle};
 use crate::client::Client;
@@ -20,7 +21,7 @@ use crate::process::PerProcess;
 use crate::request::{OperationInput, OperationOutput};
 
 /// Never shut down: its threads end with the process and do not keep it alive.
-static RUNTIME: PerProcess<ManuallyDrop<Runtime>> = PerProcess::empty();
+static RUNTIME: PerProcess<ManuallyDrop<Handle>> = PerProcess::empty();
 
 /// The runtime of this process, started on first use, and once more in a forked child.
 ///
@@ -38,12 +39,28 @@ pub fn runtime() -> Result<Handle, Error> {
 ///
 /// As those of [`runtime`].
 pub fn runtime_with_workers(workers: impl FnOnce() -> usize) -> Result<Handle, Error> {
-    let start = || Builder::new_multi_thread().worker_threads(workers()).thread_name("celper").enable_all().build();
-    let runtime = RUNTIME.get_or_init(|| start().map(ManuallyDrop::new)).map_err(|error| {
+    let runtime = RUNTIME.get_or_init(|| start_runtime(workers).map(ManuallyDrop::new)).map_err(|error| {
         Error::new(ErrorKind::Connection, format!("could not start the network thread: {error}"))
             .with(|parts| parts.cause = Some(error.into()))
     })?;
-    Ok(runtime.handle().clone())
+    Ok(Handle::clone(&runtime))
+}
+
+#[cfg(feature = "multi-thread")]
+fn start_runtime(workers: impl FnOnce() -> usize) -> io::Result<Handle> {
+    let runtime = Builder::new_multi_thread().worker_threads(workers()).thread_name("celper").enable_all().build()?;
+    Ok(ManuallyDrop::new(runtime).handle().clone())
+}
+
+/// Without the scheduler for several threads, one thread of our own runs everything.
+#[cfg(not(feature = "multi-thread"))]
+fn start_runtime(_: impl FnOnce() -> usize) -> io::Result<Handle> {
+    let runtime = ManuallyDrop::new(Builder::new_current_thread().thread_name("celper").enable_all().build()?);
+    let handle = runtime.handle().clone();
+    std::thread::Builder::new()
+        .name("celper".to_owned())
+        .spawn(move || runtime.block_on(std::future::pending::<()>()))?;
+    Ok(handle)
 }
 
 /// [`Client::send`] for a host process that must not end with a panic: a panic becomes an error.

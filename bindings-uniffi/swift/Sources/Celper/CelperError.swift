@@ -56,7 +56,7 @@ public struct CelperError: Error, LocalizedError, CustomStringConvertible, Senda
     public let kind: Kind
     /// The server's description of the error, or the client's if there is none.
     public let message: String
-    /// The operation that failed: `status`, `invite`, `select` or `reject`; `client` if creating a client failed.
+    /// The operation that failed: `status`, `invite`, `select` or `reject`; `client` or `batch` if creating one failed.
     public let operation: String
     /// The HTTP status; nil if there was no response.
     public let status: Int?

@@ -39,7 +39,7 @@ public enum Webhooks {
             return WebhookEvent(
                 type: name, webhookId: webhookId, companyId: companyId, timestamp: timestamp.date, data: data,
                 dedupeKey: dedupeKey, statusChange: StatusChange(change))
-        case .done: throw Celper.wrongOutput("webhook")
+        case .done: throw wrongOutput("webhook")
         case .refused(let failure, let reason, let clockDifference):
             throw CelperError(failure, webhookReason: reason, clockDifference: clockDifference)
         }
@@ -68,7 +68,7 @@ public enum Webhooks {
         case .done(let headers):
             let pairs = stride(from: 0, to: headers.count - 1, by: 2).map { (headers[$0], headers[$0 + 1]) }
             return Dictionary(uniqueKeysWithValues: pairs)
-        case .unwrapped: throw Celper.wrongOutput("webhook")
+        case .unwrapped: throw wrongOutput("webhook")
         case .refused(let failure, let reason, let clockDifference):
             throw CelperError(failure, webhookReason: reason, clockDifference: clockDifference)
         }

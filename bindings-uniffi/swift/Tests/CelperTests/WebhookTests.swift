@@ -17,7 +17,9 @@ import Testing
     }
 
     func refused(_ call: () throws -> Void) throws -> CelperError {
-        let error = try #require(throws: CelperError.self) { try call() }
+        var thrown: CelperError?
+        do { try call() } catch let error as CelperError { thrown = error }
+        let error = try #require(thrown)
         #expect(!"\(error)".contains(secret))
         return error
     }

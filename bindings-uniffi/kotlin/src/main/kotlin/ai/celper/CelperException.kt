@@ -55,7 +55,10 @@ public sealed class CelperException(failure: Failure, cause: Throwable?) :
     /** The server's description of the error, or the client's if there is none. [message] contains it and more. */
     public val detail: String = failure.message
 
-    /** The operation that failed: `status`, `invite`, `select` or `reject`; `client` if creating a client failed, `webhook` for a webhook. */
+    /**
+     * The operation that failed: `status`, `invite`, `select` or `reject`; `client` or `batch` if creating one failed, `webhook` for a
+     * webhook.
+     */
     public val operation: String = failure.operation
 
     /** The HTTP status; null if there was no response. */

@@ -421,20 +421,11 @@ class BatchRun implements Receiver {
   }
 
   private toError(error: NativeError): Error {
-    try {
-      return toError(error, this.caller, this.keyFailures);
-    } catch {
-      // The program's `Error.prepareStackTrace` threw.
-      return toError(error, {}, this.keyFailures);
-    }
+    return toError(error, this.caller, this.keyFailures);
   }
 
   private withCaller(error: Error): Error {
-    try {
-      return error instanceof CelperError ? withCallerStack(error, this.caller) : error;
-    } catch {
-      return error;
-    }
+    return error instanceof CelperError ? withCallerStack(error, this.caller) : error;
   }
 }
 

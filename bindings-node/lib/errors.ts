@@ -397,12 +397,29 @@ export function errorOf(fields: ErrorFields, caller: CallerStack): CelperError {
   return withCallerStack(error, caller);
 }
 
-/** Replaces the error's stack with the caller's. */
+/** Replaces the error's stack with the caller's. Never throws, whatever the program's `Error.prepareStackTrace` does. */
 export function withCallerStack<E extends Error>(error: E, caller: CallerStack): E {
-  // Not a string if the program's `Error.prepareStackTrace` returns something else.
-  const frames = typeof caller.stack === 'string' ? caller.stack : '';
+  const frames = framesOf(caller);
   const first = frames.indexOf('\n');
-  const value = `${error.name}: ${error.message}${first < 0 ? '' : frames.slice(first)}`;
-  Object.defineProperty(error, 'stack', { value, configurable: true, writable: true });
+  setStack(error, `${error.name}: ${error.message}${first < 0 ? '' : frames.slice(first)}`);
   return error;
+}
+
+/** Gives the error this stack. */
+export function setStack(error: Error, value: string): void {
+  try {
+    Object.defineProperty(error, 'stack', { value, configurable: true, writable: true });
+  } catch {
+    // Defining the property formats the stack first; assigning does not.
+    error.stack = value;
+  }
+}
+
+/** The caller's stack; empty if the program's `Error.prepareStackTrace` throws, or returns something else. */
+function framesOf(caller: CallerStack): string {
+  try {
+    return typeof caller.stack === 'string' ? caller.stack : '';
+  } catch {
+    return '';
+  }
 }

@@ -1,6 +1,7 @@
 //! The native client and its calls.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
 use std::sync::Arc;
 
 use celper::bindings::{Argument, panic_error, rejected_call, runtime, seconds, send};
@@ -95,6 +96,12 @@ impl CallInput {
     }
 }
 
+impl NativeClient {
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
+    }
+}
+
 #[uniffi::export]
 impl NativeClient {
     /// Runs a call on the runtime's threads; used by Swift. `cancel` drops the request that is on the wire.
@@ -142,9 +149,10 @@ pub(crate) fn spawn(
     input: OperationInput,
     finish: impl FnOnce(Result<OperationOutput, Error>) + Send + 'static,
 ) -> AbortHandle {
-    // Boxed, so that the call is compiled once and not for each caller.
+    // Boxed, so that the call is compiled once and not for each caller, and the runtime's part not for each future.
     let finish: Box<dyn FnOnce(Result<OperationOutput, Error>) + Send> = Box::new(finish);
-    runtime.spawn(async move { finish(send(client, input).await) }).abort_handle()
+    let call: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(async move { finish(send(client, input).await) });
+    runtime.spawn(call).abort_handle()
 }
 
 /// Aborts its task when dropped.

@@ -4,21 +4,26 @@
 //! the hand-written layers in `kotlin/` and `swift/` convert to idiomatic results and errors. Those layers are the only users
 //! of this interface, which may change with any release.
 
+mod batch;
 mod call;
 mod direct;
 mod failure;
 mod key;
 mod options;
 mod output;
+mod scaffolding;
+mod webhooks;
 
+pub use batch::{BatchCounts, BatchEvent, BatchOptions, BatchWait, NativeBatch};
 pub use call::{CallInput, CancelToken, NativeClient, OpenResult, open};
 pub use direct::{celper_call, celper_cancel};
 pub use failure::{ErrorKindRow, Failure, error_kinds};
 pub use key::{KeyAnswer, KeySource, answer_key_request};
 pub use options::{ClientOptions, RateLimitOptions};
 pub use output::{Outcome, Output};
+pub use webhooks::{WebhookInput, WebhookOutcome, receive_webhook, sign_webhook, webhook_names};
 
 /// How Kotlin and Swift spell the names of arguments.
 const NAMES: celper::bindings::NameStyle = celper::bindings::NameStyle::Camel;
 
-uniffi::setup_scaffolding!("celper");
+pub use scaffolding::UniFfiTag;

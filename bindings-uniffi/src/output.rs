@@ -134,6 +134,15 @@ impl Interruption {
     }
 }
 
+/// The outcome of a batch's row. The core has caught the panics of its call.
+pub(crate) fn item_outcome(result: Result<OperationOutput, Error>) -> Outcome {
+    match result.map(convert) {
+        Ok(Some(outcome)) => outcome,
+        Ok(None) => Outcome::Failed { failure: panic_error(&"unknown result type").into() },
+        Err(error) => Outcome::Failed { failure: error.into() },
+    }
+}
+
 /// None for a result type that this crate does not know.
 fn convert(output: OperationOutput) -> Option<Outcome> {
     let (output, request_id, rate_limit, attempts) = match output {

@@ -4,10 +4,11 @@
 
 pub mod batch;
 
+use std::io;
 use std::mem::ManuallyDrop;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::runtime::{Builder, Handle};
 
 pub use crate::argument::{Argument, NameStyle};
 use crate::client::Client;
@@ -20,7 +21,7 @@ use crate::process::PerProcess;
 use crate::request::{OperationInput, OperationOutput};
 
 /// Never shut down: its threads end with the process and do not keep it alive.
-static RUNTIME: PerProcess<ManuallyDrop<Runtime>> = PerProcess::empty();
+static RUNTIME: PerProcess<ManuallyDrop<Handle>> = PerProcess::empty();
 
 /// The runtime of this process, started on first use, and once more in a forked child.
 ///
@@ -38,12 +39,28 @@ pub fn runtime() -> Result<Handle, Error> {
 ///
 /// As those of [`runtime`].
 pub fn runtime_with_workers(workers: impl FnOnce() -> usize) -> Result<Handle, Error> {
-    let start = || Builder::new_multi_thread().worker_threads(workers()).thread_name("celper").enable_all().build();
-    let runtime = RUNTIME.get_or_init(|| start().map(ManuallyDrop::new)).map_err(|error| {
+    let runtime = RUNTIME.get_or_init(|| start_runtime(workers).map(ManuallyDrop::new)).map_err(|error| {
         Error::new(ErrorKind::Connection, format!("could not start the network thread: {error}"))
             .with(|parts| parts.cause = Some(error.into()))
     })?;
-    Ok(runtime.handle().clone())
+    Ok(Handle::clone(&runtime))
+}
+
+#[cfg(feature = "multi-thread")]
+fn start_runtime(workers: impl FnOnce() -> usize) -> io::Result<Handle> {
+    let runtime = Builder::new_multi_thread().worker_threads(workers()).thread_name("celper").enable_all().build()?;
+    Ok(ManuallyDrop::new(runtime).handle().clone())
+}
+
+/// Without the scheduler for several threads, one thread of our own runs everything.
+#[cfg(not(feature = "multi-thread"))]
+fn start_runtime(_: impl FnOnce() -> usize) -> io::Result<Handle> {
+    let runtime = ManuallyDrop::new(Builder::new_current_thread().thread_name("celper").enable_all().build()?);
+    let handle = runtime.handle().clone();
+    std::thread::Builder::new()
+        .name("celper".to_owned())
+        .spawn(move || runtime.block_on(std::future::pending::<()>()))?;
+    Ok(handle)
 }
 
 /// [`Client::send`] for a host process that must not end with a panic: a panic becomes an error.
@@ -84,19 +101,39 @@ pub fn forked_call(operation: Operation, idempotency_key: Option<String>) -> Err
     interrupted(Error::new(ErrorKind::Connection, message), operation, idempotency_key)
 }
 
-/// A duration from a host language's seconds. An infinite `timeout` is [`Duration::MAX`], which means none.
+/// A duration from a host language's seconds. An infinite `timeout` or `tolerance` is [`Duration::MAX`], which means none.
 ///
 /// # Errors
 ///
 /// [`ErrorKind::InvalidArgument`] when it is not a number greater than 0, or does not fit a clock.
 pub fn seconds(argument: Argument, names: NameStyle, value: f64) -> Result<Duration, Error> {
-    if argument == Argument::Timeout && value == f64::INFINITY {
+    if matches!(argument, Argument::Timeout | Argument::Tolerance) && value == f64::INFINITY {
         return Ok(Duration::MAX);
     }
     let duration = if value > 0.0 { Duration::try_from_secs_f64(value).ok() } else { None };
     duration.filter(|duration| !duration.is_zero()).ok_or_else(|| {
         let name = argument.name(names);
-        Error::invalid_argument(format!("{name} must be a number of seconds greater than 0, not {value}"))
+        let message = format!("{name} must be a number of seconds greater than 0, not {value}");
+        if argument == Argument::Tolerance {
+            Error::invalid_webhook_argument(message)
+        } else {
+            Error::invalid_argument(message)
+        }
+    })
+}
+
+/// A time for [`webhooks`](crate::webhooks) from a host language's seconds since 1970.
+///
+/// # Errors
+///
+/// [`ErrorKind::InvalidArgument`] when it is not a number, or no time that a clock can show.
+pub fn unix_time(argument: Argument, names: NameStyle, seconds: f64) -> Result<SystemTime, Error> {
+    let since = Duration::try_from_secs_f64(seconds).ok();
+    since.and_then(|since| UNIX_EPOCH.checked_add(since)).ok_or_else(|| {
+        let name = argument.name(names);
+        Error::invalid_webhook_argument(format!(
+            "{name} must be a time since 1970; {seconds} s after its beginning is none"
+        ))
     })
 }
 

@@ -40,10 +40,26 @@ fn kotlin(library: &str, out: &str) -> Result<(), BoxError> {
         ..GenerateOptions::default()
     })?;
     let path = format!("{out}/ai/celper/internal/ffi/celper.kt");
-    let code = fs::read_to_string(&path)?;
+    let code = without_unused_futures(&fs::read_to_string(&path)?);
     let lines: Vec<String> = code.lines().map(make_internal).collect();
     fs::write(&path, lines.join("\n") + "\n")?;
     Ok(())
+}
+
+/// Removes the declarations of functions that `scaffolding.rs` leaves out, which JNA would look up. Each has two lines.
+fn without_unused_futures(code: &str) -> String {
+    let mut lines = code.lines();
+    let mut kept = String::new();
+    while let Some(line) = lines.next() {
+        let future = line.trim_start().strip_prefix("external fun ffi_celper_uniffi_rust_future_");
+        if future.is_some_and(|name| !name.split('(').next().unwrap_or_default().ends_with("_rust_buffer")) {
+            lines.next();
+        } else {
+            kept.push_str(line);
+            kept.push('\n');
+        }
+    }
+    kept
 }
 
 /// Makes a top-level declaration internal, as `UniFFI` has no setting for that. If this misses one, the Kotlin build fails:

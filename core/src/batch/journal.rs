@@ -61,8 +61,8 @@ pub(super) struct Opening {
 impl Journal {
     /// Opens a journal, or creates it.
     pub(super) async fn open(opening: Opening) -> Result<Self, Error> {
-        let opened = spawn_blocking(move || opening.open()).await;
-        opened.unwrap_or_else(|_| Err(Error::invalid_argument("the runtime ended while the journal was opened")))
+        let opened = blocking(move || opening.open()).await;
+        opened.unwrap_or_else(|| Err(Error::invalid_argument("the runtime ended while the journal was opened")))
     }
 
     /// What is known of a request from earlier runs. Each request is asked for once.
@@ -72,8 +72,8 @@ impl Journal {
             self.done_ahead = self.done_ahead.saturating_sub(1);
         }
         let writer = Arc::clone(&self.writer);
-        let read = spawn_blocking(move || writer.read_past(position.offset())).await;
-        read.unwrap_or_else(|_| Err(Error::invalid_argument("the runtime ended while the journal was read"))).map(Some)
+        let read = blocking(move || writer.read_past(position.offset())).await;
+        read.unwrap_or_else(|| Err(Error::invalid_argument("the runtime ended while the journal was read"))).map(Some)
     }
 
     /// How many requests are done that were not asked for yet.
@@ -89,7 +89,7 @@ impl Journal {
             let _ = file.sync_data();
             let _ = file.unlock();
         };
-        let _ = spawn_blocking(close).await;
+        let _ = blocking(close).await;
     }
 
     pub(super) fn writer(&self) -> &Arc<Writer> {
@@ -165,7 +165,7 @@ impl Opening {
         let mut buffer = Vec::new();
         let complete = read_line(reader, &mut buffer).map_err(failed)?;
         if !complete {
-            let start = format!("{{\"format\":\"{FORMAT}\"");
+            let start = header_start();
             let begun = buffer.starts_with(start.as_bytes()) || start.as_bytes().starts_with(&buffer);
             // A power failure can leave zeros.
             return if begun || buffer.iter().all(|byte| *byte == 0) { Ok(0) } else { Err(self.not_a_journal()) };
@@ -201,9 +201,8 @@ impl Opening {
     fn check_header(&self, line: &[u8]) -> Result<String, Error> {
         let header: Option<Header<'_>> = serde_json::from_slice(line).ok();
         let Some(header) = header.filter(|header| header.format == FORMAT) else {
-            let version = serde_json::from_slice::<serde_json::Value>(line).ok();
-            let other = version.filter(|value| value.get("format").is_some_and(|format| format == FORMAT));
-            return Err(if other.is_some() { self.other_version() } else { self.not_a_journal() });
+            let is_other_version = line.starts_with(header_start().as_bytes());
+            return Err(if is_other_version { self.other_version() } else { self.not_a_journal() });
         };
         if header.version != VERSION {
             return Err(self.other_version());
@@ -245,6 +244,25 @@ struct Contents {
     batch_id: String,
     index: HashMap<RequestId, Position>,
     done: u64,
+}
+
+/// How the first line of a journal of any version begins.
+fn header_start() -> String {
+    format!("{{\"format\":\"{FORMAT}\"")
+}
+
+/// Runs work on a thread that may block. `None`: the runtime has ended.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    let (sender, done) = oneshot::channel();
+    start_blocking(Box::new(move || {
+        let _ = sender.send(work());
+    }));
+    done.await.ok()
+}
+
+/// Boxed, so that the runtime's part is compiled once.
+fn start_blocking(work: Box<dyn FnOnce() + Send>) {
+    drop(spawn_blocking(work));
 }
 
 /// Reads a line with its end; false when there is none, or only its beginning.
@@ -320,7 +338,7 @@ impl Writer {
         };
         if start_flush {
             let writer = Arc::clone(self);
-            spawn_blocking(move || writer.flush());
+            start_blocking(Box::new(move || writer.flush()));
         }
         match written.await {
             Ok(()) => Ok(()),

@@ -241,7 +241,9 @@ impl BatchBuilder {
             journal,
             clock: self.clock,
         };
-        tokio::spawn(driver::run(parts));
+        // Boxed, so that the runtime's part is compiled once.
+        let run: BoxFuture<'static, ()> = Box::pin(driver::run(parts));
+        tokio::spawn(run);
         Ok((shared, batch_id))
     }
 }

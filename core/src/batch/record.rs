@@ -63,42 +63,37 @@ pub(super) struct Line<'a> {
     /// When the first request with this key was sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     first_sent_at: Option<Time>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    result: Option<RecordedResult>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    result: Option<RecordedResult<'a>>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     error: Option<RecordedError<'a>>,
 }
 
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Time(#[serde(serialize_with = "rfc_3339", deserialize_with = "iso_8601")] SystemTime);
 
-#[derive(Debug, Serialize, Deserialize)]
-struct RecordedState {
-    status: String,
-    analysis_viewed: bool,
+/// A result. One structure for all types: code that tells them apart while it reads is several times as large.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct RecordedResult<'a> {
+    #[serde(borrow, rename = "type")]
+    kind: Cow<'a, str>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    status: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    analysis_viewed: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     interview_score: Option<f64>,
-    request_id: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    invited: Option<bool>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    session_id: Option<Cow<'a, str>>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    email_delivery: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    expires_at: Option<Time>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    request_id: Option<Cow<'a, str>>,
     attempts: u32,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-enum RecordedResult {
-    CandidateState(RecordedState),
-    Invitation {
-        invited: bool,
-        session_id: String,
-        email_delivery: String,
-        expires_at: Time,
-        request_id: Option<String>,
-        attempts: u32,
-    },
-    Decision {
-        status: String,
-        request_id: Option<String>,
-        attempts: u32,
-    },
-    AlreadyDone(RecordedState),
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -200,7 +195,7 @@ impl<'a> Line<'a> {
         };
         match (self.event, &self.result, &self.error) {
             (Event::Started, ..) => doubt(),
-            (Event::Done, Some(result), _) => Some(Past::Done { output: result.to_output(), key }),
+            (Event::Done, Some(result), _) => Some(Past::Done { output: result.to_output()?, key }),
             (Event::Failed, _, Some(error)) if error.outcome_unknown => doubt(),
             (Event::Failed, _, Some(_)) => Some(Past::Failed { generation: self.generation }),
             _ => None,
@@ -215,76 +210,83 @@ pub(super) fn to_line(value: &impl Serialize) -> Vec<u8> {
     bytes
 }
 
-impl From<&CandidateState> for RecordedState {
-    fn from(state: &CandidateState) -> Self {
-        RecordedState {
-            status: state.status.as_str().to_owned(),
-            analysis_viewed: state.analysis_viewed,
+impl<'a> From<&'a OperationOutput> for RecordedResult<'a> {
+    fn from(output: &'a OperationOutput) -> Self {
+        let of_state = |kind: &'static str, state: &'a CandidateState| RecordedResult {
+            kind: kind.into(),
+            status: Some(state.status.as_str().into()),
+            analysis_viewed: Some(state.analysis_viewed),
             interview_score: state.interview_score,
-            request_id: state.request_id.clone(),
+            request_id: state.request_id.as_deref().map(Cow::from),
             attempts: state.attempts,
-        }
-    }
-}
-
-impl RecordedState {
-    fn to_state(&self) -> CandidateState {
-        CandidateState {
-            status: self.status.as_str().into(),
-            analysis_viewed: self.analysis_viewed,
-            interview_score: self.interview_score,
-            request_id: self.request_id.clone(),
-            rate_limit: None,
-            attempts: self.attempts,
-        }
-    }
-}
-
-impl From<&OperationOutput> for RecordedResult {
-    fn from(output: &OperationOutput) -> Self {
+            ..RecordedResult::default()
+        };
         match output {
-            OperationOutput::CandidateState(state) => RecordedResult::CandidateState(state.into()),
-            OperationOutput::AlreadyDone(state) => RecordedResult::AlreadyDone(state.into()),
-            OperationOutput::Invitation(invitation) => RecordedResult::Invitation {
-                invited: invitation.invited,
-                session_id: invitation.session_id.clone(),
-                email_delivery: invitation.email_delivery.clone(),
-                expires_at: Time(invitation.expires_at),
-                request_id: invitation.request_id.clone(),
+            OperationOutput::CandidateState(state) => of_state(STATE, state),
+            OperationOutput::AlreadyDone(state) => of_state(ALREADY_DONE, state),
+            OperationOutput::Invitation(invitation) => RecordedResult {
+                kind: INVITATION.into(),
+                invited: Some(invitation.invited),
+                session_id: Some(invitation.session_id.as_str().into()),
+                email_delivery: Some(invitation.email_delivery.as_str().into()),
+                expires_at: Some(Time(invitation.expires_at)),
+                request_id: invitation.request_id.as_deref().map(Cow::from),
                 attempts: invitation.attempts,
+                ..RecordedResult::default()
             },
-            OperationOutput::Decision(decision) => RecordedResult::Decision {
-                status: decision.status.as_str().to_owned(),
-                request_id: decision.request_id.clone(),
+            OperationOutput::Decision(decision) => RecordedResult {
+                kind: DECISION.into(),
+                status: Some(decision.status.as_str().into()),
+                request_id: decision.request_id.as_deref().map(Cow::from),
                 attempts: decision.attempts,
+                ..RecordedResult::default()
             },
         }
     }
 }
 
-impl RecordedResult {
-    fn to_output(&self) -> OperationOutput {
-        match self {
-            RecordedResult::CandidateState(state) => OperationOutput::CandidateState(state.to_state()),
-            RecordedResult::AlreadyDone(state) => OperationOutput::AlreadyDone(state.to_state()),
-            RecordedResult::Invitation { invited, session_id, email_delivery, expires_at, request_id, attempts } => {
-                OperationOutput::Invitation(Invitation {
-                    invited: *invited,
-                    session_id: session_id.clone(),
-                    email_delivery: email_delivery.clone(),
-                    expires_at: expires_at.0,
-                    request_id: request_id.clone(),
-                    rate_limit: None,
-                    attempts: *attempts,
-                })
-            }
-            RecordedResult::Decision { status, request_id, attempts } => OperationOutput::Decision(Decision {
-                status: status.as_str().into(),
-                request_id: request_id.clone(),
+const STATE: &str = "candidate_state";
+const ALREADY_DONE: &str = "already_done";
+const INVITATION: &str = "invitation";
+const DECISION: &str = "decision";
+
+impl RecordedResult<'_> {
+    /// `None` when it is of no known type, or a field is missing.
+    fn to_output(&self) -> Option<OperationOutput> {
+        let owned = |text: &Option<Cow<'_, str>>| text.as_deref().map(str::to_owned);
+        let (request_id, attempts) = (owned(&self.request_id), self.attempts);
+        Some(match &*self.kind {
+            INVITATION => OperationOutput::Invitation(Invitation {
+                invited: self.invited?,
+                session_id: owned(&self.session_id)?,
+                email_delivery: owned(&self.email_delivery)?,
+                expires_at: self.expires_at?.0,
+                request_id,
                 rate_limit: None,
-                attempts: *attempts,
+                attempts,
             }),
-        }
+            DECISION => OperationOutput::Decision(Decision {
+                status: self.status.as_deref()?.into(),
+                request_id,
+                rate_limit: None,
+                attempts,
+            }),
+            kind => {
+                let state = CandidateState {
+                    status: self.status.as_deref()?.into(),
+                    analysis_viewed: self.analysis_viewed?,
+                    interview_score: self.interview_score,
+                    request_id,
+                    rate_limit: None,
+                    attempts,
+                };
+                match kind {
+                    STATE => OperationOutput::CandidateState(state),
+                    ALREADY_DONE => OperationOutput::AlreadyDone(state),
+                    _ => return None,
+                }
+            }
+        })
     }
 }
 

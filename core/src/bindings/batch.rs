@@ -40,6 +40,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use futures_core::Stream;
+use tokio::sync::oneshot;
 
 use super::runtime;
 use crate::argument::NameStyle;
@@ -232,13 +233,18 @@ impl BatchHandle {
         if let Some(journal) = options.journal {
             builder = builder.journal(journal);
         }
-        // The handle is made in the task: when nobody waits for it any more, it is dropped, and that stops the batch.
-        let starting = async move {
-            let (shared, batch_id) = builder.begin().await?;
-            let live = Live { shared, feed, batch_id, gave_item: AtomicBool::new(true) };
-            Ok(BatchHandle(Arc::new(Owner { pid: process::id(), live: Some(live) })))
-        };
-        runtime()?.spawn(starting).await.unwrap_or_else(|error| Err(panic_error(&error.to_string())))
+        let (sender, started) = oneshot::channel();
+        // The handle is made in the task: when nobody waits for it any more, it is dropped, and that stops the batch. Boxed, so
+        // that the runtime's part is compiled once.
+        let starting: BoxFuture<'static, ()> = Box::pin(async move {
+            let handle = catch_panic(builder.begin()).await.unwrap_or_else(|panic| Err(panic_error(&*panic)));
+            let _ = sender.send(handle.map(|(shared, batch_id)| {
+                let live = Live { shared, feed, batch_id, gave_item: AtomicBool::new(true) };
+                BatchHandle(Arc::new(Owner { pid: process::id(), live: Some(live) }))
+            }));
+        });
+        runtime()?.spawn(starting);
+        started.await.unwrap_or_else(|_| Err(panic_error(&"the batch was not started")))
     }
 
     /// The batch's name: the caller's, or the journal's.
@@ -479,6 +485,12 @@ pub fn rejected_batch(error: Error) -> Error {
 /// Ends the client's batches as closing it does, for a host that closes the client once its calls in progress have ended.
 pub fn end_batches(client: &Client) {
     client.end_batches();
+}
+
+/// The error of a batch that a facade starts for a second time.
+pub fn started_batch() -> Error {
+    let message = "the batch was started already, and runs once; for another run create another batch";
+    rejected_batch(Error::invalid_argument(message))
 }
 
 /// The error, in the child process, of a batch that belongs to the parent.

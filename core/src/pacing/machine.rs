@@ -1,10 +1,10 @@
 //! The store of one machine: a small file that the processes of one user share, under a file lock.
 //!
-//! A step reads the file, changes the log and writes it, in 13 µs. A file that is missing, damaged or of another format is
+//! A step reads the file, changes the log and writes it, in 10 to 30 µs. A file that is missing, damaged or of another format is
 //! replaced, and each process enters its own slots again.
 
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, TryLockError};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::thread::sleep;
@@ -65,17 +65,13 @@ impl MachineFile {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
         system::private_file(&mut options);
-        let file = match options.open(&self.path) {
+        match options.open(&self.path) {
             // The folder may have been removed, as old files in the temporary folder are.
             Err(error) if error.kind() == io::ErrorKind::NotFound && self.is_in(&system::folder()?) => {
-                options.open(&self.path)?
+                options.open(&self.path)
             }
-            opened => opened?,
-        };
-        if !file.metadata()?.is_file() {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"));
+            opened => opened,
         }
-        Ok(file)
     }
 
     fn is_in(&self, folder: &Path) -> bool {
@@ -89,6 +85,10 @@ impl MachineFile {
             match file.try_lock() {
                 Ok(()) => {
                     let metadata = file.metadata().map_err(|error| self.unavailable(&error))?;
+                    if !metadata.is_file() {
+                        let error = io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file");
+                        return Err(self.unavailable(&error));
+                    }
                     // Otherwise it was removed before it was locked.
                     if system::is_linked(&metadata) {
                         return Ok((file, metadata));
@@ -106,21 +106,21 @@ impl MachineFile {
     }
 
     fn step_now(&self, step: &Step) -> Result<Reply, StoreError> {
-        let (mut file, metadata) = self.locked()?;
+        let (file, metadata) = self.locked()?;
         let mut buffers = self.buffers.lock().unwrap_or_else(PoisonError::into_inner);
         let Buffers { bytes, log } = &mut *buffers;
-        bytes.clear();
-        let too_long = metadata.len() > MAX_LENGTH;
-        if !too_long {
-            file.read_to_end(bytes).map_err(|error| self.unavailable(&error))?;
-        }
+        // Few system calls: each costs more than the work on the log.
+        let length = usize::try_from(metadata.len()).ok().filter(|_| metadata.len() <= MAX_LENGTH);
+        bytes.resize(length.unwrap_or(0), 0);
+        let read = system::read_at_start(&file, bytes).map_err(|error| self.unavailable(&error))?;
+        bytes.truncate(read);
         if decode(bytes, log).is_none() {
             *log = SharedLog::new(step.new_epoch);
         }
         let reply = log.step(system::now_millis(), step);
         encode(log, bytes);
-        let emptied = if too_long { file.set_len(0) } else { Ok(()) };
-        let written = emptied.and_then(|()| file.seek(SeekFrom::Start(0))).and_then(|_| file.write_all(bytes));
+        let emptied = if length.is_none() { file.set_len(0) } else { Ok(()) };
+        let written = emptied.and_then(|()| system::write_at_start(&file, bytes));
         written.map_err(|error| self.unavailable(&error))?;
         Ok(reply)
     }
@@ -178,13 +178,13 @@ fn remove_unused(folder: &Path) {
 
 #[cfg(unix)]
 mod system {
-    use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+    use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 
     use rustix::fs::OFlags;
     use rustix::process::geteuid;
     use rustix::time::{ClockId, clock_gettime};
 
-    use super::{DirBuilder, Metadata, OpenOptions, Path, PathBuf, fs, io};
+    use super::{DirBuilder, File, Metadata, OpenOptions, Path, PathBuf, fs, io};
 
     /// The time since the machine's start: the clock is the same for all its processes and cannot be set.
     pub(super) fn now_millis() -> u64 {
@@ -238,11 +238,21 @@ mod system {
     pub(super) fn is_linked(metadata: &Metadata) -> bool {
         metadata.nlink() > 0
     }
+
+    pub(super) fn read_at_start(file: &File, bytes: &mut [u8]) -> io::Result<usize> {
+        file.read_at(bytes, 0)
+    }
+
+    pub(super) fn write_at_start(file: &File, bytes: &[u8]) -> io::Result<()> {
+        file.write_all_at(bytes, 0)
+    }
 }
 
 #[cfg(not(unix))]
 mod system {
-    use super::{DirBuilder, Metadata, OpenOptions, PathBuf, SystemTime, io};
+    use std::io::{Read, Seek, SeekFrom, Write};
+
+    use super::{DirBuilder, File, Metadata, OpenOptions, PathBuf, SystemTime, io};
 
     /// The system's time of day: a clock that is set back makes waits longer by as much, at most by a lease.
     pub(super) fn now_millis() -> u64 {
@@ -266,6 +276,15 @@ mod system {
     /// A file that is open cannot be removed there.
     pub(super) fn is_linked(_: &Metadata) -> bool {
         true
+    }
+
+    pub(super) fn read_at_start(mut file: &File, bytes: &mut [u8]) -> io::Result<usize> {
+        file.read(bytes)
+    }
+
+    pub(super) fn write_at_start(mut file: &File, bytes: &[u8]) -> io::Result<()> {
+        file.seek(SeekFrom::Start(0))?;
+        file.write_all(bytes)
     }
 }
 

@@ -1,5 +1,6 @@
 //! The environment of one case: its sandbox, a second one, and what the harness asks them.
 
+use std::env::current_exe;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -71,7 +72,8 @@ impl TestEnv {
             ca_certificate,
             variables,
             http,
-            folder: tempfile::tempdir()?,
+            // Beside this program: the Swift runner may have another file system that shares the repository only.
+            folder: tempfile::tempdir_in(current_exe()?.parent().context("the program's folder")?)?,
             second_sandbox,
             _refusing_socket: refusing_socket,
             _sandbox: sandbox,

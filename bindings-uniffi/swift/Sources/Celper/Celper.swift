@@ -113,14 +113,9 @@ public final class Celper: Sendable, CustomStringConvertible {
         timeout: Duration? = nil,
         maxRetries: Int? = nil
     ) async throws -> CandidateState {
-        let (output, requestId, rateLimit, attempts) = try await call(
-            "status", candidateId, jobPositionId, timeout: timeout, maxRetries: maxRetries)
-        guard case .state(let status, let analysisViewed, let interviewScore) = output else {
-            throw wrongOutput("status")
-        }
-        return CandidateState(
-            status: CandidateStatus(rawValue: status), analysisViewed: analysisViewed, interviewScore: interviewScore,
-            requestId: requestId, rateLimit: rateLimit, attempts: attempts)
+        let input = callInput("status", candidateId, jobPositionId, timeout: timeout, maxRetries: maxRetries)
+        guard case .state(let state) = try await call(input) else { throw wrongOutput("status") }
+        return state
     }
 
     /// Invites a candidate with the status `new`: opens a 7-day interview session and queues the e-mail.
@@ -152,15 +147,11 @@ public final class Celper: Sendable, CustomStringConvertible {
         timeout: Duration? = nil,
         maxRetries: Int? = nil
     ) async throws -> Invitation {
-        let (output, requestId, rateLimit, attempts) = try await call(
+        let input = callInput(
             "invite", candidateId, jobPositionId, emailSubject: emailSubject, emailBody: emailBody,
             idempotencyKey: idempotencyKey, timeout: timeout, maxRetries: maxRetries)
-        guard case .invitation(let invited, let sessionId, let emailDelivery, let expiresAt) = output else {
-            throw wrongOutput("invite")
-        }
-        return Invitation(
-            invited: invited, sessionId: sessionId, emailDelivery: emailDelivery, expiresAt: expiresAt.date,
-            requestId: requestId, rateLimit: rateLimit, attempts: attempts)
+        guard case .invitation(let invitation) = try await call(input) else { throw wrongOutput("invite") }
+        return invitation
     }
 
     /// Selects a candidate with the status `interviewed` whose analysis was viewed.
@@ -217,6 +208,53 @@ public final class Celper: Sendable, CustomStringConvertible {
         try await decide("reject", candidateId, jobPositionId, idempotencyKey, timeout, maxRetries)
     }
 
+    /// Carries out any number of requests, as fast as the rate limit allows, and gives an item for each as it ends.
+    ///
+    /// ```swift
+    /// let requests = ["cand_1", "cand_2"].map { CandidateRequest.invite(InviteRequest($0, jobPositionId: "pos_abc123")) }
+    /// for try await item in client.batch(requests, batchId: "spring-2026") {
+    ///     print(item.request.candidateId, item.error?.description ?? "ok")
+    /// }
+    /// ```
+    ///
+    /// Nothing happens until the batch is iterated over. Errors of requests are items.
+    ///
+    /// - Parameters:
+    ///   - requests: the requests, which are read as they are needed: at most 72 are read ahead
+    ///   - batchId: names the batch: its actions' idempotency keys are derived from it, so that the same batch, run again
+    ///     within 24 hours, performs no action twice
+    ///   - journal: the path of a file that records what was sent and what has ended, so that a run after a crash continues
+    ///     where the first one stopped; it is created if it does not exist
+    ///   - total: the number of requests, for ``Batch/progress``; if nil, that of a collection such as an array
+    public func batch<Requests: Sequence>(
+        _ requests: sending Requests,
+        batchId: String? = nil,
+        journal: String? = nil,
+        total: Int? = nil
+    ) -> Batch where Requests.Element == CandidateRequest {
+        // Other collections may have to be walked through to be counted.
+        let total = total ?? (requests as? any RandomAccessCollection)?.count
+        return Batch(nativeBatch(batchId, journal, total)) { run in
+            for request in requests {
+                guard await run.push(request) else { return }
+            }
+        }
+    }
+
+    /// The same with an asynchronous sequence.
+    public func batch<Requests: AsyncSequence>(
+        _ requests: sending Requests,
+        batchId: String? = nil,
+        journal: String? = nil,
+        total: Int? = nil
+    ) -> Batch where Requests.Element == CandidateRequest {
+        Batch(nativeBatch(batchId, journal, total)) { run in
+            for try await request in requests {
+                guard await run.push(request) else { return }
+            }
+        }
+    }
+
     /// Closes the client. Running calls finish; new calls throw an error of the kind `invalidArgument`. A client that is
     /// deallocated is closed as well.
     public func close() { native.closeClient() }
@@ -231,24 +269,16 @@ public final class Celper: Sendable, CustomStringConvertible {
         _ operation: String, _ candidateId: String, _ jobPositionId: String, _ idempotencyKey: String?,
         _ timeout: Duration?, _ maxRetries: Int?
     ) async throws -> Decision {
-        let (output, requestId, rateLimit, attempts) = try await call(
+        let input = callInput(
             operation, candidateId, jobPositionId, idempotencyKey: idempotencyKey, timeout: timeout,
             maxRetries: maxRetries)
-        guard case .decision(let status) = output else { throw wrongOutput(operation) }
-        return Decision(
-            status: CandidateStatus(rawValue: status), requestId: requestId, rateLimit: rateLimit, attempts: attempts)
+        guard case .decision(let decision) = try await call(input) else { throw wrongOutput(operation) }
+        return decision
     }
 
-    private func call(
-        _ operation: String, _ candidateId: String, _ jobPositionId: String, emailSubject: String? = nil,
-        emailBody: String? = nil, idempotencyKey: String? = nil, timeout: Duration?, maxRetries: Int?
-    ) async throws -> (Output, String?, RateLimit?, Int) {
+    private func call(_ input: CallInput) async throws -> CandidateResult {
         // If the task is already cancelled, send nothing.
         try Task.checkCancellation()
-        let input = CallInput(
-            operation: operation, candidateId: candidateId, jobPositionId: jobPositionId, emailSubject: emailSubject,
-            emailBody: emailBody, idempotencyKey: idempotencyKey, timeout: timeout?.inSeconds,
-            maxRetries: maxRetries.map(Int64.init))
         // The generated code ignores the task's cancellation.
         let cancel = CancelToken()
         let native = native
@@ -257,22 +287,33 @@ public final class Celper: Sendable, CustomStringConvertible {
         } onCancel: {
             cancel.cancel()
         }
-        switch outcome {
-        case .succeeded(let output, let requestId, let headers, let attempts):
-            return (output, requestId, headers?.rateLimit, Int(attempts))
-        case .failed(let failure): throw CelperError(failure)
-        case .cancelled: throw CancellationError()
-        }
+        if case .cancelled = outcome { throw CancellationError() }
+        return try outcome.result.get()
     }
 
-    private func wrongOutput(_ operation: String) -> CelperError {
-        let message = "internal error in the SDK: the result is another operation's; please report it"
-        return CelperError(
-            Failure(
-                kind: CelperError.Kind.internal.rawValue, message: message, text: "\(operation): \(message)",
-                operation: operation, status: nil, code: nil, requestId: nil, retryAfter: nil, attempts: 0,
-                rateLimit: nil, idempotencyKey: nil, outcomeUnknown: operation != "status", cause: nil))
+    private func nativeBatch(_ batchId: String?, _ journal: String?, _ total: Int?) -> NativeBatch {
+        native.batch(
+            options: BatchOptions(batchId: batchId, journal: journal, total: total.map { UInt64(clamping: $0) }))
     }
+}
+
+func callInput(
+    _ operation: String, _ candidateId: String, _ jobPositionId: String, emailSubject: String? = nil,
+    emailBody: String? = nil, idempotencyKey: String? = nil, timeout: Duration?, maxRetries: Int?
+) -> CallInput {
+    CallInput(
+        operation: operation, candidateId: candidateId, jobPositionId: jobPositionId, emailSubject: emailSubject,
+        emailBody: emailBody, idempotencyKey: idempotencyKey, timeout: timeout?.inSeconds,
+        maxRetries: maxRetries.map(Int64.init))
+}
+
+func wrongOutput(_ operation: String) -> CelperError {
+    let message = "internal error in the SDK: the result is another operation's; please report it"
+    return CelperError(
+        Failure(
+            kind: CelperError.Kind.internal.rawValue, message: message, text: "\(operation): \(message)",
+            operation: operation, status: nil, code: nil, requestId: nil, retryAfter: nil, attempts: 0,
+            rateLimit: nil, idempotencyKey: nil, outcomeUnknown: operation != "status", cause: nil))
 }
 
 extension Duration {

@@ -48,13 +48,15 @@ public struct CelperError: Error, LocalizedError, CustomStringConvertible, Senda
         case unexpectedResponse = "unexpected_response"
         /// A bug in the SDK; please report it.
         case `internal`
+        /// A webhook that cannot be trusted or read; ``CelperError/webhookReason`` tells why.
+        case webhook
     }
 
     /// The error's kind.
     public let kind: Kind
     /// The server's description of the error, or the client's if there is none.
     public let message: String
-    /// The operation that failed: `status`, `invite`, `select` or `reject`; `client` if creating a client failed.
+    /// The operation that failed: `status`, `invite`, `select` or `reject`; `client` or `batch` if creating one failed.
     public let operation: String
     /// The HTTP status; nil if there was no response.
     public let status: Int?
@@ -72,6 +74,11 @@ public struct CelperError: Error, LocalizedError, CustomStringConvertible, Senda
     public let idempotencyKey: String?
     /// Whether the action may have taken place although the call failed. Read the status, or call again with the same key.
     public let outcomeUnknown: Bool
+    /// Why a webhook is refused, of the kind ``Kind/webhook`` only. A stable value, the same in every language of this SDK:
+    /// `missing_header`, `malformed`, `no_match`, `stale`, `not_json` or `unexpected_body`.
+    public let webhookReason: String?
+    /// The seconds by which a stale webhook's timestamp is behind this machine's clock; negative if it is ahead.
+    public let clockDifference: Int?
     /// The error that the key provider threw, if that is why the call failed.
     public let underlyingError: (any Error)?
     /// The whole error as one line.
@@ -80,7 +87,7 @@ public struct CelperError: Error, LocalizedError, CustomStringConvertible, Senda
     /// Same as ``description``.
     public var errorDescription: String? { description }
 
-    init(_ failure: Failure) {
+    init(_ failure: Failure, webhookReason: String? = nil, clockDifference: Int64? = nil) {
         kind = Kind(rawValue: failure.kind) ?? .unexpectedResponse
         message = failure.message
         operation = failure.operation
@@ -94,5 +101,7 @@ public struct CelperError: Error, LocalizedError, CustomStringConvertible, Senda
         outcomeUnknown = failure.outcomeUnknown
         underlyingError = failure.cause.flatMap(KeyRequests.shared.takeError)
         description = failure.text
+        self.webhookReason = webhookReason
+        self.clockDifference = clockDifference.map(Int.init)
     }
 }

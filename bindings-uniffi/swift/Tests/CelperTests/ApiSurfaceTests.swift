@@ -63,7 +63,7 @@ import Testing
 
     /// Parameters: `name: Type = default`.
     private func parameters(_ path: String, _ text: String) throws -> [String] {
-        try find(#"(\w+): ((?:\[\w+\]|[\w.]+)\??)(?: = ([^,]+?))?\s*(?:,|\z)"#, text).map { parameter in
+        try find(#"(\w+): (?:sending )?((?:\[\w+\]|[\w.]+)\??)(?: = ([^,]+?))?\s*(?:,|\z)"#, text).map { parameter in
             let value = parameter[2].replacing(".seconds(", with: "").replacing(/^(\d+)\)$/) { $0.output.1 }
             let shown = value.isEmpty || value == "nil" ? "" : " = \(value)"
             return "\(path).\(parameter[0]): \(parameter[1].replacing("UInt64", with: "Int"))\(shown)"
@@ -87,7 +87,8 @@ import Testing
     }
 
     @Test func methodsAndProperties() throws {
-        let pattern = #"^    public (?:static )?func (\w+)\((.*?)\)(?: async)?(?: throws)?(?: -> ([\w.]+\??))? \{"#
+        let returned = #"(?: async)?(?: throws)?(?: -> ([\w.]+\??))?(?: where .+?)? \{"#
+        let pattern = #"^    public (?:static )?func (\w+)(?:<.+?>)?\((.*?)\)"# + returned
         let methods = try find(pattern, declaration("Celper")).flatMap { method in
             let returns = method[2].isEmpty ? "Void" : method[2]
             return try parameters("methods.\(method[0])", method[1]) + ["methods.\(method[0]).returns: \(returns)"]

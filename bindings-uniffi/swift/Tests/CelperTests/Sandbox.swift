@@ -66,6 +66,7 @@ final class Sandbox: Sendable {
         let header: [String: String]
         let body: String?
         let clientClosed: Bool
+        let answered: Int?
     }
 
     /// The requests that the sandbox has received: all, or those for a candidate.

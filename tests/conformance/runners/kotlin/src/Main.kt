@@ -33,8 +33,11 @@ private class Runner {
                 clients[command["client"].asString] = opened
                 opened(opened)
             }
-            "call" -> {
-                val call = scope.async { returned(command.call(checkNotNull(client) { "unknown client" })) }
+            "call", "batch" -> {
+                val call = scope.async {
+                    checkNotNull(client) { "unknown client" }
+                    if (name == "batch") command.batch(client) else returned(command.call(client))
+                }
                 if (command["cancellable"]?.asBoolean == true) cancellable = command.id to call
                 // The coroutine of the call cannot respond: one that is cancelled before it starts never runs.
                 scope.launch { command.respond { call.await() } }

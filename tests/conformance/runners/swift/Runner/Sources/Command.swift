@@ -3,7 +3,7 @@ import Foundation
 
 /// A command of the harness.
 struct Command: Decodable, Sendable {
-    enum Name: String, Decodable { case open, call, cancel, close }
+    enum Name: String, Decodable { case open, call, batch, cancel, close }
 
     enum Method: String, Decodable {
         case getCandidateStatus = "get_candidate_status"
@@ -22,18 +22,26 @@ struct Command: Decodable, Sendable {
         let maxRetries: Int?
     }
 
+    struct Row: Decodable {
+        let operation: String
+        let arguments: Arguments
+    }
+
     let id: Int
     let name: Name
     let client: String?
     let options: Options?
     let method: Method?
     let arguments: Arguments?
+    let requests: [Row]?
+    let sourceError: String?
+    let leaveAfter: Int?
     let cancellable: Bool?
     let callId: Int?
 
     private enum CodingKeys: String, CodingKey {
         case name = "command"
-        case id, client, options, method, arguments, cancellable, callId
+        case id, client, options, method, arguments, requests, sourceError, leaveAfter, cancellable, callId
     }
 
     init(_ line: String) throws {
@@ -94,10 +102,12 @@ struct Options: Decodable, Sendable {
     let rateLimitStore: String?
     let rateLimitName: String?
     let rateLimitStoreDown: String?
+    let batchId: String?
+    let journal: String?
 
     private enum CodingKeys: String, CodingKey {
         case apiKey, baseUrl, timeout, attemptTimeout, maxRetries, rateLimits, proxy, caCertificates, appInfo
-        case allowHttpHosts, rateLimitStore, rateLimitName, rateLimitStoreDown
+        case allowHttpHosts, rateLimitStore, rateLimitName, rateLimitStoreDown, batchId, journal
     }
 
     init(from decoder: any Decoder) throws {
@@ -114,6 +124,8 @@ struct Options: Decodable, Sendable {
         rateLimitStore = try values.decodeIfPresent(String.self, forKey: .rateLimitStore)
         rateLimitName = try values.decodeIfPresent(String.self, forKey: .rateLimitName)
         rateLimitStoreDown = try values.decodeIfPresent(String.self, forKey: .rateLimitStoreDown)
+        batchId = try values.decodeIfPresent(String.self, forKey: .batchId)
+        journal = try values.decodeIfPresent(String.self, forKey: .journal)
         let limits = values.contains(.rateLimits) ? try values.decode(Limits?.self, forKey: .rateLimits) : Limits()
         rateLimits = limits.map { limits in
             var all = RateLimits()

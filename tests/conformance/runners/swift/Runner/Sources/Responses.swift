@@ -89,4 +89,4 @@ private func errorFields(_ error: CelperError) -> [String: Any] {
 
 private func milliseconds(_ date: Date) -> Int { Int((date.timeIntervalSince1970 * 1000).rounded()) }
 
-private func orNull(_ value: Any?) -> Any { value ?? NSNull() }
+func orNull(_ value: Any?) -> Any { value ?? NSNull() }

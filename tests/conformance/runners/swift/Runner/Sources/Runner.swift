@@ -28,11 +28,11 @@ struct Runner {
             } catch {
                 respond(id, thrown(error))
             }
-        case .call:
+        case .call, .batch:
             let client = clients[command.client]
             let task = Task {
                 do {
-                    respond(id, try await command.call(client))
+                    respond(id, try await command.name == .batch ? command.batch(client) : command.call(client))
                 } catch {
                     respond(id, thrown(error))
                 }

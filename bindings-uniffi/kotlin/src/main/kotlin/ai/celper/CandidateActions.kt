@@ -1,9 +1,11 @@
 package ai.celper
 
+import kotlinx.coroutines.flow.Flow
+import kotlinx.coroutines.flow.asFlow
 import kotlin.time.Duration
 
 /**
- * The four operations, which [Celper] implements. Code that takes this interface can be tested with a fake.
+ * The four operations and their batches, which [Celper] implements. Code that takes this interface can be tested with a fake.
  *
  * ```kotlin
  * class Screening(private val celper: CandidateActions) {
@@ -120,4 +122,48 @@ public interface CandidateActions {
         timeout: Duration? = null,
         maxRetries: Int? = null,
     ): Decision
+
+    /**
+     * Carries out any number of requests, as fast as the rate limit allows, and gives an item for each as it ends.
+     *
+     * ```kotlin
+     * val requests = listOf("cand_1", "cand_2").map { InviteRequest(it, jobPositionId = "pos_abc123") }
+     * client.batch(requests, batchId = "spring-2026").collect { item -> println("${item.request.candidateId} ${item.error ?: "ok"}") }
+     * ```
+     *
+     * Nothing happens until the [Batch] is collected. Collecting it throws [InvalidArgumentException] if an option is invalid or the
+     * journal cannot be used: it belongs to another batch or another base URL, is in use, is damaged, or cannot be opened.
+     *
+     * @param requests the requests, which are collected as they are needed: at most 72 are read ahead
+     * @param batchId names the batch: its actions' idempotency keys are derived from it, so that the same batch, run again within 24
+     *   hours, performs no action twice
+     * @param journal the path of a file that records what was sent and what has ended, so that a run after a crash continues where
+     *   the first one stopped; it is created if it does not exist
+     * @param total the number of requests, for [Batch.progress]; if null, it is unknown
+     */
+    @JvmSynthetic
+    public fun batch(
+        requests: Flow<CandidateRequest>,
+        batchId: String? = null,
+        journal: String? = null,
+        total: Long? = null,
+    ): Batch
+
+    /** The same with a list or any other [Iterable]. */
+    @JvmSynthetic
+    public fun batch(
+        requests: Iterable<CandidateRequest>,
+        batchId: String? = null,
+        journal: String? = null,
+        total: Long? = null,
+    ): Batch = batch(requests.asFlow(), batchId, journal, total ?: (requests as? Collection)?.size?.toLong())
+
+    /** The same with a [Sequence]; one that blocks, for example because it reads a file, blocks the collector's dispatcher. */
+    @JvmSynthetic
+    public fun batch(
+        requests: Sequence<CandidateRequest>,
+        batchId: String? = null,
+        journal: String? = null,
+        total: Long? = null,
+    ): Batch = batch(requests.asFlow(), batchId, journal, total)
 }

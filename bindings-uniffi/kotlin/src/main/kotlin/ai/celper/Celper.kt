@@ -15,6 +15,7 @@ import ai.celper.internal.ffi.open
 import kotlinx.coroutines.CancellationException
 import kotlinx.coroutines.currentCoroutineContext
 import kotlinx.coroutines.ensureActive
+import kotlinx.coroutines.flow.Flow
 import java.time.Instant
 import kotlin.coroutines.intrinsics.suspendCoroutineUninterceptedOrReturn
 import kotlin.time.Duration
@@ -143,6 +144,12 @@ public class Celper(
         maxRetries: Int?,
     ): Decision = call(input("reject", candidateId, jobPositionId, idempotencyKey, timeout, maxRetries)).toDecision()
 
+    @JvmSynthetic
+    override fun batch(requests: Flow<CandidateRequest>, batchId: String?, journal: String?, total: Long?): Batch =
+        FlowBatch(batchRun(batchId, journal, total), requests)
+
+    internal fun batchRun(batchId: String?, journal: String?, total: Long?) = BatchRun(native, batchId, journal, total)
+
     internal suspend fun call(input: CallInput): Outcome.Succeeded {
         // If the coroutine is already cancelled, send nothing.
         currentCoroutineContext().ensureActive()
@@ -253,7 +260,7 @@ internal fun input(
     operation, candidateId, jobPositionId, emailSubject, emailBody, idempotencyKey, timeout?.toSeconds(), maxRetries?.toLong(),
 )
 
-private fun CallInput.checkUnicode() = checkUnicode(
+internal fun CallInput.checkUnicode() = checkUnicode(
     operation, "candidateId" to candidateId, "jobPositionId" to jobPositionId, "emailSubject" to emailSubject,
     "emailBody" to emailBody, "idempotencyKey" to idempotencyKey,
 )

@@ -50,6 +50,18 @@ public interface CelperBlocking {
     /** Rejects a candidate; see [Celper.rejectCandidate]. */
     public fun rejectCandidate(candidateId: String, jobPositionId: String): Decision =
         rejectCandidate(candidateId, jobPositionId, CallOptions())
+
+    /**
+     * Carries out any number of requests, as fast as the rate limit allows, and gives an item for each as it ends.
+     *
+     * The requests of a stream are passed as `stream::iterator`.
+     *
+     * @throws InvalidArgumentException if an option is invalid, or the journal cannot be used
+     */
+    public fun batch(requests: Iterable<CandidateRequest>, options: BatchOptions): BlockingBatch
+
+    /** Carries out any number of requests, without a batch id and a journal. */
+    public fun batch(requests: Iterable<CandidateRequest>): BlockingBatch = batch(requests, BatchOptions())
 }
 
 internal class BlockingCalls(private val client: Celper) : CelperBlocking {
@@ -65,4 +77,9 @@ internal class BlockingCalls(private val client: Celper) : CelperBlocking {
 
     override fun rejectCandidate(candidateId: String, jobPositionId: String, options: CallOptions): Decision =
         client.callBlocking(options.input("reject", candidateId, jobPositionId)).toDecision()
+
+    override fun batch(requests: Iterable<CandidateRequest>, options: BatchOptions): BlockingBatch {
+        val total = options.total ?: (requests as? Collection)?.size?.toLong()
+        return ItemIterator(client.batchRun(options.batchId, options.journal, total), requests.iterator())
+    }
 }

@@ -75,6 +75,18 @@ public data class RateLimit @JvmOverloads constructor(
     public val resetAt: Instant? = null,
 ) : Serializable // Exceptions are serializable, and have one.
 
+/** What the results of all operations have: [CandidateState], [Invitation] and [Decision]. */
+public sealed interface CandidateResult {
+    /** The server's request id; include it when you contact support. */
+    public val requestId: String?
+
+    /** The rate limit headers of the response; null if there were none. */
+    public val rateLimit: RateLimit?
+
+    /** The number of HTTP requests that were sent for the call. */
+    public val attempts: Int
+}
+
 /** The result of reading a candidate's status. */
 public data class CandidateState @JvmOverloads constructor(
     /** The candidate's status. */
@@ -84,12 +96,12 @@ public data class CandidateState @JvmOverloads constructor(
     /** The interview's score; null if there is none yet. */
     public val interviewScore: Double? = null,
     /** The server's request id; include it when you contact support. */
-    public val requestId: String? = null,
+    public override val requestId: String? = null,
     /** The rate limit headers of the response; null if there were none. */
-    public val rateLimit: RateLimit? = null,
+    public override val rateLimit: RateLimit? = null,
     /** The number of HTTP requests that were sent for the call. */
-    public val attempts: Int = 1,
-)
+    public override val attempts: Int = 1,
+) : CandidateResult
 
 /** The result of inviting a candidate. */
 public data class Invitation @JvmOverloads constructor(
@@ -102,21 +114,21 @@ public data class Invitation @JvmOverloads constructor(
     /** When the interview session expires. */
     public val expiresAt: Instant,
     /** The server's request id; include it when you contact support. */
-    public val requestId: String? = null,
+    public override val requestId: String? = null,
     /** The rate limit headers of the response; null if there were none. */
-    public val rateLimit: RateLimit? = null,
+    public override val rateLimit: RateLimit? = null,
     /** The number of HTTP requests that were sent for the call. */
-    public val attempts: Int = 1,
-)
+    public override val attempts: Int = 1,
+) : CandidateResult
 
 /** The result of selecting or rejecting a candidate. */
 public data class Decision @JvmOverloads constructor(
     /** The candidate's new status. */
     public val status: CandidateStatus,
     /** The server's request id; include it when you contact support. */
-    public val requestId: String? = null,
+    public override val requestId: String? = null,
     /** The rate limit headers of the response; null if there were none. */
-    public val rateLimit: RateLimit? = null,
+    public override val rateLimit: RateLimit? = null,
     /** The number of HTTP requests that were sent for the call. */
-    public val attempts: Int = 1,
-)
+    public override val attempts: Int = 1,
+) : CandidateResult

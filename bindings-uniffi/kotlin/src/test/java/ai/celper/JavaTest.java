@@ -5,12 +5,21 @@ import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
 import java.time.Duration;
+import java.time.Instant;
+import java.util.Iterator;
 import java.util.List;
+import java.util.Map;
+import java.util.NoSuchElementException;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 class JavaTest {
     private static CelperBuilder builder() {
@@ -111,6 +120,21 @@ class JavaTest {
     }
 
     @Test
+    void webhooks() {
+        byte[] body = "{\"event\": \"analysis_ready\", \"webhookId\": \"w\", \"companyId\": \"c\", \"timestamp\": \"2026-01-15T10:30:00Z\", \"data\": {}}"
+                .getBytes(StandardCharsets.UTF_8);
+        Instant now = Instant.ofEpochSecond(1_768_473_000);
+        Map<String, String> headers = Webhooks.sign(body, "whsec_1", now);
+        Duration tolerance = Duration.ofSeconds(10);
+        assertInstanceOf(
+                WebhookEvent.AnalysisReady.class, Webhooks.unwrap(body, headers, List.of("whsec_1"), tolerance, now.plusSeconds(10)));
+        WebhookException stale = assertThrows(
+                WebhookException.class, () -> Webhooks.verify(body, headers, List.of("whsec_1"), tolerance, now.plusSeconds(11)));
+        assertEquals("stale", stale.getReason());
+        assertEquals(11, stale.getClockDifferenceSeconds());
+    }
+
+    @Test
     void durationsOutOfRangeAreRejected() {
         for (Duration duration : List.of(Duration.ofSeconds(Long.MIN_VALUE), Duration.ofNanos(-1))) {
             assertThrows(InvalidArgumentException.class, () -> Celper.builder().apiKey("x").timeout(duration).build());
@@ -160,6 +184,85 @@ class JavaTest {
     }
 
     @Test
+    void aBatchReadsItsRequestsAndGivesItsItemsOnOneThread() {
+        List<String> candidates = Stream.generate(() -> Sandbox.INSTANCE.candidate()).limit(40).collect(Collectors.toList());
+        Thread caller = Thread.currentThread();
+        Stream<CandidateRequest> requests = candidates.stream().map(candidate -> {
+            assertEquals(caller, Thread.currentThread());
+            return new InviteRequest(candidate, "pos_1", "Hello", null, new CallOptions().withIdempotencyKey("k-" + candidate));
+        });
+        try (Celper client = client();
+                BlockingBatch batch = client.blocking().batch(requests::iterator, new BatchOptions().withTotal(40))) {
+            for (BatchItem item : batch) {
+                assertTrue(((Invitation) item.getResult()).getInvited());
+                assertEquals("k-" + item.getRequest().getCandidateId(), item.getIdempotencyKey());
+            }
+            assertEquals(40, batch.getProgress().getSucceeded());
+            assertEquals(Duration.ZERO, batch.getProgress().getEta());
+            assertThrows(IllegalStateException.class, batch::iterator);
+        }
+    }
+
+    @Test
+    void closingABatchStartsNothingMoreAndWaitsForWhatIsUnderWay(@TempDir Path folder) {
+        String slow = Sandbox.INSTANCE.slowCandidate(1);
+        String fast = Sandbox.INSTANCE.candidate();
+        List<InviteRequest> requests = List.of(new InviteRequest(slow, "pos_1"), new InviteRequest(fast, "pos_1"));
+        BatchOptions options = new BatchOptions().withBatchId("java").withJournal(folder.resolve("j.jsonl").toString());
+        try (Celper client = client()) {
+            try (Stream<BatchItem> items = client.blocking().batch(requests, options).stream()) {
+                assertEquals(fast, items.findFirst().orElseThrow().getRequest().getCandidateId());
+            }
+            try (BlockingBatch batch = client.blocking().batch(requests, options)) {
+                batch.forEach(item -> assertTrue(item.getResumed(), item.toString()));
+            }
+            assertEquals(1, Sandbox.INSTANCE.requests(slow).size());
+        }
+    }
+
+    @Test
+    void whatTheSourceOfABatchThrowsFollowsTheLastItem() {
+        Iterator<StatusRequest> one = List.of(new StatusRequest(Sandbox.INSTANCE.candidate(), "pos_1")).iterator();
+        Iterable<CandidateRequest> requests = () -> new Iterator<>() {
+            @Override
+            public boolean hasNext() {
+                return true;
+            }
+
+            @Override
+            public CandidateRequest next() {
+                return one.next();
+            }
+        };
+        try (Celper client = client(); BlockingBatch batch = client.blocking().batch(requests)) {
+            Iterator<BatchItem> items = batch.iterator();
+            assertInstanceOf(CandidateState.class, items.next().getResult());
+            assertThrows(NoSuchElementException.class, items::hasNext);
+        }
+    }
+
+    @Test
+    void interruptingAThreadCancelsItsBatch() throws InterruptedException {
+        String candidate = Sandbox.INSTANCE.slowCandidate(600);
+        CompletableFuture<Boolean> interrupted = new CompletableFuture<>();
+        try (Celper client = client()) {
+            Thread caller = new Thread(() -> {
+                try (BlockingBatch batch = client.blocking().batch(List.of(new InviteRequest(candidate, "pos_1")))) {
+                    batch.forEach(item -> {});
+                } catch (CancellationException e) {
+                    interrupted.complete(Thread.currentThread().isInterrupted());
+                }
+            });
+            caller.start();
+            Sandbox.INSTANCE.eventually("the request arrives", () -> Sandbox.INSTANCE.pendingRequests(candidate) == 1);
+            caller.interrupt();
+            assertTrue(interrupted.join());
+            caller.join();
+        }
+        Sandbox.INSTANCE.assertCancelled(candidate);
+    }
+
+    @Test
     void nullIsTheDefaultOfAnOption() {
         try (Celper client = builder()
                 .apiKey(null).keyProvider(KeyProvider.ofFuture(() -> CompletableFuture.completedFuture("k")))
@@ -190,6 +293,11 @@ class JavaTest {
         @Override
         public Decision rejectCandidate(String candidateId, String jobPositionId, CallOptions options) {
             return new Decision(CandidateStatus.of("rejected"));
+        }
+
+        @Override
+        public BlockingBatch batch(Iterable<? extends CandidateRequest> requests, BatchOptions options) {
+            throw new UnsupportedOperationException();
         }
     }
 

@@ -4,6 +4,10 @@ import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.async
 import kotlinx.coroutines.coroutineScope
 import kotlinx.coroutines.delay
+import kotlinx.coroutines.flow.Flow
+import kotlinx.coroutines.flow.first
+import kotlinx.coroutines.flow.map
+import kotlinx.coroutines.flow.withIndex
 import kotlinx.coroutines.runBlocking
 import kotlinx.coroutines.supervisorScope
 import org.junit.jupiter.api.Assertions.assertEquals
@@ -72,6 +76,16 @@ class ErrorsTest {
         override suspend fun rejectCandidate(
             candidateId: String, jobPositionId: String, idempotencyKey: String?, timeout: Duration?, maxRetries: Int?,
         ) = Decision(CandidateStatus.Rejected)
+
+        override fun batch(requests: Flow<CandidateRequest>, batchId: String?, journal: String?, total: Long?): Batch {
+            val items = requests.withIndex().map { (index, request) -> BatchItem(index.toLong(), request, Decision(CandidateStatus.Rejected)) }
+            return object : Batch, Flow<BatchItem> by items {
+                override val progress = BatchProgress(done = 1, total = total)
+                override val batchId = batchId
+
+                override fun stop() = Unit
+            }
+        }
     }
 
     @Test
@@ -82,5 +96,7 @@ class ErrorsTest {
         val real = state(client, Sandbox.candidate("interviewed", analysisViewed = true))
         assertEquals(CandidateState(CandidateStatus.Interviewed, true), real.copy(interviewScore = null, requestId = null, rateLimit = null))
         assertFails<InvalidStatusException> { Fake().inviteCandidate("c", "pos_1") }
+        val fake = Fake().batch(listOf(RejectRequest("c", "pos_1")))
+        assertEquals("c" to 1L, fake.first().request.candidateId to fake.progress.total)
     }
 }

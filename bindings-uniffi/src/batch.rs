@@ -1,0 +1,252 @@
+//! Batches: the host feeds rows and takes items; the core's [`BatchHandle`] decides everything else.
+//!
+//! There is one asynchronous function, [`NativeBatch::wait`], because each that is exported makes the libraries in apps larger.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use celper::bindings::batch::{self, BatchHandle, BatchRowItem};
+use celper::bindings::rejected_call;
+use celper::{BatchProgress, Client, Error};
+
+use crate::call::{CallInput, NativeClient};
+use crate::failure::Failure;
+use crate::output::{Outcome, item_outcome};
+
+/// The options of a batch.
+#[derive(uniffi::Record)]
+pub struct BatchOptions {
+    /// The batch's name, from which the idempotency keys are derived.
+    pub batch_id: Option<String>,
+    /// The journal's path.
+    pub journal: Option<String>,
+    /// How many rows there are, for the progress.
+    pub total: Option<u64>,
+}
+
+/// What the host waits for.
+#[derive(Clone, Copy, uniffi::Enum)]
+pub enum BatchWait {
+    /// The batch is started, once: [`BatchEvent::Ready`] or [`BatchEvent::Failed`].
+    Start,
+    /// Rows are wanted: [`BatchEvent::WantsRows`].
+    Rows,
+    /// A row has ended: [`BatchEvent::Item`], [`BatchEvent::End`] or [`BatchEvent::Failed`].
+    Item,
+    /// Either of both, for a host that does not feed and take at the same time.
+    RowsOrItem,
+    /// Nothing is under way any more, after [`NativeBatch::stop`] or [`NativeBatch::cancel`]: [`BatchEvent::Ready`].
+    Finished,
+}
+
+/// What has happened.
+#[allow(clippy::large_enum_variant, reason = "serialized at once")]
+#[derive(uniffi::Enum)]
+pub enum BatchEvent {
+    /// The batch is started, or finished.
+    Ready,
+    /// Rows are wanted.
+    WantsRows {
+        /// How many; 0: none any more.
+        count: u32,
+    },
+    /// A row has ended.
+    Item {
+        /// The row's index.
+        index: u64,
+        /// Its result or error.
+        outcome: Outcome,
+        /// The key under which an action was sent.
+        idempotency_key: Option<String>,
+        /// The result is an earlier run's.
+        resumed: bool,
+        /// Nothing was sent, because the batch was ended.
+        not_attempted: bool,
+        /// The result is the candidate's state, which shows that the action took place.
+        already_done: bool,
+    },
+    /// There are no more items.
+    End,
+    /// The batch could not be started, or a fault of the core ended it.
+    Failed {
+        /// The error.
+        failure: Failure,
+    },
+}
+
+/// How far a batch is; times are in seconds.
+#[derive(Default, uniffi::Record)]
+pub struct BatchCounts {
+    /// The batch's name, once it is started: the host's, or the journal's. Here, as another function would be larger.
+    pub batch_id: Option<String>,
+    /// Rows that have ended.
+    pub done: u64,
+    /// Rows with a result.
+    pub succeeded: u64,
+    /// Rows with an error.
+    pub failed: u64,
+    /// Rows that were not attempted.
+    pub not_attempted: u64,
+    /// Rows whose result is an earlier run's.
+    pub resumed: u64,
+    /// Rows that were sent and have not ended.
+    pub in_flight: u64,
+    /// The number of all rows.
+    pub total: Option<u64>,
+    /// The time until all are done.
+    pub eta: Option<f64>,
+    /// The time until the next row is sent, when the rate limit lets none through now.
+    pub rate_limit_wait: Option<f64>,
+}
+
+/// A batch that the host feeds. Dropping it starts nothing more, and lets what is under way finish.
+#[derive(uniffi::Object)]
+pub struct NativeBatch {
+    client: Client,
+    total: Option<u64>,
+    state: Mutex<State>,
+}
+
+struct State {
+    /// Taken when the batch is started.
+    options: Option<batch::BatchOptions>,
+    batch: Option<BatchHandle>,
+    is_stopped: bool,
+}
+
+#[uniffi::export]
+impl NativeClient {
+    /// A batch, which [`BatchWait::Start`] starts.
+    pub fn batch(&self, options: BatchOptions) -> Arc<NativeBatch> {
+        let BatchOptions { batch_id, journal, total } = options;
+        let options = batch::BatchOptions { batch_id, journal: journal.map(Into::into), total };
+        let state = State { options: Some(options), batch: None, is_stopped: false };
+        Arc::new(NativeBatch { client: self.client().clone(), total, state: Mutex::new(state) })
+    }
+}
+
+#[uniffi::export]
+impl NativeBatch {
+    /// Waits for an event.
+    pub async fn wait(&self, wait: BatchWait) -> BatchEvent {
+        self.event(wait).await.unwrap_or_else(|error| BatchEvent::Failed { failure: error.into() })
+    }
+
+    /// Adds a row, or one that the host has `refused` for this reason. False: the batch takes no more.
+    pub fn push(&self, row: CallInput, refused: Option<String>) -> bool {
+        let row = row.into_operation_input().and_then(|input| match refused {
+            Some(reason) => Err(rejected_call(&input, Error::invalid_argument(reason))),
+            None => Ok(input),
+        });
+        self.batch().is_some_and(|batch| batch.push(row).unwrap_or_default())
+    }
+
+    /// There are no further rows. With an `error`, without a full stop, the host's source failed.
+    pub fn end_rows(&self, error: Option<String>) {
+        // Only a forked process gets errors.
+        if let Some(batch) = self.batch() {
+            let _ = match error {
+                Some(message) => batch.fail_rows(&message),
+                None => batch.end_rows(),
+            };
+        }
+    }
+
+    /// How far the batch is.
+    pub fn progress(&self) -> BatchCounts {
+        let counts = self.batch().and_then(|batch| {
+            let batch_id = batch.batch_id().ok()?.map(ToOwned::to_owned);
+            Some(counts(batch.progress().ok()?, batch_id))
+        });
+        counts.unwrap_or_else(|| BatchCounts { total: self.total, ..BatchCounts::default() })
+    }
+
+    /// Starts nothing more. What is under way finishes and gives the last items; with `cancel` it is dropped.
+    pub fn stop(&self, cancel: bool) {
+        self.lock().is_stopped = true;
+        if let Some(batch) = self.batch() {
+            let _ = if cancel { batch.cancel() } else { batch.stop() };
+        }
+    }
+}
+
+impl NativeBatch {
+    async fn event(&self, wait: BatchWait) -> Result<BatchEvent, Error> {
+        if matches!(wait, BatchWait::Start) {
+            self.start().await?;
+            return Ok(BatchEvent::Ready);
+        }
+        let Some(batch) = self.batch() else { return Ok(BatchEvent::End) };
+        Ok(match wait {
+            BatchWait::Start | BatchWait::Finished => {
+                batch.finished().await?;
+                BatchEvent::Ready
+            }
+            BatchWait::Rows => {
+                BatchEvent::WantsRows { count: u32::try_from(batch.wants_rows().await?).unwrap_or(u32::MAX) }
+            }
+            BatchWait::Item => batch.next().await?.map_or(BatchEvent::End, BatchEvent::from),
+            BatchWait::RowsOrItem => match batch.next_event().await? {
+                batch::BatchEvent::WantsRow => BatchEvent::WantsRows { count: 1 },
+                batch::BatchEvent::Item(item) => (*item).into(),
+                _ => BatchEvent::End,
+            },
+        })
+    }
+
+    async fn start(&self) -> Result<(), Error> {
+        let options = {
+            let mut state = self.lock();
+            let options = state.options.take().ok_or_else(batch::started_batch)?;
+            if state.is_stopped {
+                return Ok(());
+            }
+            options
+        };
+        let batch = BatchHandle::start(self.client.clone(), options).await?;
+        let mut state = self.lock();
+        if state.is_stopped {
+            batch.stop()?;
+        }
+        state.batch = Some(batch);
+        Ok(())
+    }
+
+    /// The batch; `None` if it was not started, or stopped before.
+    fn batch(&self) -> Option<BatchHandle> {
+        self.lock().batch.clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl From<BatchRowItem> for BatchEvent {
+    fn from(item: BatchRowItem) -> Self {
+        BatchEvent::Item {
+            index: item.index,
+            outcome: item_outcome(item.result),
+            idempotency_key: item.idempotency_key,
+            resumed: item.resumed,
+            not_attempted: item.not_attempted,
+            already_done: item.already_done,
+        }
+    }
+}
+
+fn counts(progress: BatchProgress, batch_id: Option<String>) -> BatchCounts {
+    let seconds = |duration: Duration| duration.as_secs_f64();
+    BatchCounts {
+        batch_id,
+        done: progress.done,
+        succeeded: progress.succeeded,
+        failed: progress.failed,
+        not_attempted: progress.not_attempted,
+        resumed: progress.resumed,
+        in_flight: progress.in_flight,
+        total: progress.total,
+        eta: progress.eta.map(seconds),
+        rate_limit_wait: progress.rate_limit_wait.map(seconds),
+    }
+}

@@ -56,7 +56,8 @@ public enum Webhooks {
     public static func verify<Headers: Sequence<(key: String, value: String)>>(
         _ rawBody: Data, headers: Headers, secrets: [String], tolerance: Duration? = .seconds(300), now: Date = Date()
     ) throws {
-        let outcome = receive(rawBody, headers: headers, secrets: secrets, tolerance: tolerance, now: now, unwrap: false)
+        let outcome = receive(
+            rawBody, headers: headers, secrets: secrets, tolerance: tolerance, now: now, unwrap: false)
         if case .refused(let failure, let reason, let clockDifference) = outcome {
             throw CelperError(failure, webhookReason: reason, clockDifference: clockDifference)
         }

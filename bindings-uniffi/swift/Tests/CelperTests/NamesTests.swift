@@ -1,7 +1,6 @@
+import Celper
 import Foundation
 import Testing
-
-import Celper
 
 /// The app's own type, of the same name as one of the package's.
 private struct Invitation { let guest: String }
@@ -34,10 +33,8 @@ private struct FakeActions: CandidateActions {
         let fake: any CandidateActions = FakeActions()
         let invitation = try await fake.inviteCandidate("cand_1", jobPositionId: "pos_1")
         #expect(Invitation(guest: invitation.sessionId).guest == "sess_1")
-        let error = try await #require(throws: Celper.CelperError.self) {
-            try await fake.rejectCandidate("cand_1", jobPositionId: "pos_1")
-        }
-        #expect(error.kind == .notFound && error.status == 404)
+        let error = await expectError { try await fake.rejectCandidate("cand_1", jobPositionId: "pos_1") }
+        #expect(error?.kind == .notFound && error?.status == 404)
     }
 
     @Test func everyPublicTypeIsAMemberOfTheClient() throws {

@@ -218,7 +218,8 @@ function certificates(check: Checker, value: unknown): Uint8Array | undefined {
   return Buffer.from(check.string('caCertificates', value) ?? '');
 }
 
-class Checker {
+/** Checks arguments for an operation, which its errors name. */
+export class Checker {
   /** The caller's idempotency key, once it has been checked. Errors have it as a field. */
   idempotencyKey: string | undefined;
 
@@ -348,7 +349,7 @@ class Checker {
 }
 
 /** The fields with a value. Without a prototype: the native half also reads inherited fields. */
-function ownFields<T extends object>(fields: { [Name in keyof T]: T[Name] | undefined }): T {
+export function ownFields<T extends object>(fields: { [Name in keyof T]: T[Name] | undefined }): T {
   const own = Object.create(null);
   for (const [name, value] of Object.entries(fields)) if (value !== undefined) own[name] = value;
   return own;
@@ -375,7 +376,8 @@ function isArray(value: unknown): boolean {
   }
 }
 
-function typeName(value: unknown): string {
+/** A value's type, for messages. */
+export function typeName(value: unknown): string {
   if (value === null || value === undefined) return String(value);
   if (isArray(value)) return 'an array';
   const type = typeof value;

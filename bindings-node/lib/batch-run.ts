@@ -243,7 +243,9 @@ class BatchRun implements Receiver {
       this.context.runInAsyncScope(() => {
         const open = (requests as AsyncIterable<unknown>)[Symbol.asyncIterator] as (() => Source) | null | undefined;
         this.isSync = open === undefined || open === null;
-        this.source = this.isSync ? (requests as Iterable<unknown>)[Symbol.iterator]() : open?.call(requests);
+        const source = this.isSync ? (requests as Iterable<unknown>)[Symbol.iterator]() : open?.call(requests);
+        if (Object(source) !== source) throw new TypeError('the source of the requests gave no iterator');
+        this.source = source as Source;
       });
       this.native?.requestWanted();
     } catch (reason) {
@@ -264,6 +266,7 @@ class BatchRun implements Receiver {
     while (this.wanted > 0 && source === this.source) {
       let row: unknown;
       let isLast: boolean;
+      let isPromised = false;
       this.isPulling = true;
       try {
         const next = source.next();
@@ -272,9 +275,15 @@ class BatchRun implements Receiver {
         isLast = Boolean(step.done);
         row = isLast ? undefined : step.value;
         // As `for await` does.
-        if (isSync && types.isPromise(row)) row = await row;
+        if (isSync && types.isPromise(row)) {
+          isPromised = true;
+          row = await row;
+        }
       } catch (reason) {
-        if (source === this.source) this.failSource(reason);
+        if (source !== this.source) return;
+        // The iterator itself did not fail, and can have a file open.
+        if (isPromised) this.closeSource();
+        this.failSource(reason);
         return;
       } finally {
         this.isPulling = false;
@@ -412,20 +421,11 @@ class BatchRun implements Receiver {
   }
 
   private toError(error: NativeError): Error {
-    try {
-      return toError(error, this.caller, this.keyFailures);
-    } catch {
-      // The program's `Error.prepareStackTrace` threw.
-      return toError(error, {}, this.keyFailures);
-    }
+    return toError(error, this.caller, this.keyFailures);
   }
 
   private withCaller(error: Error): Error {
-    try {
-      return error instanceof CelperError ? withCallerStack(error, this.caller) : error;
-    } catch {
-      return error;
-    }
+    return error instanceof CelperError ? withCallerStack(error, this.caller) : error;
   }
 }
 

@@ -135,3 +135,32 @@ export interface NativeRateLimits {
   total?: number
   window?: number
 }
+
+/** A webhook, already type-checked. */
+export interface NativeWebhook {
+  body: Uint8Array
+  /** The values of `X-Celper-Signature`. */
+  signatures: Array<string>
+  /** The values of `X-Celper-Timestamp`. */
+  timestamps: Array<string>
+  secrets: Array<Uint8Array>
+  /** In milliseconds; absent for no check. */
+  tolerance?: number
+  /** In milliseconds since 1970. */
+  now?: number
+}
+
+/** Signs a body; returns names and values of the headers, or the error, as JSON. The time is in milliseconds since 1970. */
+export declare function signWebhook(body: Uint8Array, secret: Uint8Array, timestamp?: number | undefined | null): string
+
+/** Verifies a webhook and returns the event or the error as JSON. */
+export declare function unwrapWebhook(webhook: NativeWebhook): string
+
+/** Verifies a webhook and returns an empty object or the error as JSON. */
+export declare function verifyWebhook(webhook: NativeWebhook): string
+
+/** The events of the core. */
+export declare function webhookEvents(): Array<string>
+
+/** The reasons of the core. */
+export declare function webhookReasons(): Array<string>

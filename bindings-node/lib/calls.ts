@@ -11,7 +11,7 @@ import { type NativeError, type RawResult, toError, toResult } from './outcomes'
 import { abortReason, onAbort } from './signals';
 
 /** The operations' names in the core. */
-export type Operation = Exclude<OperationName, 'client' | 'batch'>;
+export type Operation = Exclude<OperationName, 'client' | 'batch' | 'webhook'>;
 
 /** What the calls and batches of a client share. */
 export interface Owner {

@@ -19,7 +19,8 @@
  * │   ├── ConnectionFailedError     DNS, refused, reset, TLS
  * │   └── RequestTimeoutError       an attempt or the whole call timed out
  * ├── UnexpectedResponseError       a response that the API does not document
- * └── InternalError                 a fault of this package
+ * ├── InternalError                 a fault of this package
+ * └── WebhookError                  a webhook that cannot be trusted or read
  * ```
  *
  * When its `signal` aborts, a call rejects with the signal's reason, which is not one of these classes.
@@ -43,10 +44,14 @@ export type ErrorKind =
   | 'connection'
   | 'timeout'
   | 'unexpected_response'
-  | 'internal';
+  | 'internal'
+  | 'webhook';
 
-/** The operation that failed; `client` when creating a client failed, `batch` when a batch cannot start or a row is no request. */
-export type OperationName = 'status' | 'invite' | 'select' | 'reject' | 'client' | 'batch';
+/**
+ * The operation that failed; `client` when creating a client failed, `batch` when a batch cannot start or a row is no request,
+ * `webhook` for a webhook.
+ */
+export type OperationName = 'status' | 'invite' | 'select' | 'reject' | 'client' | 'batch' | 'webhook';
 
 /** The fields for the constructor of {@link CelperError}, of which only `message` is required. */
 export interface ErrorFields {
@@ -285,6 +290,53 @@ export class InternalError extends CelperError {
   static override readonly [CLASS]: string = 'InternalError';
 }
 
+/**
+ * Why a webhook is refused: a stable value that is the same in every language.
+ *
+ * - `missing_header`: the signature's or the timestamp's header is missing.
+ * - `malformed`: one of the two headers cannot be read.
+ * - `no_match`: no signature matches; another secret, or other bytes than were signed.
+ * - `stale`: the signature matches, but the timestamp is too far from now.
+ * - `parsed_body`: the body is not the bytes that arrived, but what a framework made of them.
+ * - `not_json`: the signature matches, but the body is not JSON.
+ * - `unexpected_body`: the signature matches, but the body lacks what every event of its type has.
+ */
+export type WebhookErrorReason =
+  | 'missing_header'
+  | 'malformed'
+  | 'no_match'
+  | 'stale'
+  | 'parsed_body'
+  | 'not_json'
+  | 'unexpected_body';
+
+/** The fields for the constructor of {@link WebhookError}. */
+export interface WebhookErrorFields extends ErrorFields {
+  reason?: WebhookErrorReason;
+  clockDifference?: number;
+}
+
+/** A webhook cannot be trusted or read: respond with 400. `reason` says why. */
+export class WebhookError extends CelperError {
+  /** Why the webhook is refused: a stable value. */
+  readonly reason: WebhookErrorReason;
+  /** The seconds by which a stale webhook's timestamp is behind this machine's clock; negative if it is ahead. */
+  declare readonly clockDifference?: number;
+
+  /** @internal */
+  static override readonly [CLASS]: string = 'WebhookError';
+
+  constructor(given: WebhookErrorFields | string, options?: ErrorOptions) {
+    const fields: WebhookErrorFields = Object.assign(
+      Object.create(null),
+      typeof given === 'string' ? { message: given, ...options } : given,
+    );
+    super(Object.assign(fields, { operation: fields.operation ?? 'webhook' }));
+    this.reason = fields.reason ?? 'no_match';
+    if (fields.clockDifference !== undefined) this.clockDifference = fields.clockDifference;
+  }
+}
+
 /** The class of each kind. */
 const CLASSES: Record<ErrorKind, new (fields: ErrorFields) => CelperError> = {
   invalid_argument: InvalidArgumentError,
@@ -302,6 +354,7 @@ const CLASSES: Record<ErrorKind, new (fields: ErrorFields) => CelperError> = {
   timeout: RequestTimeoutError,
   unexpected_response: UnexpectedResponseError,
   internal: InternalError,
+  webhook: WebhookError,
 };
 
 const KIND_OF_CLASS = new Map(Object.entries(CLASSES).map(([kind, type]) => [type.name, kind as ErrorKind]));
@@ -344,12 +397,29 @@ export function errorOf(fields: ErrorFields, caller: CallerStack): CelperError {
   return withCallerStack(error, caller);
 }
 
-/** Replaces the error's stack with the caller's. */
+/** Replaces the error's stack with the caller's. Never throws, whatever the program's `Error.prepareStackTrace` does. */
 export function withCallerStack<E extends Error>(error: E, caller: CallerStack): E {
-  // Not a string if the program's `Error.prepareStackTrace` returns something else.
-  const frames = typeof caller.stack === 'string' ? caller.stack : '';
+  const frames = framesOf(caller);
   const first = frames.indexOf('\n');
-  const value = `${error.name}: ${error.message}${first < 0 ? '' : frames.slice(first)}`;
-  Object.defineProperty(error, 'stack', { value, configurable: true, writable: true });
+  setStack(error, `${error.name}: ${error.message}${first < 0 ? '' : frames.slice(first)}`);
   return error;
+}
+
+/** Gives the error this stack. */
+export function setStack(error: Error, value: string): void {
+  try {
+    Object.defineProperty(error, 'stack', { value, configurable: true, writable: true });
+  } catch {
+    // Defining the property formats the stack first; assigning does not.
+    error.stack = value;
+  }
+}
+
+/** The caller's stack; empty if the program's `Error.prepareStackTrace` throws, or returns something else. */
+function framesOf(caller: CallerStack): string {
+  try {
+    return typeof caller.stack === 'string' ? caller.stack : '';
+  } catch {
+    return '';
+  }
 }

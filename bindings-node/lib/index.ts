@@ -34,7 +34,7 @@ export type {
   RateLimits,
 } from './client';
 export { Celper } from './client';
-export type { ErrorFields, ErrorKind, OperationName } from './errors';
+export type { ErrorFields, ErrorKind, OperationName, WebhookErrorFields, WebhookErrorReason } from './errors';
 export {
   AnalysisNotViewedError,
   ApiError,
@@ -54,6 +54,7 @@ export {
   ServerError,
   TransportError,
   UnexpectedResponseError,
+  WebhookError,
 } from './errors';
 export type {
   Answered,
@@ -64,3 +65,4 @@ export type {
   RateLimit,
 } from './models';
 export { CandidateStatus, isKnownStatus } from './models';
+export * as webhooks from './webhooks';

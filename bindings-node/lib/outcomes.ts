@@ -1,6 +1,6 @@
 /** Makes the results and errors of what the native half sends. */
 
-import { type CallerStack, type ErrorFields, type ErrorKind, errorOf } from './errors';
+import { type CallerStack, type ErrorFields, type ErrorKind, errorOf, setStack } from './errors';
 import type { RateLimit } from './models';
 
 export interface NativeError extends ErrorFields {
@@ -52,6 +52,6 @@ export function toError(error: NativeError, caller: CallerStack, keyFailures?: K
   }
   const causedBy = Object.assign(new Error(cause.message), Object.hasOwn(cause, 'code') && { code: cause.code });
   // Frames of this function would mislead: the error happened in the native half.
-  Object.defineProperty(causedBy, 'stack', { value: `Error: ${cause.message}`, configurable: true, writable: true });
+  setStack(causedBy, `Error: ${cause.message}`);
   return errorOf({ ...fields, cause: causedBy }, caller);
 }

@@ -19,3 +19,4 @@ mod client;
 mod key;
 mod outcome;
 mod tables;
+mod webhooks;

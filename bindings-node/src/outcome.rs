@@ -7,6 +7,7 @@ use std::sync::LazyLock;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use celper::bindings::batch::BatchRowItem;
+use celper::webhooks::Reason;
 use celper::{Error, Operation, OperationOutput, RateLimit, bindings};
 use serde::Serialize;
 
@@ -127,6 +128,10 @@ struct ErrorFields<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     outcome_unknown: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    clock_difference: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     cause: Option<Cause>,
 }
 
@@ -246,6 +251,8 @@ fn error_fields(error: &Error) -> ErrorFields<'_> {
         rate_limit: rate_limit_fields(error.rate_limit()),
         idempotency_key: error.idempotency_key(),
         outcome_unknown: action.then_some(error.outcome_unknown()),
+        reason: error.webhook_reason().map(Reason::name),
+        clock_difference: error.clock_difference(),
         cause: cause(error),
     }
 }
@@ -264,7 +271,7 @@ fn rate_limit_fields(limit: Option<&RateLimit>) -> Option<RateLimitFields> {
 }
 
 /// The milliseconds since the Unix epoch that `Date` takes. The core only returns times within the range of `Date`.
-fn unix_milliseconds(time: SystemTime) -> f64 {
+pub(crate) fn unix_milliseconds(time: SystemTime) -> f64 {
     let milliseconds = match time.duration_since(UNIX_EPOCH) {
         Ok(after) => after.as_secs_f64() * 1_000.0,
         Err(before) => before.duration().as_secs_f64() * -1_000.0,

@@ -102,8 +102,9 @@ test('the package is as in the table', () => {
   const parents = Object.fromEntries(
     errors.map(([, name, parent]) => [name, parent]).filter(([, it]) => it !== 'Error'),
   );
-  const exported = [...read('../dist/index.d.ts').matchAll(/^export (?:type )?{(.*)} from/gm)].flatMap(([, names]) =>
-    names
+  const index = read('../dist/index.d.ts');
+  const exported = [...index.matchAll(/^export (?:(?:type )?{(.*)}|\* as (\w+)) from/gm)].flatMap(([, names, module]) =>
+    (names ?? module)
       .split(',')
       .map((name) => name.trim())
       .filter(Boolean),
@@ -131,7 +132,7 @@ test('the package is as in the table', () => {
   for (const [status, value] of Object.entries(celper.CandidateStatus)) assert.equal(status.toLowerCase(), value);
   // Both module systems have the values that are declared.
   const declared = exported.filter((name) =>
-    new RegExp(`^export declare (class|const|function) ${name}\\b`, 'm').test(declarations),
+    new RegExp(`^export (declare (class|const|function)|\\* as) ${name}\\b`, 'm').test(declarations + index),
   );
   const ours = (module) =>
     Object.keys(module)

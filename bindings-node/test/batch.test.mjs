@@ -208,6 +208,19 @@ test('leaving the loop starts nothing more, waits for what is under way, and clo
   assert.ok(stream.destroyed);
 });
 
+test('a batch that was left gives no more items', async () => {
+  const [slow, slower] = await candidates(2);
+  await sandbox.queueFault(slow, 'delay', { seconds: 0.3 });
+  await sandbox.queueFault(slower, 'delay', { seconds: 0.8 });
+  const batch = client.batch([status(slow), status(slower)]);
+  const pending = batch.next();
+  await until(() => batch.progress.inFlight === 2, 'the requests');
+  const left = batch.return();
+  const end = { done: true, value: undefined };
+  assert.deepEqual(await Promise.all([pending, left, batch.next()]), [end, end, end]);
+  assert.equal(batch.progress.succeeded, 2);
+});
+
 test('stop gives the last items; what the source throws when it is closed is thrown at the end', async () => {
   const ids = await candidates(40);
   function* source() {
@@ -312,6 +325,18 @@ test('a source that throws: what was started ends, then the loop throws', async 
   }
   const broken = { [Symbol.asyncIterator]: () => ({ next: () => 5 }) };
   assert.ok((await caught(client.batch(broken).next())) instanceof TypeError);
+  let isClosed = false;
+  function* promises() {
+    try {
+      yield Promise.reject(thrown);
+    } finally {
+      isClosed = true;
+    }
+  }
+  assert.equal(await caught(client.batch(promises()).next()), thrown);
+  assert.ok(isClosed, 'a source that did not fail itself is closed');
+  const none = { [Symbol.asyncIterator]: () => undefined };
+  assert.match((await caught(client.batch(none).next())).message, /no iterator/);
 });
 
 test('the source is not read far ahead of a slow consumer', async () => {

@@ -99,6 +99,13 @@ test('a throwing Error.prepareStackTrace does not prevent the delivery of other 
       throw new RangeError('on purpose');
     };
     const outcomes = await Promise.allSettled(['nobody', candidateId, 'nobody', candidateId].map(call));
+    const requests = ['nobody', candidateId].map((candidateId) => ({
+      operation: 'status',
+      candidateId,
+      jobPositionId,
+    }));
+    const kinds = [];
+    for await (const item of client.batch(requests)) kinds.push(item.error?.kind);
     Error.prepareStackTrace = (_, sites) => sites;
     const structured = await call('nobody').catch((error) => error);
     Error.prepareStackTrace = prepareStackTrace;
@@ -106,6 +113,11 @@ test('a throwing Error.prepareStackTrace does not prevent the delivery of other 
       outcomes.map(({ status }) => status),
       ['rejected', 'fulfilled', 'rejected', 'fulfilled'],
     );
+    assert.deepEqual(
+      outcomes.map(({ reason }) => reason?.kind),
+      ['not_found', undefined, 'not_found', undefined],
+    );
+    assert.deepEqual(new Set(kinds), new Set(['not_found', undefined]));
     assert.equal(structured.kind, 'not_found');
     assert.equal(typeof structured.stack, 'string');
   } finally {

@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use celper::{Error, bindings};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
+use pyo3::types::PyDict;
 
 use crate::keys::KeyProviderError;
 use crate::results::RateLimit;
@@ -22,7 +23,12 @@ pub(crate) fn to_exception<'py>(py: Python<'py>, error: &Error) -> PyResult<Boun
     let from_native = FROM_NATIVE
         .get_or_try_init(py, || py.import("celper._errors")?.getattr("from_native").map(Bound::unbind))?
         .bind(py);
-    let exception = from_native.call1((
+    let of_webhook = PyDict::new(py);
+    if let Some(reason) = error.webhook_reason() {
+        of_webhook.set_item("reason", reason.name())?;
+        of_webhook.set_item("clock_difference", error.clock_difference())?;
+    }
+    let fields = (
         error.kind().name(),
         error.message(),
         error.to_string(),
@@ -35,7 +41,8 @@ pub(crate) fn to_exception<'py>(py: Python<'py>, error: &Error) -> PyResult<Boun
         error.rate_limit().map(|headers| RateLimit::from_core(py, headers)).transpose()?,
         error.idempotency_key(),
         error.outcome_unknown(),
-    ))?;
+    );
+    let exception = from_native.call(fields, Some(&of_webhook))?;
     if let Some(cause) = error.source().and_then(|cause| cause.downcast_ref::<KeyProviderError>()) {
         exception.setattr("__cause__", cause.exception(py))?;
     }

@@ -16,11 +16,13 @@ mod logs;
 mod requests;
 mod results;
 mod wait;
+mod webhooks;
 
 use pyo3::prelude::*;
 
 #[pymodule(gil_used = false)]
 mod _celper {
+    use celper::webhooks::{EventKind, Options, Reason};
     use celper::{CandidateStatus, ClientBuilder, ErrorKind, Operation};
     use pyo3::prelude::*;
     use pyo3::types::PyTuple;
@@ -38,6 +40,9 @@ mod _celper {
     #[pymodule_export]
     use crate::results::{CandidateState, Decision, Invitation, RateLimit, RateLimits};
 
+    #[pymodule_export]
+    use crate::webhooks::{sign_webhook, unwrap_webhook, verify_webhook};
+
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         let py = module.py();
@@ -46,12 +51,16 @@ mod _celper {
         // The core's tables: tests compare the Python code with them.
         let errors = ErrorKind::TABLE.iter().map(|row| (row.name, row.class, row.parent));
         module.add("ERRORS", PyTuple::new(py, errors)?)?;
+        let reasons = Reason::ALL.iter().map(|reason| reason.name());
+        module.add("WEBHOOK_REASONS", PyTuple::new(py, reasons)?)?;
+        module.add("WEBHOOK_EVENTS", PyTuple::new(py, EventKind::KNOWN)?)?;
         let statuses = CandidateStatus::KNOWN;
         module.add("STATUSES", PyTuple::new(py, statuses.iter().map(CandidateStatus::as_str))?)?;
         let operations = Operation::ALL.map(|operation| (operation.name(), operation.method_name()));
         module.add("OPERATIONS", PyTuple::new(py, operations)?)?;
         let attempt_timeout = ClientBuilder::DEFAULT_ATTEMPT_TIMEOUT.as_secs_f64();
         module.add("DEFAULTS", (attempt_timeout, ClientBuilder::DEFAULT_MAX_RETRIES))?;
+        module.add("WEBHOOK_TOLERANCE", Options::DEFAULT_TOLERANCE.as_secs_f64())?;
         crate::logs::install();
         crate::lifetime::register_hooks(py)
     }

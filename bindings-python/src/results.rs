@@ -135,8 +135,12 @@ pub(crate) struct Status(Py<PyAny>);
 static BY_VALUE: PyOnceLock<Py<PyDict>> = PyOnceLock::new();
 
 impl Status {
-    fn from_core(py: Python<'_>, status: &CandidateStatus) -> PyResult<Self> {
+    pub(crate) fn from_core(py: Python<'_>, status: &CandidateStatus) -> PyResult<Self> {
         Status::from_value(PyString::new(py, status.as_str()).as_any())
+    }
+
+    pub(crate) fn into_any(self) -> Py<PyAny> {
+        self.0
     }
 
     fn from_value(value: &Bound<'_, PyAny>) -> PyResult<Self> {
@@ -174,7 +178,7 @@ pub(crate) struct UtcDateTime(Py<PyDateTime>);
 
 impl UtcDateTime {
     /// The core rejects times outside of Python's `datetime` range.
-    fn from_core(py: Python<'_>, time: SystemTime) -> PyResult<Self> {
+    pub(crate) fn from_core(py: Python<'_>, time: SystemTime) -> PyResult<Self> {
         let epoch = PyDateTime::from_timestamp(py, 0.0, Some(&PyTzInfo::utc(py)?.to_owned()))?;
         let datetime = match time.duration_since(UNIX_EPOCH) {
             Ok(after) => epoch.add(after)?,

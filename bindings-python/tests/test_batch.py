@@ -402,3 +402,14 @@ def test_abandoned_batches_do_not_leak(kind: str, sandbox: Sandbox) -> None:
         return psutil.Process().num_fds() <= before[0] + 20 and len(gc.get_objects()) - before[1] < 200
 
     wait_until(is_freed)
+
+
+def test_an_iterable_that_takes_items_of_its_own_batch_fails(client: celper.Celper, sandbox: Sandbox) -> None:
+    def requests() -> Iterator[celper.StatusRequest]:
+        yield celper.StatusRequest(sandbox.create_candidate().id, job_position_id=POSITION)
+        while True:
+            next(batch)
+
+    batch = client.batch(requests())
+    with pytest.raises(RuntimeError, match="its own batch"):
+        list(batch)

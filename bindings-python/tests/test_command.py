@@ -499,3 +499,23 @@ def test_the_package_does_not_import_the_command() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_closed_streams_are_no_fault_of_the_command(sandbox: Sandbox) -> None:
+    (candidate,) = write_candidates(sandbox, 1)
+    command = f"{sys.executable} -m celper status candidates.csv --position {POSITION} <&- >&- 2>&-"
+    assert subprocess.run(command, shell=True, timeout=60, check=False).returncode == 0
+    assert [row["candidate_id"] for row in results_of()] == [candidate]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_results_that_are_a_pipe_or_a_device_are_refused(sandbox: Sandbox) -> None:
+    write_candidates(sandbox, 1)
+    os.mkfifo("pipe")
+    done = celper("status", "candidates.csv", "--position", POSITION, "--results", "pipe")
+    assert (done.returncode, "not a regular file" in done.stderr) == (2, True)
+
+
+def test_a_candidate_id_that_is_too_long_for_a_file_name_is_an_id(sandbox: Sandbox) -> None:
+    done = celper("status", "c" * 1000, "--position", POSITION)
+    assert (done.returncode, "not_found" in done.stderr or "no such candidate" in done.stderr) == (1, True)

@@ -350,6 +350,9 @@ def test_public_names_are_documented_and_belong_to_celper() -> None:
         public = getattr(celper, name)
         assert public.__doc__, name
         assert not isinstance(public, type) or public.__module__ == "celper", name
-        for member, value in getattr(public, "__dict__", {}).items():
+        members = getattr(public, "__dict__", {})
+        if inspect.ismodule(public):
+            members = {member: members[member] for member in public.__all__}
+        for member, value in members.items():
             if callable(value) and not member.startswith("_"):
                 assert value.__doc__, f"{name}.{member}"

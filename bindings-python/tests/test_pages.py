@@ -45,7 +45,7 @@ def test_examples_run(code: str, sandbox: Sandbox, tmp_path: Path) -> None:
     # Python warns about a fork in a process with threads; `test_fork.py` shows that the child process works.
     warnings = ["-W", "error", "-W", "ignore:This process:DeprecationWarning"]
     command = [sys.executable, *warnings, str(program)]
-    environment = {**os.environ, "CELPER_SANDBOX": find_program()}
+    environment = {**os.environ, "CELPER_SANDBOX": find_program(), "CELPER_WEBHOOK_SECRET": "whsec_test"}
     # Some leave files where they run.
     done = subprocess.run(
         command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120, check=False

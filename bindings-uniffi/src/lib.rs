@@ -12,6 +12,7 @@ mod key;
 mod options;
 mod output;
 mod scaffolding;
+mod webhooks;
 
 pub use batch::{BatchCounts, BatchEvent, BatchOptions, BatchWait, NativeBatch};
 pub use call::{CallInput, CancelToken, NativeClient, OpenResult, open};
@@ -20,6 +21,7 @@ pub use failure::{ErrorKindRow, Failure, error_kinds};
 pub use key::{KeyAnswer, KeySource, answer_key_request};
 pub use options::{ClientOptions, RateLimitOptions};
 pub use output::{Outcome, Output};
+pub use webhooks::{WebhookInput, WebhookOutcome, receive_webhook, sign_webhook, webhook_names};
 
 /// How Kotlin and Swift spell the names of arguments.
 const NAMES: celper::bindings::NameStyle = celper::bindings::NameStyle::Camel;

@@ -52,6 +52,7 @@ arguments! {
     JobPositionId "job_position_id" "jobPositionId";
     Journal "journal" "journal";
     MaxRetries "max_retries" "maxRetries";
+    Now "now" "now";
     Proxy "proxy" "proxy";
     RateLimitName "rate_limit_name" "rateLimitName";
     RateLimitStore "rate_limit_store" "rateLimitStore";
@@ -62,4 +63,6 @@ arguments! {
     RateLimitsTotal "rate_limits.total" "rateLimits.total";
     RateLimitsWindow "rate_limits.window" "rateLimits.window";
     Timeout "timeout" "timeout";
+    Timestamp "timestamp" "timestamp";
+    Tolerance "tolerance" "tolerance";
 }

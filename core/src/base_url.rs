@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use url::{Host, Url};
+use url::{Host, ParseError, Url};
 
 use crate::argument::{Argument, NameStyle};
 use crate::error::Error;
@@ -16,8 +16,12 @@ impl BaseUrl {
     pub(crate) fn parse(text: &str, http_hosts: &[HttpHost], names: NameStyle) -> Result<Self, Error> {
         let name = Argument::BaseUrl.name(names);
         let refused = |problem: &str| Err(Error::invalid_argument(format!("{name} {problem}")));
-        let Ok(mut url) = Url::parse(text) else {
-            return refused("is not a URL; pass one like https://api.celper.ai");
+        let mut url = match Url::parse(text) {
+            Ok(url) => url,
+            Err(ParseError::IdnaError) => {
+                return refused("has a host that is not valid; write one with letters beyond ASCII as xn--…");
+            }
+            Err(_) => return refused("is not a URL; pass one like https://api.celper.ai"),
         };
         if !matches!(url.scheme(), "https" | "http") || url.host().is_none() {
             return refused("must begin with https:// and name a host");
@@ -149,7 +153,7 @@ mod tests {
             ("http://[::1]:1/x", "http://[::1]:1/x"),
             ("http://127.9.9.9", "http://127.9.9.9"),
             ("https://gateway.example:443", "https://gateway.example"),
-            ("https://bücher.example/a b/ü", "https://xn--bcher-kva.example/a%20b/%C3%BC"),
+            ("https://xn--bcher-kva.example/a b/ü", "https://xn--bcher-kva.example/a%20b/%C3%BC"),
         ] {
             let url = parse(text).unwrap();
             assert_eq!(url.as_str(), expected);
@@ -168,6 +172,7 @@ mod tests {
             "http://127.0.0.1.evil.example",
             "http://localhost.evil.example",
             "http://evillocalhost",
+            "https://bücher.example",
             "https://user:hunter2@api.celper.ai",
             "https://api.celper.ai/?key=hunter2",
             "https://api.celper.ai/#hunter2",

@@ -6,7 +6,7 @@ pub mod batch;
 
 use std::io;
 use std::mem::ManuallyDrop;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::runtime::{Builder, Handle};
 
@@ -101,19 +101,39 @@ pub fn forked_call(operation: Operation, idempotency_key: Option<String>) -> Err
     interrupted(Error::new(ErrorKind::Connection, message), operation, idempotency_key)
 }
 
-/// A duration from a host language's seconds. An infinite `timeout` is [`Duration::MAX`], which means none.
+/// A duration from a host language's seconds. An infinite `timeout` or `tolerance` is [`Duration::MAX`], which means none.
 ///
 /// # Errors
 ///
 /// [`ErrorKind::InvalidArgument`] when it is not a number greater than 0, or does not fit a clock.
 pub fn seconds(argument: Argument, names: NameStyle, value: f64) -> Result<Duration, Error> {
-    if argument == Argument::Timeout && value == f64::INFINITY {
+    if matches!(argument, Argument::Timeout | Argument::Tolerance) && value == f64::INFINITY {
         return Ok(Duration::MAX);
     }
     let duration = if value > 0.0 { Duration::try_from_secs_f64(value).ok() } else { None };
     duration.filter(|duration| !duration.is_zero()).ok_or_else(|| {
         let name = argument.name(names);
-        Error::invalid_argument(format!("{name} must be a number of seconds greater than 0, not {value}"))
+        let message = format!("{name} must be a number of seconds greater than 0, not {value}");
+        if argument == Argument::Tolerance {
+            Error::invalid_webhook_argument(message)
+        } else {
+            Error::invalid_argument(message)
+        }
+    })
+}
+
+/// A time for [`webhooks`](crate::webhooks) from a host language's seconds since 1970.
+///
+/// # Errors
+///
+/// [`ErrorKind::InvalidArgument`] when it is not a number, or no time that a clock can show.
+pub fn unix_time(argument: Argument, names: NameStyle, seconds: f64) -> Result<SystemTime, Error> {
+    let since = Duration::try_from_secs_f64(seconds).ok();
+    since.and_then(|since| UNIX_EPOCH.checked_add(since)).ok_or_else(|| {
+        let name = argument.name(names);
+        Error::invalid_webhook_argument(format!(
+            "{name} must be a time since 1970; {seconds} s after its beginning is none"
+        ))
     })
 }
 

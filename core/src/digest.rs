@@ -1,5 +1,7 @@
 //! Names that are derived from values and tell none of them.
 
+use std::fmt::Write;
+
 use ring::digest::{Context, SHA256};
 
 /// The first half of the SHA-256 of some values; an absent value differs from an empty one.
@@ -17,4 +19,13 @@ pub(crate) fn digest<'a>(values: impl IntoIterator<Item = Option<&'a [u8]>>) -> 
 /// [`digest`] of texts, as 32 hexadecimal digits.
 pub(crate) fn name_of(texts: &[&str]) -> String {
     format!("{:032x}", u128::from_be_bytes(digest(texts.iter().map(|text| Some(text.as_bytes())))))
+}
+
+/// Bytes as hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+        // Writing to a `String` does not fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::model::RateLimit;
+use crate::webhooks::Reason;
 
 /// What went wrong, as a stable value to match on.
 ///
@@ -46,6 +47,8 @@ pub enum ErrorKind {
     UnexpectedResponse,
     /// A panic: a fault of the SDK.
     Internal,
+    /// A webhook that cannot be trusted or read; see [`Error::webhook_reason`].
+    Webhook,
 }
 
 /// One row of the table of error kinds, [`ErrorKind::TABLE`].
@@ -108,6 +111,7 @@ kinds! {
     UnexpectedResponse "unexpected_response" "UnexpectedResponseError" < "CelperError", final,
         "Check that the base URL points at the Celper API and not at a proxy's or login page.";
     Internal "internal" "InternalError" < "CelperError", final, "";
+    Webhook "webhook" "WebhookError" < "CelperError", final, "";
 }
 
 impl ErrorKind {
@@ -172,6 +176,9 @@ pub(crate) type Cause = Box<dyn StdError + Send + Sync>;
 /// The `operation` of an error that belongs to a client and not to a call.
 const CLIENT: &str = "client";
 
+/// The `operation` of an error of [`webhooks`](crate::webhooks).
+const WEBHOOK: &str = "webhook";
+
 #[derive(Debug)]
 pub(crate) struct Parts {
     kind: ErrorKind,
@@ -187,6 +194,9 @@ pub(crate) struct Parts {
     pub(crate) outcome_unknown: bool,
     /// A retry would fail in the same way.
     pub(crate) permanent: bool,
+    pub(crate) webhook_reason: Option<Reason>,
+    /// In seconds.
+    pub(crate) clock_difference: Option<i64>,
     pub(crate) cause: Option<Cause>,
 }
 
@@ -205,6 +215,8 @@ impl Error {
             idempotency_key: None,
             outcome_unknown: false,
             permanent: false,
+            webhook_reason: None,
+            clock_difference: None,
             cause: None,
         }))
     }
@@ -212,6 +224,19 @@ impl Error {
     /// An [`ErrorKind::InvalidArgument`] error, for a layer above the core that rejects an argument.
     pub fn invalid_argument(message: impl Into<String>) -> Self {
         Error::new(ErrorKind::InvalidArgument, message)
+    }
+
+    /// An [`ErrorKind::InvalidArgument`] error of a function of [`webhooks`](crate::webhooks).
+    pub(crate) fn invalid_webhook_argument(message: impl Into<String>) -> Self {
+        Error::invalid_argument(message).with(|parts| parts.operation = WEBHOOK)
+    }
+
+    /// An [`ErrorKind::Webhook`] error; for a layer above the core too, which may be given a body that is no longer bytes.
+    pub fn webhook(reason: Reason, message: impl Into<String>) -> Self {
+        Error::new(ErrorKind::Webhook, message).with(|parts| {
+            parts.operation = WEBHOOK;
+            parts.webhook_reason = Some(reason);
+        })
     }
 
     /// What went wrong.
@@ -224,7 +249,8 @@ impl Error {
         &self.0.message
     }
 
-    /// What failed: the operation `status`, `invite`, `select` or `reject`; `client` when a client could not be built.
+    /// What failed: the operation `status`, `invite`, `select` or `reject`; `client` when a client could not be built, `webhook`
+    /// for a webhook.
     pub fn operation(&self) -> &'static str {
         self.0.operation
     }
@@ -269,6 +295,16 @@ impl Error {
     /// call again with the same [`idempotency_key`](Error::idempotency_key).
     pub fn outcome_unknown(&self) -> bool {
         self.0.outcome_unknown
+    }
+
+    /// Why a webhook was refused; of an [`ErrorKind::Webhook`] error only.
+    pub fn webhook_reason(&self) -> Option<Reason> {
+        self.0.webhook_reason
+    }
+
+    /// How many seconds a stale webhook's timestamp is behind this machine's clock; negative when it is ahead.
+    pub fn clock_difference(&self) -> Option<i64> {
+        self.0.clock_difference
     }
 
     /// The same error without its cause, to be reported in a second place.
@@ -383,6 +419,6 @@ mod tests {
             let known = ["CelperError", "ApiError", "TransportError"].contains(&row.parent);
             assert!(known || ErrorKind::TABLE.iter().any(|other| other.class == row.parent), "{}", row.parent);
         }
-        assert_eq!(ErrorKind::TABLE.len(), 15);
+        assert_eq!(ErrorKind::TABLE.len(), 16);
     }
 }

@@ -20,6 +20,7 @@
 //!   machine share them, or [through Redis](ClientBuilder::rate_limit_store) those of several machines.
 //! - **Many candidates**: a [`Batch`] carries out any number of requests at the permitted rate, with progress. After a crash it
 //!   continues where it stopped.
+//! - **Webhooks**: [`webhooks::unwrap`] verifies a webhook's signature and reads its event.
 //! - **Errors**: one [`Error`] with a stable [`kind`](Error::kind); for actions it says whether the
 //!   [outcome is unknown](Error::outcome_unknown).
 //! - **Secrets**: the API key is in no `Debug`, log or error, is sent to no other host, and is wiped from memory.
@@ -52,6 +53,7 @@ mod retry;
 mod tls;
 mod transport;
 mod validate;
+pub mod webhooks;
 
 /// The HTTP client that [`ClientBuilder::configure_http`] configures.
 pub use reqwest;

@@ -18,6 +18,7 @@ import {
   isKnownStatus,
   type KnownCandidateStatus,
   RateLimitError,
+  webhooks,
 } from 'celper';
 
 const options: CelperOptions = {
@@ -205,3 +206,18 @@ export async function batches(ids: string[], signal: AbortSignal): Promise<void>
   const all: BatchItem[] = [];
   for await (const item of disposed) all.push(item);
 }
+
+const event = webhooks.unwrap(new Uint8Array(), new Headers(), ['new', 'old'], { tolerance: null, now: new Date() });
+if (event.type === 'candidate_status_changed') {
+  const previous: CandidateStatus | null = event.previousStatus;
+  void previous;
+} else if (event.type !== 'analysis_ready') {
+  const name: string = event.type;
+  void ((event.type as string) === 'interview_moved' || name);
+}
+// @ts-expect-error: only one of the events has it
+event.candidateId;
+// @ts-expect-error: events are immutable
+event.dedupeKey = '';
+// @ts-expect-error: not the raw body
+webhooks.verify({ event: 'x' }, {}, 'secret');

@@ -7,7 +7,7 @@
     print(state.status, state.interview_score)
 
 ``Celper`` is synchronous; ``AsyncCelper`` has the same methods for asyncio. A failed call raises a ``CelperError``.
-``batch`` carries out many requests.
+``batch`` carries out many requests. ``webhooks`` verifies and reads what the service sends.
 """
 
 from __future__ import annotations
@@ -48,9 +48,16 @@ from celper._errors import (
     ServerError,
     TransportError,
     UnexpectedResponseError,
+    WebhookError,
 )
 from celper._status import CandidateStatus
 from celper._sync import Celper
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from celper import webhooks as webhooks
 
 __all__ = [
     "AnalysisNotViewedError",
@@ -88,18 +95,29 @@ __all__ = [
     "StatusRequest",
     "TransportError",
     "UnexpectedResponseError",
+    "WebhookError",
     "__version__",
+    "webhooks",
 ]
+
+
+def __getattr__(name: str) -> ModuleType:
+    """Imports ``celper.webhooks`` on first use: most programs do without it."""
+    if name == "webhooks":
+        from importlib import import_module
+
+        return import_module("celper.webhooks")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def _bundled() -> object:  # pyright: ignore[reportUnusedFunction]
     """Never called. The native module imports these modules; this makes tools that bundle programs include them."""
-    from celper import _bridge, _greenlets, _logs
+    from celper import _bridge, _greenlets, _logs, webhooks
 
-    return _bridge, _greenlets, _logs
+    return _bridge, _greenlets, _logs, webhooks
 
 
 # Tracebacks, pickles and help() show the module that users import from.
-for _public in [globals()[_name] for _name in __all__]:
+for _public in [globals().get(_name) for _name in __all__]:
     if isinstance(_public, type) and _public.__module__ != __name__:
         _public.__module__ = __name__

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from _thread import allocate_lock
+from _thread import allocate_lock, get_ident
 from types import GenericAlias
 
 from celper._celper import BatchItem, BatchProgress, InviteRequest, RejectRequest, SelectRequest, StatusRequest
@@ -65,6 +65,7 @@ class Batch(_OfRequests["_R"]):
         self._pushed = 0
         self._failure: Exception | None = None
         self._reading = allocate_lock()
+        self._reading_thread: int | None = None
         self._native = client.batch(batch_id, journal, _length(requests) if total is None else total)
         self._feed = self._native.feed()
 
@@ -84,9 +85,13 @@ class Batch(_OfRequests["_R"]):
 
     def _read(self) -> None:
         """Gives the batch one row."""
+        if self._reading_thread == get_ident():
+            # It would wait for itself.
+            raise RuntimeError("the iterable of the requests takes items of its own batch; take them outside of it")
         with self._reading:
             if self._rows is None:
                 return
+            self._reading_thread = get_ident()
             try:
                 row = next(self._rows)
             except StopIteration:
@@ -102,6 +107,8 @@ class Batch(_OfRequests["_R"]):
                 self._requests[self._pushed] = row
                 self._feed.push(row)
                 self._pushed += 1
+            finally:
+                self._reading_thread = None
 
     @property
     def batch_id(self) -> str | None:

@@ -14,6 +14,32 @@ ERRORS: tuple[tuple[str, str, str], ...]
 STATUSES: tuple[str, ...]
 OPERATIONS: tuple[tuple[str, str], ...]
 DEFAULTS: tuple[float, int]
+WEBHOOK_REASONS: tuple[str, ...]
+WEBHOOK_EVENTS: tuple[str, ...]
+WEBHOOK_TOLERANCE: float
+
+# type, webhook_id, company_id, timestamp, data, dedupe_key
+_WebhookFields: TypeAlias = tuple[str, str, str, datetime, str, str]
+# candidate_id, job_position_id, status, previous_status
+_StatusChange: TypeAlias = tuple[str, str, CandidateStatus | str, CandidateStatus | str | None]
+
+def unwrap_webhook(
+    body: bytes,
+    headers: list[tuple[str, bytes]],
+    secrets: list[bytes],
+    tolerance: float | timedelta | None,
+    now: float | None,
+    /,
+) -> tuple[_WebhookFields, _StatusChange | None]: ...
+def verify_webhook(
+    body: bytes,
+    headers: list[tuple[str, bytes]],
+    secrets: list[bytes],
+    tolerance: float | timedelta | None,
+    now: float | None,
+    /,
+) -> None: ...
+def sign_webhook(body: bytes, secret: bytes, timestamp: float | None, /) -> tuple[tuple[str, str], ...]: ...
 
 @final
 class RateLimit:

@@ -17,7 +17,8 @@
     │   ├── ConnectionFailedError       also a ConnectionError: DNS, refused, reset, TLS
     │   └── RequestTimeoutError         also a TimeoutError: an attempt or the whole call timed out
     ├── UnexpectedResponseError         not a response of this API
-    └── InternalError                   a bug in this package
+    ├── InternalError                   a bug in this package
+    └── WebhookError                    a webhook that cannot be trusted or read
 
 A cancelled call raises ``asyncio.CancelledError``.
 """
@@ -28,7 +29,7 @@ from celper._celper import RateLimit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, ClassVar
 
 
 _FIELDS = (
@@ -74,7 +75,7 @@ class CelperError(Exception):
     """The server's description of the error, or the client's if the server sent none."""
     operation: str
     """The operation that failed: ``status``, ``invite``, ``select`` or ``reject``; ``client`` for creating a client,
-    ``batch`` for starting a batch."""
+    ``batch`` for starting a batch, ``webhook`` for a webhook."""
     status: int | None
     """The HTTP status of the response, if there was one."""
     code: str | None
@@ -92,6 +93,8 @@ class CelperError(Exception):
     outcome_unknown: bool
     """Whether an action may have taken place in spite of the error. Read the candidate's status, or call again with the
     same ``idempotency_key``."""
+
+    _fields: ClassVar[tuple[str, ...]] = _FIELDS
 
     def __init__(
         self,
@@ -132,12 +135,12 @@ class CelperError(Exception):
                 self._line = value
             elif name == "rate_limit":
                 self.rate_limit = value if value is None or isinstance(value, RateLimit) else _rate_limit(value)
-            elif name in _FIELDS:
+            elif name in self._fields:
                 setattr(self, name, value)
 
     def to_dict(self) -> dict[str, Any]:
         """The error as data for JSON: its fields, and the whole line as ``text``."""
-        fields = {name: getattr(self, name) for name in ("kind", "message", *_FIELDS)}
+        fields = {name: getattr(self, name) for name in ("kind", "message", *self._fields)}
         if self.rate_limit is not None:
             fields["rate_limit"] = self.rate_limit.to_dict()
         return {**fields, "text": self._line}
@@ -251,6 +254,41 @@ class InternalError(CelperError):
     kind = "internal"
 
 
+class WebhookError(CelperError):
+    """A webhook cannot be trusted or read: respond with 400. ``reason`` tells why."""
+
+    kind = "webhook"
+    reason: str
+    """Why, as a stable value, the same in every language:
+
+    - ``missing_header``: the signature's or the timestamp's header is missing
+    - ``malformed``: one of the two headers cannot be read
+    - ``no_match``: no signature matches; another secret, or other bytes than were signed
+    - ``stale``: the signature matches, but the timestamp is too far from now
+    - ``parsed_body``: the body is not the bytes that arrived, but what a framework made of them
+    - ``not_json``: the signature matches, but the body is not JSON
+    - ``unexpected_body``: the signature matches, but the body lacks what every event of its type has
+    """
+    clock_difference: int | None
+    """The seconds by which a stale webhook's timestamp is behind this machine's clock; negative if it is ahead."""
+
+    _fields = (*CelperError._fields, "reason", "clock_difference")
+
+    def __init__(
+        self,
+        message: str = "",
+        fields: dict[str, Any] | None = None,
+        *,
+        reason: str = "no_match",
+        clock_difference: int | None = None,
+        operation: str = "webhook",
+        **more: Any,
+    ) -> None:
+        self.reason = reason
+        self.clock_difference = clock_difference
+        super().__init__(message, fields, operation=operation, **more)
+
+
 BY_KIND: dict[str, type[CelperError]] = {
     error.kind: error
     for error in (
@@ -269,6 +307,7 @@ BY_KIND: dict[str, type[CelperError]] = {
         RequestTimeoutError,
         UnexpectedResponseError,
         InternalError,
+        WebhookError,
     )
 }
 
@@ -286,6 +325,7 @@ def from_native(
     rate_limit: RateLimit | None,
     idempotency_key: str | None,
     outcome_unknown: bool,
+    **of_webhook: Any,
 ) -> CelperError:
     """Creates the exception for an error of the core."""
     fields = {
@@ -299,5 +339,6 @@ def from_native(
         "idempotency_key": idempotency_key,
         "outcome_unknown": outcome_unknown,
         "text": line,
+        **of_webhook,
     }
     return BY_KIND[kind](message, fields)

@@ -20,6 +20,7 @@ use crate::request_log::RequestTracker;
 use crate::response::{ApiError, ApiResponse};
 use crate::route::{Operation, Route};
 use crate::state::{Shared, State};
+use crate::webhooks::Change;
 use crate::windows::{Admission, RateReport};
 
 const MAX_IDEMPOTENCY_KEY: usize = 255;
@@ -281,7 +282,11 @@ impl Call<'_> {
         if dry_run {
             return Ok(candidate.clone().apply(self.operation, candidate_id, &parameters, now)?.data);
         }
+        let before = candidate.status.clone();
         let effect = candidate.apply(self.operation, candidate_id, &parameters, now)?;
+        let after = candidate.status.clone();
+        let job_position_id = &parameters.job_position_id;
+        self.shared.notify(state, &Change { candidate_id, job_position_id, before: &before, after: &after });
         if effect.acted {
             self.tracker.acted();
         }

@@ -18,6 +18,7 @@ use crate::faults::{Fault, FaultError, present};
 use crate::lifecycle::{Candidate, InterviewScore};
 use crate::response::to_bytes;
 use crate::state::Shared;
+use crate::webhooks::{Change, DeliveryFault, Webhook, WebhookError};
 
 pub(crate) const PREFIX: &str = "/_sandbox/";
 
@@ -32,6 +33,8 @@ enum ControlError {
     Body(#[from] serde_json::Error),
     #[error(transparent)]
     Fault(#[from] FaultError),
+    #[error(transparent)]
+    Webhook(#[from] WebhookError),
     #[error(transparent)]
     Key(#[from] InvalidKey),
     #[error(transparent)]
@@ -52,7 +55,7 @@ enum ControlError {
     Method { name: String, method: String },
     #[error(
         "there is no {PREFIX}{0}; there are health, reset, candidates, clock, requests, outbox, keys, company, limits, windows, \
-         faults and proxy"
+         faults, webhook, webhook-faults, deliveries and proxy"
     )]
     NoEndpoint(String),
 }
@@ -67,6 +70,7 @@ impl ControlError {
             Self::Body(_)
             | Self::Fault(_)
             | Self::Key(_)
+            | Self::Webhook(_)
             | Self::EmptyId
             | Self::ClockBack
             | Self::ClockTooFar
@@ -138,11 +142,30 @@ fn dispatch(shared: &Shared, method: &Method, name: &str, query: Option<&str>, b
         }
         ("faults", "GET") => done(shared.state().faults.to_json()),
         ("faults", "DELETE") => cleared(shared.state().faults.clear()),
+        ("webhook", "POST") => {
+            let webhook: Webhook = parse(body)?;
+            let shown = json!({"url": webhook.url, "secret": webhook.secret});
+            shared.state().webhooks.set(Some(webhook))?;
+            created(shown)
+        }
+        ("webhook", "DELETE") => {
+            shared.state().webhooks.set(None)?;
+            done(json!({"removed": true}))
+        }
+        ("deliveries", "GET") => done(json!(shared.state().webhooks.deliveries())),
+        ("deliveries", "DELETE") => cleared(shared.state().webhooks.clear_deliveries()),
+        ("webhook-faults", "POST") => {
+            let fault: DeliveryFault = parse(body)?;
+            shared.state().webhooks.push_fault(fault)?;
+            created(json!(fault))
+        }
+        ("webhook-faults", "GET") => done(shared.state().webhooks.faults()),
+        ("webhook-faults", "DELETE") => cleared(shared.state().webhooks.clear_faults()),
         ("proxy", "GET") => done(shared.proxy_log.to_json()),
         ("proxy", "DELETE") => cleared(shared.proxy_log.clear()),
         (
             "health" | "reset" | "candidates" | "clock" | "requests" | "outbox" | "keys" | "company" | "limits"
-            | "windows" | "faults" | "proxy",
+            | "windows" | "faults" | "proxy" | "webhook" | "deliveries" | "webhook-faults",
             method,
         ) => Err(ControlError::Method { name: name.to_owned(), method: method.to_owned() }),
         _ => Err(ControlError::NoEndpoint(name.to_owned())),
@@ -223,8 +246,11 @@ struct CandidateChange {
 
 fn change_candidate(shared: &Shared, change: CandidateChange) -> ControlResult {
     let CandidateChange { candidate_id, job_position_id, status, analysis_viewed, interview_score } = change;
-    let changed = shared.state().candidates.change(&candidate_id, &job_position_id, |candidate| {
+    let mut statuses = None;
+    let mut state = shared.state();
+    let changed = state.candidates.change(&candidate_id, &job_position_id, |candidate| {
         if let Some(status) = status {
+            statuses = Some((candidate.status.clone(), status.clone()));
             candidate.status = status;
         }
         if let Some(viewed) = analysis_viewed {
@@ -234,6 +260,10 @@ fn change_candidate(shared: &Shared, change: CandidateChange) -> ControlResult {
             candidate.interview_score = interview_score;
         }
     })?;
+    if let Some((before, after)) = &statuses {
+        let (candidate_id, job_position_id) = (&candidate_id, &job_position_id);
+        shared.notify(&mut state, &Change { candidate_id, job_position_id, before, after });
+    }
     match changed {
         Some(shown) => done(shown),
         None => Err(ControlError::NoCandidate { candidate_id, job_position_id }),

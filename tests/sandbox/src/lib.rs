@@ -23,6 +23,7 @@ mod server;
 mod state;
 mod stream;
 mod tls;
+mod webhooks;
 mod windows;
 
 use std::error::Error;
@@ -104,6 +105,9 @@ impl Sandbox {
         if let Some((listener, proxy)) = proxy {
             proxy_address = Some(listener.local_addr()?);
             tasks.push(tokio::spawn(serve_proxy(listener, proxy, Arc::clone(&shared))));
+        }
+        if let Some(jobs) = shared.take_webhook_jobs() {
+            tasks.push(tokio::spawn(webhooks::deliver_all(jobs, Arc::clone(&shared))));
         }
         tasks.push(tokio::spawn(serve_api(listener, acceptor, shared)));
         Ok(Self { address, scheme, api_key, ca_certificate, proxy_address, tasks })

@@ -2,6 +2,8 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
 use crate::clock::Clock;
 use crate::company::Company;
 use crate::faults::Faults;
@@ -11,6 +13,7 @@ use crate::options::Options;
 use crate::outbox::Outbox;
 use crate::proxy::ProxyLog;
 use crate::request_log::RequestLog;
+use crate::webhooks::{Change, Job, Webhooks};
 use crate::windows::{Limits, Windows};
 
 /// Everything that a reset clears, behind one lock, so that every step of a request sees a consistent state.
@@ -24,6 +27,7 @@ pub(crate) struct State {
     pub(crate) idempotency: IdempotencyKeys,
     pub(crate) faults: Faults,
     pub(crate) outbox: Outbox,
+    pub(crate) webhooks: Webhooks,
 }
 
 impl State {
@@ -43,6 +47,7 @@ impl State {
             idempotency: IdempotencyKeys::default(),
             faults: Faults::default(),
             outbox: Outbox::default(),
+            webhooks: Webhooks::default(),
         }
     }
 }
@@ -54,11 +59,17 @@ pub(crate) struct Shared {
     pub(crate) log: RequestLog,
     pub(crate) proxy_log: ProxyLog,
     state: Mutex<State>,
+    webhook_jobs: UnboundedSender<Job>,
+    /// Taken when the sandbox starts.
+    new_webhook_jobs: Mutex<Option<UnboundedReceiver<Job>>>,
 }
 
 impl Shared {
     pub(crate) fn new(options: Options) -> Self {
+        let (webhook_jobs, new_webhook_jobs) = unbounded_channel();
         Self {
+            webhook_jobs,
+            new_webhook_jobs: Mutex::new(Some(new_webhook_jobs)),
             clock: Clock::new(),
             log: RequestLog::new(options.log_capacity),
             proxy_log: ProxyLog::default(),
@@ -69,6 +80,19 @@ impl Shared {
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn take_webhook_jobs(&self) -> Option<UnboundedReceiver<Job>> {
+        self.new_webhook_jobs.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Tells the webhook of a change of status, if there is one.
+    pub(crate) fn notify(&self, state: &mut State, change: &Change<'_>) {
+        let generation = state.generation;
+        if let Some(job) = state.webhooks.job(change, self.clock.now(), generation) {
+            // Fails only when the sandbox stops.
+            let _ = self.webhook_jobs.send(job);
+        }
     }
 
     pub(crate) fn reset(&self) {

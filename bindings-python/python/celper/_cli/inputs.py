@@ -38,7 +38,8 @@ def _is_file(options: Namespace) -> bool:
         or "/" in target
         or os.sep in target
         or target.casefold().endswith(_FILE_ENDINGS)
-        or Path(target).exists()
+        # Not `Path.exists`, which raises for a name that is too long.
+        or os.path.exists(target)
     )
 
 
@@ -121,7 +122,7 @@ def _file(options: Namespace) -> tuple[Plan, ResultsFile | None]:
         folder, stem = Path(target).parent, Path(target).stem
         journal = ".".join(filter(None, [stem, named, "journal.jsonl"]))
     results = options.results or folder / f"{stem}.results.csv"
-    if target != _STDIN and results.exists() and results.samefile(target):
+    if target != _STDIN and os.path.exists(results) and results.samefile(target):
         raise UsageError(f"--results {results} is the file itself; name another one")
     plan = Plan(
         command=command,

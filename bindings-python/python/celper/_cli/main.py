@@ -25,6 +25,7 @@ ALL_DONE, SOME_FAILED, USAGE, STOPPED, BROKEN_PIPE = 0, 1, 2, 3, 141
 
 def main(arguments_: Sequence[str] | None = None) -> int:
     """Runs the command and returns its exit status."""
+    _open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # What an encoding cannot express is no reason to fail.
@@ -65,6 +66,13 @@ def _fail(terminal: Terminal, text: str, status: int) -> int:
     except OSError:
         _silence()
     return status
+
+
+def _open_closed_streams() -> None:
+    """Gives streams that are closed (``>&-``) a file: their descriptors would go to the journal or the results."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 - as long as the process
 
 
 def _silence() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections import Counter
@@ -110,7 +111,7 @@ def show(plan: Plan, terminal: Terminal) -> None:
     if plan.results is not None:
         entry("results", safe(str(plan.results)))
     if plan.journal is not None:
-        if plan.journal.exists():
+        if os.path.exists(plan.journal):
             when = time.strftime("%Y-%m-%d %H:%M", time.localtime(plan.journal.stat().st_mtime))
             entry("journal", f"{safe(str(plan.journal))}, continues the run of {when}")
         else:

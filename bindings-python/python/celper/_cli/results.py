@@ -181,6 +181,9 @@ def _earlier_operations(path: Path) -> set[str]:
         UsageError: The file is something else.
     """
     try:
+        if path.exists() and not path.is_file():
+            # A pipe would block, and a device would be replaced.
+            raise UsageError(f"{path} is not a regular file; pass --results FILE")
         with path.open(encoding="utf-8-sig", newline="") as file:
             first = file.readline()
             delimiter = first.removeprefix("line")[:1]

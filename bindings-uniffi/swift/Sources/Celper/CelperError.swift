@@ -48,6 +48,8 @@ public struct CelperError: Error, LocalizedError, CustomStringConvertible, Senda
         case unexpectedResponse = "unexpected_response"
         /// A bug in the SDK; please report it.
         case `internal`
+        /// A webhook that cannot be trusted or read; ``CelperError/webhookReason`` tells why.
+        case webhook
     }
 
     /// The error's kind.
@@ -72,6 +74,11 @@ public struct CelperError: Error, LocalizedError, CustomStringConvertible, Senda
     public let idempotencyKey: String?
     /// Whether the action may have taken place although the call failed. Read the status, or call again with the same key.
     public let outcomeUnknown: Bool
+    /// Why a webhook is refused, of the kind ``Kind/webhook`` only. A stable value, the same in every language of this SDK:
+    /// `missing_header`, `malformed`, `no_match`, `stale`, `not_json` or `unexpected_body`.
+    public let webhookReason: String?
+    /// The seconds by which a stale webhook's timestamp is behind this machine's clock; negative if it is ahead.
+    public let clockDifference: Int?
     /// The error that the key provider threw, if that is why the call failed.
     public let underlyingError: (any Error)?
     /// The whole error as one line.
@@ -93,7 +100,9 @@ public struct CelperError: Error, LocalizedError, CustomStringConvertible, Senda
         rateLimit: RateLimit? = nil,
         idempotencyKey: String? = nil,
         outcomeUnknown: Bool = false,
-        underlyingError: (any Error)? = nil
+        underlyingError: (any Error)? = nil,
+        webhookReason: String? = nil,
+        clockDifference: Int? = nil
     ) {
         self.kind = kind
         self.message = message
@@ -107,10 +116,12 @@ public struct CelperError: Error, LocalizedError, CustomStringConvertible, Senda
         self.idempotencyKey = idempotencyKey
         self.outcomeUnknown = outcomeUnknown
         self.underlyingError = underlyingError
+        self.webhookReason = webhookReason
+        self.clockDifference = clockDifference
         description = "\(operation): \(message)"
     }
 
-    init(_ failure: Failure) {
+    init(_ failure: Failure, webhookReason: String? = nil, clockDifference: Int64? = nil) {
         kind = Kind(rawValue: failure.kind) ?? .unexpectedResponse
         message = failure.message
         operation = failure.operation
@@ -124,5 +135,7 @@ public struct CelperError: Error, LocalizedError, CustomStringConvertible, Senda
         outcomeUnknown = failure.outcomeUnknown
         underlyingError = failure.cause.flatMap(KeyRequests.shared.takeError)
         description = failure.text
+        self.webhookReason = webhookReason
+        self.clockDifference = clockDifference.map(Int.init)
     }
 }

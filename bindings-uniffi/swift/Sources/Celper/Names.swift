@@ -39,6 +39,12 @@ extension Celper {
     public typealias SelectRequest = CelperTypes.SelectRequestType
     /// Same as ``StatusRequest``.
     public typealias StatusRequest = CelperTypes.StatusRequestType
+    /// Same as ``StatusChange``.
+    public typealias StatusChange = CelperTypes.StatusChangeType
+    /// Same as ``WebhookEvent``.
+    public typealias WebhookEvent = CelperTypes.WebhookEventType
+    /// Same as ``Webhooks``.
+    public typealias Webhooks = CelperTypes.WebhooksType
 }
 
 /// The types under another name, because a member of ``Celper`` cannot refer to a type of the same name. Use
@@ -80,4 +86,10 @@ public enum CelperTypes {
     public typealias SelectRequestType = SelectRequest
     /// Same as ``StatusRequest``.
     public typealias StatusRequestType = StatusRequest
+    /// Same as ``StatusChange``.
+    public typealias StatusChangeType = StatusChange
+    /// Same as ``WebhookEvent``.
+    public typealias WebhookEventType = WebhookEvent
+    /// Same as ``Webhooks``.
+    public typealias WebhooksType = Webhooks
 }

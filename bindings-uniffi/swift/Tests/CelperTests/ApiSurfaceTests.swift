@@ -87,7 +87,8 @@ import Testing
     }
 
     @Test func methodsAndProperties() throws {
-        let pattern = #"^    public (?:static )?func (\w+)(?:<.+?>)?\((.*?)\)(?: async)?(?: throws)?(?: -> ([\w.]+\??))?(?: where .+?)? \{"#
+        let returned = #"(?: async)?(?: throws)?(?: -> ([\w.]+\??))?(?: where .+?)? \{"#
+        let pattern = #"^    public (?:static )?func (\w+)(?:<.+?>)?\((.*?)\)"# + returned
         let methods = try find(pattern, declaration("Celper")).flatMap { method in
             let returns = method[2].isEmpty ? "Void" : method[2]
             return try parameters("methods.\(method[0])", method[1]) + ["methods.\(method[0]).returns: \(returns)"]

@@ -18,7 +18,7 @@
  */
 
 export type { CandidateChange, CandidateDescription, FaultOptions, Faults } from './faults';
-export type { Candidate, Mail, RecordedRequest } from './models';
+export type { Candidate, Delivery, DeliveryFaultKind, Mail, RecordedRequest } from './models';
 export { findProgram } from './program';
 export type { ApiKeyOptions, ClientOptions, Limits, SandboxOptions } from './sandbox';
 export { Sandbox, SandboxError, startSandbox } from './sandbox';

@@ -50,6 +50,36 @@ export interface Mail {
   readonly queuedAt: Date;
 }
 
+/** An attempt at delivering a webhook. */
+export interface Delivery {
+  readonly candidateId: string;
+  /** The candidate's status in the event. */
+  readonly status: string;
+  /** 1 for the first. */
+  readonly attempt: number;
+  readonly body: string;
+  /** The HTTP status of the response, `null` if there was none. */
+  readonly answered: number | null;
+  /** Why there was no response. */
+  readonly error: string | null;
+  /** The kind of the fault that was applied to the delivery. */
+  readonly fault: DeliveryFaultKind | null;
+  /** On the sandbox's clock. */
+  readonly endedAt: Date;
+}
+
+/**
+ * `late`: the event arrives later, so that the next ones overtake it. `twice`: it arrives twice. `wrong_signature`: its signature is of
+ * another secret.
+ */
+export type DeliveryFaultKind = 'late' | 'twice' | 'wrong_signature';
+
+/** As the control endpoint returns it. */
+export interface DeliveryJson extends Omit<Delivery, 'fault' | 'endedAt'> {
+  fault: { kind: DeliveryFaultKind } | null;
+  endedAt: string;
+}
+
 /** As the control endpoint returns it. */
 export interface CandidateJson {
   candidateId: string;
@@ -96,4 +126,26 @@ export function request(json: RequestJson): RecordedRequest {
 
 export function mail(json: MailJson): Mail {
   return { ...json, queuedAt: new Date(json.queuedAt) };
+}
+
+export function delivery({
+  candidateId,
+  status,
+  attempt,
+  body,
+  answered,
+  error,
+  fault,
+  endedAt,
+}: DeliveryJson): Delivery {
+  return {
+    candidateId,
+    status,
+    attempt,
+    body,
+    answered,
+    error,
+    fault: fault?.kind ?? null,
+    endedAt: new Date(endedAt),
+  };
 }

@@ -8,11 +8,16 @@ import https from 'node:https';
 import type { Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
+import { setTimeout } from 'node:timers/promises';
 import type { CandidateChange, CandidateDescription, FaultOptions, Faults } from './faults';
 import {
   type Candidate,
   type CandidateJson,
   candidate,
+  type Delivery,
+  type DeliveryFaultKind,
+  type DeliveryJson,
+  delivery,
   type Mail,
   type MailJson,
   mail,
@@ -286,6 +291,52 @@ export class Sandbox implements AsyncDisposable, Disposable {
     else {
       const { window, ...counts } = limits;
       await this.#ask('limits', { ...counts, ...(window !== undefined && { window: window / 1000 }), enabled: true });
+    }
+  }
+
+  /**
+   * Delivers an event to this URL for every change of a candidate's status, signed with the secret. A delivery that gets no 2xx is tried
+   * again, 4 times in all, after 0.1, 0.2 and 0.4 seconds.
+   */
+  async setWebhook(url: string, secret: string): Promise<void> {
+    await this.#ask('webhook', { url, secret });
+  }
+
+  /** Delivers no more events. */
+  async removeWebhook(): Promise<void> {
+    await this.#ask('webhook', undefined, 'DELETE');
+  }
+
+  /** Queues a fault for the next event; `milliseconds` is how much later a `late` one arrives. */
+  async queueDeliveryFault(kind: DeliveryFaultKind, milliseconds?: number): Promise<void> {
+    await this.#ask('webhook-faults', { kind, ...(milliseconds !== undefined && { seconds: milliseconds / 1000 }) });
+  }
+
+  /** The attempts at deliveries that have ended, in order: the latest 10,000, at most 16 MiB. */
+  async deliveries(): Promise<Delivery[]> {
+    return (await this.#ask<DeliveryJson[]>('deliveries')).map(delivery);
+  }
+
+  /** Clears the list of deliveries. */
+  async clearDeliveries(): Promise<void> {
+    await this.#ask('deliveries', undefined, 'DELETE');
+  }
+
+  /** Waits until a webhook was delivered with a 2xx, for this candidate and status if they are given; 10 s by default. */
+  async waitForDelivery(wanted: { candidateId?: string; status?: string; timeout?: number } = {}): Promise<Delivery> {
+    const end = performance.now() + (wanted.timeout ?? 10_000);
+    for (;;) {
+      const attempts = (await this.deliveries()).filter(
+        ({ candidateId, status }) =>
+          candidateId === (wanted.candidateId ?? candidateId) && status === (wanted.status ?? status),
+      );
+      const found = attempts.find(({ answered }) => answered !== null && answered >= 200 && answered < 300);
+      if (found) return found;
+      if (performance.now() > end) {
+        const failed = attempts.map(({ answered, error }) => answered ?? error);
+        throw new SandboxError(`no webhook was delivered; attempts that failed: ${JSON.stringify(failed)}`);
+      }
+      await setTimeout(10);
     }
   }
 

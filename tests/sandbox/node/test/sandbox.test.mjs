@@ -269,3 +269,25 @@ test('the types list the values that the program accepts', async () => {
     assert.deepEqual(named.toSorted(), known.toSorted());
   }
 });
+
+test('webhooks', async () => {
+  const received = [];
+  const server = http.createServer(async (request, response) => {
+    received.push(JSON.parse(await text(request)));
+    response.writeHead(received.length === 1 ? 500 : 204).end();
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  await sandbox.setWebhook(`http://127.0.0.1:${server.address().port}/`, 'whsec_1');
+  await sandbox.queueDeliveryFault('twice');
+  const { id: candidateId } = await sandbox.createCandidate();
+  await act(candidateId, 'invite');
+  const delivery = await sandbox.waitForDelivery({ candidateId, status: 'invited' });
+  assert.deepEqual([delivery.answered, delivery.attempt, delivery.fault], [204, 2, 'twice']);
+  assert.deepEqual(JSON.parse(delivery.body), received[0]);
+  await sandbox.removeWebhook();
+  await sandbox.changeCandidate(candidateId, { status: 'interviewed' });
+  await assert.rejects(sandbox.waitForDelivery({ status: 'interviewed', timeout: 50 }), SandboxError);
+  await sandbox.clearDeliveries();
+  server.close();
+});

@@ -13,7 +13,20 @@ With pytest, use the fixture ``celper_sandbox`` instead.
 
 from importlib.metadata import version as _version
 
-from ._models import Act, Candidate, CompanyState, FaultKind, KeyState, Mail, Operation, Request, Scope, Unset
+from ._models import (
+    Act,
+    Candidate,
+    CompanyState,
+    Delivery,
+    DeliveryFaultKind,
+    FaultKind,
+    KeyState,
+    Mail,
+    Operation,
+    Request,
+    Scope,
+    Unset,
+)
 from ._program import find_program
 from ._sandbox import Limits, Sandbox, SandboxError
 
@@ -26,6 +39,8 @@ __all__ = [
     "Candidate",
     "Request",
     "Mail",
+    "Delivery",
+    "DeliveryFaultKind",
     "FaultKind",
     "Operation",
     "Act",

@@ -18,6 +18,9 @@ CompanyState = Literal["active", "api_disabled", "account_suspended"]
 Scope = Literal["read:jobs", "read:candidates", "write:candidates", "action:invite", "action:decide", "manage:webhooks"]
 
 
+DeliveryFaultKind = Literal["late", "twice", "wrong_signature"]
+
+
 class Unset(enum.Enum):
     """The default of arguments for which ``None`` means null."""
 
@@ -81,4 +84,24 @@ class Mail:
     default_body: bool
     """Whether the request had no text, so that this is the default one."""
     queued_at: datetime
+    """On the sandbox's clock."""
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """An attempt at delivering a webhook."""
+
+    candidate_id: str
+    status: str
+    """The candidate's status in the event."""
+    attempt: int
+    """1 for the first."""
+    body: str
+    answered: int | None
+    """The HTTP status of the response, ``None`` if there was none."""
+    error: str | None
+    """Why there was no response."""
+    fault: DeliveryFaultKind | None
+    """The fault that was applied to the delivery."""
+    ended_at: datetime
     """On the sandbox's clock."""

@@ -9,6 +9,7 @@ import os
 import secrets
 import ssl
 import subprocess
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -19,7 +20,20 @@ from datetime import datetime, timedelta, timezone
 from types import TracebackType
 from typing import Any
 
-from ._models import Act, Candidate, CompanyState, FaultKind, KeyState, Mail, Operation, Request, Scope, Unset
+from ._models import (
+    Act,
+    Candidate,
+    CompanyState,
+    Delivery,
+    DeliveryFaultKind,
+    FaultKind,
+    KeyState,
+    Mail,
+    Operation,
+    Request,
+    Scope,
+    Unset,
+)
 from ._program import find_program
 
 
@@ -313,6 +327,60 @@ class Sandbox:
         counts = {"reads": limits.reads, "actions": limits.actions, "total": limits.total}
         self.control("limits", {**counts, "window": _seconds(limits.window), "enabled": True})
 
+    # ── Webhooks ──
+
+    def set_webhook(self, url: str, secret: str) -> None:
+        """Deliver an event to this URL for every change of a candidate's status, signed with the secret.
+
+        A delivery that gets no 2xx is tried again, 4 times in all, after 0.1, 0.2 and 0.4 seconds.
+        """
+        self.control("webhook", {"url": url, "secret": secret})
+
+    def remove_webhook(self) -> None:
+        """Deliver no more events."""
+        self.control("webhook", method="DELETE")
+
+    def queue_delivery_fault(self, kind: DeliveryFaultKind, *, seconds: float | None = None) -> None:
+        """Queue a fault for the next event.
+
+        Args:
+            kind: ``"late"``: it arrives later, so that the next ones overtake it. ``"twice"``: it arrives twice.
+                ``"wrong_signature"``: its signature is of another secret.
+            seconds: For ``late``: how much later.
+        """
+        self.control("webhook-faults", {"kind": kind} | ({} if seconds is None else {"seconds": seconds}))
+
+    def deliveries(self) -> list[Delivery]:
+        """The attempts at deliveries that have ended, in order: the latest 10,000, at most 16 MiB."""
+        return [_delivery(shown) for shown in self.control("deliveries")]
+
+    def clear_deliveries(self) -> None:
+        """Clear the list of deliveries."""
+        self.control("deliveries", method="DELETE")
+
+    def wait_for_delivery(
+        self, candidate_id: str | None = None, *, status: str | None = None, timeout: timedelta | float = 10.0
+    ) -> Delivery:
+        """Wait until a webhook was delivered with a 2xx, for this candidate and status if they are given.
+
+        Raises:
+            TimeoutError: if there is none in this time; the message has the attempts that failed.
+        """
+        end = time.monotonic() + _seconds(timeout)
+        while True:
+            attempts = [
+                each
+                for each in self.deliveries()
+                if candidate_id in (None, each.candidate_id) and status in (None, each.status)
+            ]
+            for each in attempts:
+                if each.answered is not None and 200 <= each.answered < 300:
+                    return each
+            if time.monotonic() > end:
+                failed = [each.answered or each.error for each in attempts]
+                raise TimeoutError(f"no webhook was delivered; attempts that failed: {failed}")
+            time.sleep(0.01)
+
     # ── The clock ──
 
     def now(self) -> datetime:
@@ -429,6 +497,19 @@ def _request(shown: Mapping[str, Any]) -> Request:
         replayed=shown["replayed"],
         client_closed=shown["clientClosed"],
         raw=shown,
+    )
+
+
+def _delivery(shown: dict[str, Any]) -> Delivery:
+    return Delivery(
+        candidate_id=shown["candidateId"],
+        status=shown["status"],
+        attempt=shown["attempt"],
+        body=shown["body"],
+        answered=shown["answered"],
+        error=shown["error"],
+        fault=shown["fault"] and shown["fault"]["kind"],
+        ended_at=_time(shown["endedAt"]),
     )
 
 

@@ -7,10 +7,12 @@ import json
 import socket
 import ssl
 import sys
+import threading
 import urllib.error
 import urllib.parse
 import urllib.request
 from datetime import datetime, timedelta, timezone
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -258,3 +260,32 @@ def test_it_ignores_a_proxy_in_the_environment(monkeypatch: pytest.MonkeyPatch) 
 def test_an_unknown_control_endpoint_is_an_error(sandbox: Sandbox) -> None:
     with pytest.raises(SandboxError, match="there are health, reset"):
         sandbox.control("nothing")
+
+
+def test_webhooks(sandbox: Sandbox) -> None:
+    received: list[dict[str, Any]] = []
+
+    class Receiver(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            received.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(500 if len(received) == 1 else 204)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Receiver) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        sandbox.set_webhook(f"http://127.0.0.1:{server.server_port}/", "whsec_1")
+        sandbox.queue_delivery_fault("twice")
+        candidate = sandbox.create_candidate("ada")
+        act(sandbox, candidate.id, "invite")
+        delivery = sandbox.wait_for_delivery("ada", status="invited")
+        assert (delivery.answered, delivery.attempt, delivery.fault) == (204, 2, "twice")
+        assert json.loads(delivery.body) == received[0]
+        sandbox.remove_webhook()
+        sandbox.change_candidate("ada", status="interviewed")
+        with pytest.raises(TimeoutError, match=r"attempts that failed: \[\]"):
+            sandbox.wait_for_delivery("ada", status="interviewed", timeout=0.1)
+        sandbox.clear_deliveries()
+        server.shutdown()

@@ -17,6 +17,7 @@ from celper_sandbox import Sandbox, SandboxError, _models
         (_models.Operation, "faults", {"candidateId": "c", "kind": "close", "operation": "?"}),
         (_models.Act, "faults", {"candidateId": "c", "kind": "close", "act": "?"}),
         (_models.KeyState, "keys", {"key": "celp_x", "state": "?"}),
+        (_models.DeliveryFaultKind, "webhook-faults", {"kind": "?"}),
         (_models.Scope, "keys", {"key": "celp_x", "scopes": ["?"]}),
         (_models.CompanyState, "company", {"state": "?"}),
     ],

@@ -17,3 +17,4 @@ mod request_log;
 mod timeouts;
 mod tls_and_proxy;
 mod validation;
+mod webhooks;

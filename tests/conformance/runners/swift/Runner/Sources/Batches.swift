@@ -42,7 +42,9 @@ extension Command {
     }
 }
 
-private func failing(_ requests: [CandidateRequest], _ error: String) -> AsyncThrowingStream<CandidateRequest, any Error> {
+private func failing(
+    _ requests: [CandidateRequest], _ error: String
+) -> AsyncThrowingStream<CandidateRequest, any Error> {
     AsyncThrowingStream { source in
         for request in requests { source.yield(request) }
         source.finish(throwing: SourceError(text: error))

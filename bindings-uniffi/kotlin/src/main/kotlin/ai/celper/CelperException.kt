@@ -39,7 +39,8 @@ import kotlin.time.Duration.Companion.seconds
  *     │   ├── ConnectionFailedException
  *     │   └── RequestTimeoutException
  *     ├── UnexpectedResponseException
- *     └── InternalException
+ *     ├── InternalException
+ *     └── WebhookException
  *
  * [message] is one line that describes the error and never contains the API key. A cancelled call throws a
  * `CancellationException` instead, as coroutines do. The stack trace has the functions that called the operation, also those
@@ -54,7 +55,10 @@ public sealed class CelperException(failure: Failure, cause: Throwable?) :
     /** The server's description of the error, or the client's if there is none. [message] contains it and more. */
     public val detail: String = failure.message
 
-    /** The operation that failed: `status`, `invite`, `select` or `reject`; `client` or `batch` if creating one failed. */
+    /**
+     * The operation that failed: `status`, `invite`, `select` or `reject`; `client` or `batch` if creating one failed, `webhook` for a
+     * webhook.
+     */
     public val operation: String = failure.operation
 
     /** The HTTP status; null if there was no response. */
@@ -86,13 +90,12 @@ public sealed class CelperException(failure: Failure, cause: Throwable?) :
     public val outcomeUnknown: Boolean = failure.outcomeUnknown
 
     /** For coroutines, which add the stack trace of the code that awaits a failed `async` to a copy of its exception. */
-    override fun createCopy(): CelperException {
-        val failure = Failure(
-            kind, detail, message.orEmpty(), operation, status?.toUShort(), code, requestId, retryAfterSeconds, attempts.toUInt(),
-            rateLimit?.toHeaders(), idempotencyKey, outcomeUnknown, null,
-        )
-        return create(failure, cause ?: this)
-    }
+    override fun createCopy(): CelperException = create(toFailure(), cause ?: this)
+
+    internal fun toFailure(): Failure = Failure(
+        kind, detail, message.orEmpty(), operation, status?.toUShort(), code, requestId, retryAfterSeconds, attempts.toUInt(),
+        rateLimit?.toHeaders(), idempotencyKey, outcomeUnknown, null,
+    )
 
     /** Adds the suspended functions that wait for the call; only those that run are in the JVM's own stack trace. */
     internal fun withCallers(continuation: Continuation<*>): CelperException {
@@ -163,6 +166,7 @@ public sealed class CelperException(failure: Failure, cause: Throwable?) :
                 "connection" -> ConnectionFailedException(failure, cause)
                 "timeout" -> RequestTimeoutException(failure, cause)
                 "internal" -> InternalException(failure, cause)
+                "webhook" -> WebhookException(failure, cause)
                 else -> UnexpectedResponseException(failure, cause)
             }
     }
@@ -218,3 +222,18 @@ public class UnexpectedResponseException internal constructor(failure: Failure, 
 
 /** A bug in the SDK; please report it. */
 public class InternalException internal constructor(failure: Failure, cause: Throwable?) : CelperException(failure, cause)
+
+/** A webhook cannot be trusted or read: respond with 400. [reason] tells why. */
+public class WebhookException internal constructor(
+    failure: Failure,
+    cause: Throwable?,
+    /**
+     * Why, as a stable value, the same in every language of this SDK: `missing_header`, `malformed`, `no_match`, `stale`,
+     * `not_json` or `unexpected_body`.
+     */
+    public val reason: String = "no_match",
+    /** The seconds by which a stale webhook's timestamp is behind this machine's clock; negative if it is ahead. */
+    public val clockDifferenceSeconds: Long? = null,
+) : CelperException(failure, cause) {
+    override fun createCopy(): CelperException = WebhookException(toFailure(), cause ?: this, reason, clockDifferenceSeconds)
+}

@@ -5,10 +5,13 @@ import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.Iterator;
 import java.util.List;
+import java.util.Map;
 import java.util.NoSuchElementException;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
@@ -114,6 +117,21 @@ class JavaTest {
         try (Celper client = builder.allowHttpHosts(List.of("sandbox")).build()) {
             assertEquals("http://sandbox:8787", client.getBaseUrl());
         }
+    }
+
+    @Test
+    void webhooks() {
+        byte[] body = "{\"event\": \"analysis_ready\", \"webhookId\": \"w\", \"companyId\": \"c\", \"timestamp\": \"2026-01-15T10:30:00Z\", \"data\": {}}"
+                .getBytes(StandardCharsets.UTF_8);
+        Instant now = Instant.ofEpochSecond(1_768_473_000);
+        Map<String, String> headers = Webhooks.sign(body, "whsec_1", now);
+        Duration tolerance = Duration.ofSeconds(10);
+        assertInstanceOf(
+                WebhookEvent.AnalysisReady.class, Webhooks.unwrap(body, headers, List.of("whsec_1"), tolerance, now.plusSeconds(10)));
+        WebhookException stale = assertThrows(
+                WebhookException.class, () -> Webhooks.verify(body, headers, List.of("whsec_1"), tolerance, now.plusSeconds(11)));
+        assertEquals("stale", stale.getReason());
+        assertEquals(11, stale.getClockDifferenceSeconds());
     }
 
     @Test

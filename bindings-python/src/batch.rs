@@ -175,7 +175,8 @@ pub(crate) fn start_on_loop(
 /// Waits on this thread.
 fn block_on(py: Python<'_>, guard: NativeGuard, work: Work, host: &Host<'_, '_>) -> PyResult<Py<PyAny>> {
     let runtime = bindings::runtime().map_err(|error| errors::to_py_err(py, &error))?;
-    match wait(py, guard, &runtime, work, host)? {
+    let (_guard, outcome) = wait(py, guard, &runtime, work, host)?;
+    match outcome {
         Some(convert) => convert(py),
         None => Err(errors::to_py_err(py, &forked_batch())),
     }
@@ -476,14 +477,11 @@ impl PendingWait {
             events.wait_with(&waker);
         }
         Batch::serve(batch)?;
-        let polled = {
-            let _guard = NativeGuard::new(py);
-            catch_panic(py, || Ok(poll(&self.work, &waker)))?
-        };
-        match polled {
+        let _guard = NativeGuard::new(py);
+        catch_panic(py, || match poll(&self.work, &waker) {
             Some(convert) => Ok(Some(PyTuple::new(py, [convert(py)?])?)),
             None => Ok(None),
-        }
+        })
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {

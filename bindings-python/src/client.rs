@@ -75,7 +75,8 @@ impl Client {
             let input = operation_input(arguments)?;
             let runtime = bindings::runtime().map_err(|error| errors::to_py_err(py, &error))?;
             let key_provider = this.key_provider.as_ref().map(|provider| provider.bind(py));
-            match wait::call(py, guard, &runtime, this.client.clone(), input, key_provider)? {
+            let (_guard, outcome) = wait::call(py, guard, &runtime, this.client.clone(), input, key_provider)?;
+            match outcome {
                 Ok(output) => results::to_python(py, output),
                 Err(error) => Err(errors::to_py_err(py, &error)),
             }

@@ -58,18 +58,21 @@ pub(crate) fn call(
     client: Client,
     input: OperationInput,
     key_provider: Option<&Bound<'_, PyAny>>,
-) -> PyResult<Result<OperationOutput, Error>> {
+) -> PyResult<(NativeGuard, Result<OperationOutput, Error>)> {
     let level = logs::enabled_level(py)?;
     let events = (level.is_some() || key_provider.is_some()).then(BufferedSink::default);
     let host = Host { events: events.as_ref(), key_provider };
     let (operation, idempotency_key) = (input.operation, input.idempotency_key.clone());
     let call = Recorded::new(bindings::send(client, input), events.as_ref().map(|events| events.sink(level)));
-    let outcome = wait(py, guard, runtime, call, &host)?;
+    let (guard, outcome) = wait(py, guard, runtime, call, &host)?;
     host.serve(py)?;
-    Ok(outcome.unwrap_or_else(|| Err(forked_call(operation, idempotency_key))))
+    Ok((guard, outcome.unwrap_or_else(|| Err(forked_call(operation, idempotency_key)))))
 }
 
 /// Polls the work on this thread, without the GIL, until it is ready. Signal handlers run about every 50 ms.
+///
+/// Gives the guard back: the caller converts what is ready to Python objects, which runs Python code, an exception's `__init__`
+/// for example, in which a shutdown could end the thread.
 ///
 /// `None`: a signal handler forked, and this is the child; the work's connections and its runtime belong to the parent.
 pub(crate) fn wait<T: Send>(
@@ -78,7 +81,7 @@ pub(crate) fn wait<T: Send>(
     runtime: &Handle,
     mut work: impl Future<Output = T> + Send + Unpin,
     host: &Host<'_, '_>,
-) -> PyResult<Option<T>> {
+) -> PyResult<(NativeGuard, Option<T>)> {
     let started_in = generation();
     let waker = Waker::from(Arc::new(Unpark(thread::current())));
     let events = host.events;
@@ -87,13 +90,13 @@ pub(crate) fn wait<T: Send>(
         let (new_guard, outcome) = guard.release(py, || poll_for_a_tick(Pin::new(&mut work), &waker, runtime, events));
         guard = new_guard;
         if outcome.is_some() {
-            return Ok(outcome);
+            return Ok((guard, outcome));
         }
         host.serve(py)?;
         py.check_signals()?;
         if is_other_process(started_in) {
             mem::forget(work);
-            return Ok(None);
+            return Ok((guard, None));
         }
     }
 }

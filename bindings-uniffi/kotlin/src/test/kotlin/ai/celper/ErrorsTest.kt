@@ -89,7 +89,7 @@ class ErrorsTest {
     }
 
     @Test
-    fun `a fake takes the client's place, and results are data classes`() = runBlocking {
+    fun `a fake takes the client's place, and results are data classes`(): Unit = runBlocking {
         suspend fun state(celper: CandidateActions, candidate: String) = celper.getCandidateStatus(candidate, jobPositionId = "pos_1")
         val (status, viewed) = state(Fake(), "c")
         assertEquals(CandidateStatus.Interviewed to true, status to viewed)

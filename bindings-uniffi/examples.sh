@@ -3,7 +3,8 @@
 # `tests/docs/README.md` describes which code blocks are examples.
 #
 # The README's first call is a complete program and is written unchanged. Each other example becomes a function in its own file,
-# with its imports at the top and a parameter `session`, which stands for the app's own class that some examples use.
+# with its imports at the top and a parameter `session`, which stands for the app's own class that some examples use. Swift's are
+# written twice more, for the main actor and for a main.swift, where other isolation rules apply.
 set -euo pipefail
 
 language="$1" out="$2"
@@ -37,12 +38,13 @@ swift)
     program="$out/FirstCall/main.swift" functions="$out/Examples/Example%d.swift"
     head='import Celper'
     open='func example%d(session: any Session) async throws {' close='}'
+    mkdir -p "$out/Pasted"
     printf '%s\n' 'protocol Session: Sendable { func freshToken() async throws -> String }' >"$out/Examples/Session.swift"
     ;;
 esac
 
 cd "$root"
-awk -v language="$language" -v program="$program" -v functions="$functions" -v head="$head" -v open="$open" -v close_="$close" '
+awk -v language="$language" -v program="$program" -v functions="$functions" -v head="$head" -v open="$open" -v close_="$close" -v pasted="$out/Pasted/main" '
     $0 == "```" && inside {
         inside = 0
         if (whole) close(program)
@@ -51,6 +53,12 @@ awk -v language="$language" -v program="$program" -v functions="$functions" -v h
             if (language == "swift" && creates_client) body = body "_ = client\n"
             file = sprintf(functions, ++count)
             printf "// %s\n%s\n%s\n" open "\n%s%s\n", place, head, imports, count, body, close_ >file
+            # As a reader pastes it: in a function of the main actor, and in a main.swift.
+            if (language == "swift") {
+                printf "\n@MainActor func onMainActor%d(session: any Session) async throws {\n%s}\n", count, body >file
+                if (body !~ /session/) printf "// %s\n%s\n%s\n%s", place, head, imports, body >(pasted count ".swift")
+                close(pasted count ".swift")
+            }
             close(file)
         }
         next

@@ -12,6 +12,23 @@ framework=bindings-uniffi/swift/CelperFFI.xcframework
 .ci/release/licenses.sh celper-uniffi "$framework/THIRD-PARTY-LICENSES.txt"
 cp LICENSE "$framework/"
 bindings-uniffi/swift/package.sh "target/$name"
+
+# An app that depends on the package, linked for this Mac and for the iOS simulator.
+app="target/celper-swift-app"
+rm -rf "$app"
+mkdir -p "$app/Sources/App"
+cat >"$app/Package.swift" <<SWIFT
+// swift-tools-version:6.0
+import PackageDescription
+
+let package = Package(
+    name: "App", platforms: [.macOS(.v13), .iOS(.v16)], dependencies: [.package(path: "../$name")],
+    targets: [.executableTarget(name: "App", dependencies: [.product(name: "Celper", package: "$name")])])
+SWIFT
+printf '%s\n' 'import Celper' 'print(try Celper(apiKey: "celp_test"))' >"$app/Sources/App/main.swift"
+swift run --package-path "$app" App
+(cd "$app" && xcodebuild -quiet -scheme App -destination 'generic/platform=iOS Simulator' build)
+
 (cd target && zip --quiet --recurse-paths --symlinks "$out/$name.zip" "$name")
 # The framework on its own, with the checksum that a package manifest needs to refer to it.
 (cd bindings-uniffi/swift && zip --quiet --recurse-paths --symlinks "$out/CelperFFI-$version.xcframework.zip" CelperFFI.xcframework)

@@ -8,15 +8,26 @@ mkdir -p "$out/Generated" "$out/Sources"
 cp -R Sources/Celper "$out/Sources/"
 cp -R Generated/CelperGenerated "$out/Generated/"
 cp -R CelperFFI.xcframework "$out/"
+cp PrivacyInfo.xcprivacy "$out/Sources/Celper/"
 cp ../../LICENSE ../README.md "$out/"
-# The package has no tests, and the framework contains the library.
+# The package has no tests, the framework contains the library, and a static library does not name
+# the frameworks that it needs.
 python3 - "$out/Package.swift" <<'PYTHON'
 import re, sys
 
 text = open("Package.swift", encoding="utf-8").read()
 for pattern, new in (
     (r'\.systemLibrary\(name: "CelperFFI".*?\)', '.binaryTarget(name: "CelperFFI", path: "CelperFFI.xcframework")'),
-    (r",\n *linkerSettings: \[.*?\n *\]", ""),
+    (
+        r"linkerSettings: \[.*?\n *\]",
+        "linkerSettings: ["
+        + "".join(f'.linkedFramework("{name}"), ' for name in ("CoreFoundation", "Security", "SystemConfiguration"))
+        + "]",
+    ),
+    (
+        r'(name: "Celper", dependencies: \["CelperGenerated"\])',
+        r'\1, resources: [.copy("PrivacyInfo.xcprivacy")]',
+    ),
     (r"\n *\.testTarget\(.*?\),", ""),
     (r"\n// `build\.sh`.*?\nlet library = .*?\n", ""),
 ):

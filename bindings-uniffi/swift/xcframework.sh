@@ -30,3 +30,5 @@ xcodebuild -create-xcframework -output CelperFFI.xcframework \
     -library "$(static aarch64-apple-ios)" -headers "$work/headers" \
     -library "$work/simulator/libcelper_uniffi.a" -headers "$work/headers" \
     -library "$work/mac/libcelper_uniffi.a" -headers "$work/headers"
+# Apps get it from the Swift package; it is here for those that use the framework alone.
+cp PrivacyInfo.xcprivacy CelperFFI.xcframework/

@@ -13,7 +13,7 @@ internal import CelperGenerated
 ///
 /// Share one client between any number of tasks. Its functions never block a thread. Cancelling the task drops the request on
 /// the wire, no retry follows, and the call throws `CancellationError`. A call that fails throws a ``CelperError``.
-public final class Celper: Sendable, CustomStringConvertible {
+public final class Celper: CandidateActions, Sendable, CustomStringConvertible {
     private let native: NativeClient
 
     /// Creates a client. It does not connect until the first call.

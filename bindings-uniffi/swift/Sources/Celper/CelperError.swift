@@ -87,6 +87,40 @@ public struct CelperError: Error, LocalizedError, CustomStringConvertible, Senda
     /// Same as ``description``.
     public var errorDescription: String? { description }
 
+    /// Creates an error, for tests of your code.
+    public init(
+        kind: Kind,
+        message: String,
+        operation: String = "client",
+        status: Int? = nil,
+        code: String? = nil,
+        requestId: String? = nil,
+        retryAfter: Duration? = nil,
+        attempts: Int = 1,
+        rateLimit: RateLimit? = nil,
+        idempotencyKey: String? = nil,
+        outcomeUnknown: Bool = false,
+        underlyingError: (any Error)? = nil,
+        webhookReason: String? = nil,
+        clockDifference: Int? = nil
+    ) {
+        self.kind = kind
+        self.message = message
+        self.operation = operation
+        self.status = status
+        self.code = code
+        self.requestId = requestId
+        self.retryAfter = retryAfter
+        self.attempts = attempts
+        self.rateLimit = rateLimit
+        self.idempotencyKey = idempotencyKey
+        self.outcomeUnknown = outcomeUnknown
+        self.underlyingError = underlyingError
+        self.webhookReason = webhookReason
+        self.clockDifference = clockDifference
+        description = "\(operation): \(message)"
+    }
+
     init(_ failure: Failure, webhookReason: String? = nil, clockDifference: Int64? = nil) {
         kind = Kind(rawValue: failure.kind) ?? .unexpectedResponse
         message = failure.message

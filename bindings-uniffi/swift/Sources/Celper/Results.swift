@@ -9,7 +9,7 @@ import Foundation
 /// default: wait()
 /// }
 /// ```
-public enum CandidateStatus: RawRepresentable, Hashable, Sendable, CustomStringConvertible {
+public enum CandidateStatus: RawRepresentable, Hashable, Sendable, Codable, CustomStringConvertible {
     /// Not invited yet.
     case new
     /// Invited to an interview.
@@ -59,17 +59,28 @@ public enum CandidateStatus: RawRepresentable, Hashable, Sendable, CustomStringC
 }
 
 /// The rate limit headers of one response, for the window closest to its limit of those that the request counts in.
-public struct RateLimit: Hashable, Sendable {
+public struct RateLimit: Hashable, Sendable, Codable {
     /// Requests allowed in the window.
     public let limit: UInt64?
     /// Requests left in the window.
     public let remaining: UInt64?
     /// When the window resets, by the server's clock.
     public let resetAt: Date?
+
+    /// Creates headers, for tests of your code.
+    public init(
+        limit: UInt64? = nil,
+        remaining: UInt64? = nil,
+        resetAt: Date? = nil
+    ) {
+        self.limit = limit
+        self.remaining = remaining
+        self.resetAt = resetAt
+    }
 }
 
 /// The result of reading a candidate's status.
-public struct CandidateState: Hashable, Sendable {
+public struct CandidateState: Hashable, Sendable, Codable {
     /// The candidate's status.
     public let status: CandidateStatus
     /// Whether somebody has viewed the interview's analysis, which is required before a decision.
@@ -82,10 +93,27 @@ public struct CandidateState: Hashable, Sendable {
     public let rateLimit: RateLimit?
     /// The number of HTTP requests that were sent for the call.
     public let attempts: Int
+
+    /// Creates a result, for tests of your code.
+    public init(
+        status: CandidateStatus,
+        analysisViewed: Bool,
+        interviewScore: Double? = nil,
+        requestId: String? = nil,
+        rateLimit: RateLimit? = nil,
+        attempts: Int = 1
+    ) {
+        self.status = status
+        self.analysisViewed = analysisViewed
+        self.interviewScore = interviewScore
+        self.requestId = requestId
+        self.rateLimit = rateLimit
+        self.attempts = attempts
+    }
 }
 
 /// The result of inviting a candidate.
-public struct Invitation: Hashable, Sendable {
+public struct Invitation: Hashable, Sendable, Codable {
     /// Whether the candidate was invited.
     public let invited: Bool
     /// The interview session's id.
@@ -100,10 +128,29 @@ public struct Invitation: Hashable, Sendable {
     public let rateLimit: RateLimit?
     /// The number of HTTP requests that were sent for the call.
     public let attempts: Int
+
+    /// Creates a result, for tests of your code.
+    public init(
+        invited: Bool,
+        sessionId: String,
+        emailDelivery: String,
+        expiresAt: Date,
+        requestId: String? = nil,
+        rateLimit: RateLimit? = nil,
+        attempts: Int = 1
+    ) {
+        self.invited = invited
+        self.sessionId = sessionId
+        self.emailDelivery = emailDelivery
+        self.expiresAt = expiresAt
+        self.requestId = requestId
+        self.rateLimit = rateLimit
+        self.attempts = attempts
+    }
 }
 
 /// The result of selecting or rejecting a candidate.
-public struct Decision: Hashable, Sendable {
+public struct Decision: Hashable, Sendable, Codable {
     /// The candidate's new status.
     public let status: CandidateStatus
     /// The server's request id; include it when you contact support.
@@ -112,6 +159,19 @@ public struct Decision: Hashable, Sendable {
     public let rateLimit: RateLimit?
     /// The number of HTTP requests that were sent for the call.
     public let attempts: Int
+
+    /// Creates a result, for tests of your code.
+    public init(
+        status: CandidateStatus,
+        requestId: String? = nil,
+        rateLimit: RateLimit? = nil,
+        attempts: Int = 1
+    ) {
+        self.status = status
+        self.requestId = requestId
+        self.rateLimit = rateLimit
+        self.attempts = attempts
+    }
 }
 
 /// The number of requests that the client sends at most in each sliding window. The defaults are the service's documented

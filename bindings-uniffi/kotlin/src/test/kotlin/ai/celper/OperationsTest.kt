@@ -73,7 +73,7 @@ class OperationsTest {
             assertEquals(row.parent.replace(Regex("Error$"), "Exception"), exception.javaClass.superclass.simpleName)
             assertEquals(row.name, exception.kind)
         }
-        assertEquals(15, errorKinds().size)
+        assertEquals(16, errorKinds().size)
     }
 
     @Test

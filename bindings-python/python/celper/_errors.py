@@ -29,10 +29,10 @@ from celper._celper import RateLimit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, ClassVar
+    from typing import Any
 
 
-_FIELDS = (
+_FIELDS: tuple[str, ...] = (
     "operation",
     "status",
     "code",
@@ -94,7 +94,7 @@ class CelperError(Exception):
     """Whether an action may have taken place in spite of the error. Read the candidate's status, or call again with the
     same ``idempotency_key``."""
 
-    _fields: ClassVar[tuple[str, ...]] = _FIELDS
+    _fields = _FIELDS
 
     def __init__(
         self,

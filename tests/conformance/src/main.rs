@@ -33,6 +33,7 @@ use crate::case_run::Harness;
 use crate::language::Language;
 use crate::matrix::{CaseResult, Column};
 use crate::runner::{Runner, Start};
+use crate::test_env::unique_key;
 
 /// The name of the column for the cases that test the sandbox itself.
 const SANDBOX: &str = "sandbox";
@@ -165,7 +166,8 @@ async fn run_cases(
     fail_fast: bool,
 ) -> Result<Option<Vec<Vec<String>>>> {
     let proxy = Some(ProxyOptions { credentials: None });
-    let shared_sandbox = Sandbox::start(Options { limits_enabled: false, proxy, ..Options::default() }).await?;
+    let keys = vec![unique_key()];
+    let shared_sandbox = Sandbox::start(Options { limits_enabled: false, proxy, keys, ..Options::default() }).await?;
     let runner = match Runner::start(language.runner_command(repository), &shared_sandbox).await? {
         Start::Ready(runner) => runner,
         Start::Skipped(reason) => {

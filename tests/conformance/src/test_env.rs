@@ -142,8 +142,15 @@ impl TestEnv {
     }
 }
 
+/// An API key that no other sandbox has. Clients share the rate limits of a URL and key through a file, also with those of a case
+/// before, whose sandbox had the same port.
+pub(crate) fn unique_key() -> String {
+    format!("celp_{:032x}", fastrand::u128(..))
+}
+
 fn sandbox_options(setup: &SandboxSetup) -> Options {
-    let mut options = Options { limits_enabled: setup.limits.is_some(), tls: setup.tls, ..Options::default() };
+    let limits_enabled = setup.limits.is_some();
+    let mut options = Options { limits_enabled, tls: setup.tls, keys: vec![unique_key()], ..Options::default() };
     if let Some(limits) = &setup.limits {
         options.reads = limits.reads.unwrap_or(options.reads);
         options.actions = limits.actions.unwrap_or(options.actions);

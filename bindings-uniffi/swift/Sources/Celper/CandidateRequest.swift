@@ -1,6 +1,6 @@
 internal import CelperGenerated
 
-/// One of the four operations with its arguments, as data; ``Celper/batch(_:batchId:journal:total:)-swift.method`` carries them out.
+/// One of the four operations with its arguments, as data; a ``Batch`` carries them out.
 ///
 /// ```swift
 /// let requests: [CandidateRequest] = [

@@ -151,14 +151,18 @@ mod enabled {
     use super::{WebhookInput, WebhookOutcome};
 
     pub(super) fn receive(_: &WebhookInput) -> Result<WebhookOutcome, Error> {
-        Err(Error::invalid_argument("the library for apps has no webhooks: receive them on a server"))
+        Err(absent())
     }
 
     pub(super) fn sign(_: &[u8], _: &str, _: f64) -> Result<WebhookOutcome, Error> {
-        Err(Error::invalid_argument("the library for apps has no webhooks: receive them on a server"))
+        Err(absent())
     }
 
     pub(super) fn names() -> Vec<Vec<String>> {
         Vec::new()
+    }
+
+    fn absent() -> Error {
+        Error::invalid_argument("the library for apps has no webhooks: receive them on a server")
     }
 }

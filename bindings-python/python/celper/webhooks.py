@@ -152,8 +152,7 @@ def unwrap(
         WebhookError: The webhook cannot be trusted or read: respond with 400. ``reason`` tells why.
         InvalidArgumentError: The secret or an option cannot be used.
     """
-    arguments = _arguments(raw_body, headers, secret, now)
-    body, pairs, secrets, seconds = arguments
+    body, pairs, secrets, seconds = _arguments(raw_body, headers, secret, now)
     common, change = unwrap_webhook(body, pairs, secrets, tolerance, seconds)
     name, webhook_id, company_id, timestamp, data, dedupe_key = common
     values: dict[str, Any] = {

@@ -69,9 +69,9 @@ impl<T: Transport> Engine<T> {
     pub(crate) async fn reserve(&self, category: Category, attempt_timeout: Duration) -> Reservation {
         let Some(pacer) = &self.pacer else { return Reservation::default() };
         let ticket = pacer.ticket();
-        let log_wait = |wait| log_wait(wait, wait > LONG_WAIT, "batch", "rate_limit", "waiting for the rate limit");
+        let on_wait = |wait| log_rate_limit_wait(wait, "batch");
         let deadline = after(Instant::now(), FOREVER);
-        let permit = pacer.acquire(category, ticket, Permit::lease(attempt_timeout), deadline, log_wait).await;
+        let permit = pacer.acquire(category, ticket, Permit::lease(attempt_timeout), deadline, on_wait).await;
         // Without a permit, the call asks for one itself and fails with the reason why there is none.
         Reservation { ticket: Some(ticket), permit: permit.ok() }
     }
@@ -203,9 +203,9 @@ impl<T: Transport> Call<'_, T> {
             return Ok(None);
         };
         let operation = self.operation().name();
-        let log_wait = |wait| log_wait(wait, wait > LONG_WAIT, operation, "rate_limit", "waiting for the rate limit");
+        let on_wait = |wait| log_rate_limit_wait(wait, operation);
         let lease = Permit::lease(self.limits.attempt_timeout);
-        pacer.acquire(self.operation().category(), ticket, lease, self.last_start(), log_wait).await.map(Some)
+        pacer.acquire(self.operation().category(), ticket, lease, self.last_start(), on_wait).await.map(Some)
     }
 
     /// Makes one HTTP request and reads its response.
@@ -455,6 +455,10 @@ impl<T: Transport> Call<'_, T> {
 
 /// What is waited for longer than this is logged at INFO: otherwise a program would seem to hang.
 const LONG_WAIT: Duration = Duration::from_secs(1);
+
+fn log_rate_limit_wait(wait: Duration, operation: &str) {
+    log_wait(wait, wait > LONG_WAIT, operation, "rate_limit", "waiting for the rate limit");
+}
 
 fn log_wait(wait: Duration, at_info: bool, operation: &str, reason: &str, message: &str) {
     let wait_ms = millis(wait);

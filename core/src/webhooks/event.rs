@@ -12,6 +12,11 @@ use crate::error::Error;
 use crate::model::CandidateStatus;
 use crate::response::iso_8601;
 
+const CANDIDATE_STATUS_CHANGED: &str = "candidate_status_changed";
+const ANALYSIS_READY: &str = "analysis_ready";
+const CV_ANALYSIS_COMPLETE: &str = "cv_analysis_complete";
+const BULK_IMPORT_COMPLETE: &str = "bulk_import_complete";
+
 /// An event, from [`unwrap`](super::unwrap).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -65,16 +70,15 @@ pub struct StatusChange {
 impl EventKind {
     /// The names of the events that this version knows.
     pub const KNOWN: [&'static str; 4] =
-        ["candidate_status_changed", "analysis_ready", "cv_analysis_complete", "bulk_import_complete"];
+        [CANDIDATE_STATUS_CHANGED, ANALYSIS_READY, CV_ANALYSIS_COMPLETE, BULK_IMPORT_COMPLETE];
 
     /// The event's name as the API spells it.
     pub fn name(&self) -> &str {
-        let [candidate_status_changed, analysis_ready, cv_analysis_complete, bulk_import_complete] = EventKind::KNOWN;
         match self {
-            EventKind::CandidateStatusChanged(_) => candidate_status_changed,
-            EventKind::AnalysisReady => analysis_ready,
-            EventKind::CvAnalysisComplete => cv_analysis_complete,
-            EventKind::BulkImportComplete => bulk_import_complete,
+            EventKind::CandidateStatusChanged(_) => CANDIDATE_STATUS_CHANGED,
+            EventKind::AnalysisReady => ANALYSIS_READY,
+            EventKind::CvAnalysisComplete => CV_ANALYSIS_COMPLETE,
+            EventKind::BulkImportComplete => BULK_IMPORT_COMPLETE,
             EventKind::Unknown(name) => name,
         }
     }
@@ -98,13 +102,13 @@ impl Event {
         let envelope: Envelope<'_> = serde_json::from_slice(body).map_err(|error| unreadable("the body", &error))?;
         let data = envelope.data.get();
         let kind = match envelope.event.as_str() {
-            "candidate_status_changed" => EventKind::CandidateStatusChanged(
+            CANDIDATE_STATUS_CHANGED => EventKind::CandidateStatusChanged(
                 serde_json::from_str(data)
                     .map_err(|error| unreadable("the data of candidate_status_changed", &error))?,
             ),
-            "analysis_ready" => EventKind::AnalysisReady,
-            "cv_analysis_complete" => EventKind::CvAnalysisComplete,
-            "bulk_import_complete" => EventKind::BulkImportComplete,
+            ANALYSIS_READY => EventKind::AnalysisReady,
+            CV_ANALYSIS_COMPLETE => EventKind::CvAnalysisComplete,
+            BULK_IMPORT_COMPLETE => EventKind::BulkImportComplete,
             _ => EventKind::Unknown(envelope.event),
         };
         Ok(Event {

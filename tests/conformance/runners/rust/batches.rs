@@ -86,12 +86,9 @@ fn request(request: &Value) -> Result<CandidateRequest> {
 
 fn report(item: BatchItem) -> Result<Value> {
     let candidate = item.candidate_id().to_owned();
+    let already_done = matches!(item.result, Ok(OperationOutput::AlreadyDone(_)));
     let mut fields = match item.result {
-        Ok(OperationOutput::AlreadyDone(state)) => {
-            let mut fields = responses::result(OperationOutput::CandidateState(state))?;
-            fields["already_done"] = true.into();
-            fields
-        }
+        Ok(OperationOutput::AlreadyDone(state)) => responses::result(OperationOutput::CandidateState(state))?,
         Ok(output) => responses::result(output)?,
         Err(error) => responses::error(&error),
     };
@@ -100,8 +97,6 @@ fn report(item: BatchItem) -> Result<Value> {
     fields["idempotency_key"] = item.idempotency_key.into();
     fields["resumed"] = item.resumed.into();
     fields["not_attempted"] = item.not_attempted.into();
-    if fields["already_done"].is_null() {
-        fields["already_done"] = false.into();
-    }
+    fields["already_done"] = already_done.into();
     Ok(fields)
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use reqwest::Url;
 use tokio::time::{Instant, sleep, timeout_at};
-use tracing::{Instrument, Span, field};
+use tracing::{Span, field};
 
 use crate::argument::{Argument, NameStyle};
 use crate::base_url::host_and_port;
@@ -87,29 +87,11 @@ impl<T: Transport> Engine<T> {
         limits: Limits,
         reservation: Option<Reservation>,
     ) -> Result<R, Error> {
-        let Reservation { ticket, permit, waited } = reservation.unwrap_or_default();
-        let started = Instant::now();
-        let mut recorder = Recorder::new(request.operation, waited.map_or(started, |(began, _)| began));
-        if let Some((began, ended)) = waited {
-            recorder.add_wait(WaitReason::RateLimit, began, ended);
-        }
-        let mut call = Call {
-            engine: self,
-            request,
-            limits,
-            deadline: after(started, limits.timeout.unwrap_or(FOREVER)),
-            ticket: ticket.or_else(|| self.pacer.as_ref().map(|pacer| pacer.ticket())),
-            reserved: permit,
-            attempts: 0,
-            outcome_unknown: false,
-            recorder,
-        };
-        let span = call.span();
-        let result = match call.attempt_until_done().instrument(span.clone()).await {
+        let mut call = Call::new(self, request, limits, reservation);
+        let result = match call.attempt_until_done().await {
             Ok(response) => call.parse(response),
             Err(error) => Err(error),
         };
-        record_error(&span, &result);
         call.finish(result)
     }
 }
@@ -129,6 +111,8 @@ struct Call<'a, T> {
     /// can be the effect of our own action.
     outcome_unknown: bool,
     recorder: Recorder,
+    /// Not entered: that would add to the memory of every call in flight.
+    span: Span,
 }
 
 /// A complete 2xx response.
@@ -139,7 +123,33 @@ struct SuccessResponse {
     key: ApiKey,
 }
 
-impl<T: Transport> Call<'_, T> {
+impl<'a, T: Transport> Call<'a, T> {
+    fn new(
+        engine: &'a Engine<T>,
+        request: &'a PreparedRequest,
+        limits: Limits,
+        reservation: Option<Reservation>,
+    ) -> Self {
+        let Reservation { ticket, permit, waited } = reservation.unwrap_or_default();
+        let started = Instant::now();
+        let mut recorder = Recorder::new(request.operation, waited.map_or(started, |(began, _)| began));
+        if let Some((began, ended)) = waited {
+            recorder.add_wait(WaitReason::RateLimit, began, ended);
+        }
+        Call {
+            engine,
+            request,
+            limits,
+            deadline: after(started, limits.timeout.unwrap_or(FOREVER)),
+            ticket: ticket.or_else(|| engine.pacer.as_ref().map(|pacer| pacer.ticket())),
+            reserved: permit,
+            attempts: 0,
+            outcome_unknown: false,
+            recorder,
+            span: call_span(request.operation),
+        }
+    }
+
     async fn attempt_until_done(&mut self) -> Result<SuccessResponse, Error> {
         let mut last_failure = None;
         loop {
@@ -163,17 +173,10 @@ impl<T: Transport> Call<'_, T> {
                 // A retry that could not be made must not hide why it was needed.
                 Err(error) => return Err(last_failure.unwrap_or(error)),
             };
-            let span = self.attempt_span();
-            let result = self.attempt(permit, key, connection).instrument(span.clone()).await;
-            record_error(&span, &result);
-            let error = match result {
-                Ok(response) => {
-                    span.record("http.response.status_code", response.status);
-                    return Ok(response);
-                }
+            let error = match self.attempt(permit, key, connection).await {
+                Ok(response) => return Ok(response),
                 Err(error) => error,
             };
-            span.record("http.response.status_code", error.status());
             let failed = FailedAttempt {
                 permanent: error.is_permanent(),
                 attempts: self.attempts,
@@ -241,52 +244,58 @@ impl<T: Transport> Call<'_, T> {
         key: ApiKey,
         connection: T::Connection,
     ) -> Result<SuccessResponse, Error> {
+        let span = self.attempt_span();
         self.attempts = self.attempts.saturating_add(1);
         permit.iter_mut().for_each(Permit::mark_sent);
         let started = Instant::now();
         let deadline = after(started, self.limits.attempt_timeout).min(self.deadline);
         let state = SendState::default();
-        let (sent, stage) = {
-            let mut sending = pin!(self.engine.transport.send(self.request, &key, &state, connection));
-            let sent = timeout_at(deadline, sending.as_mut()).await;
-            // Read before the request is dropped, which changes it.
-            (sent, state.stage())
-        };
-        let connection = state.connection();
-        let head = match sent {
-            Ok(Ok(head)) => head,
-            failed => {
-                let is_action = self.operation().is_action();
-                let may_be_sent = state.abandon();
-                self.outcome_unknown |= is_action && may_be_sent;
-                let not_connected = matches!(&failed, Ok(Err(error)) if !error.connected);
-                if not_connected || (is_action && !may_be_sent) {
-                    permit.iter_mut().for_each(Permit::mark_not_sent);
-                }
-                let error = match failed {
-                    // The connect timeout can be as long as the attempt's; which of the two is noticed first is chance.
-                    Ok(Err(SendError { timed_out: Some(stage), connected: false, .. }))
-                        if Instant::now() >= deadline =>
-                    {
-                        self.timeout_error(deadline, stage)
+        // A block, so that what was sent is not kept in memory while the response is read.
+        let head = {
+            let (sent, stage) = {
+                let mut sending = pin!(self.engine.transport.send(self.request, &key, &state, connection));
+                let sent = timeout_at(deadline, sending.as_mut()).await;
+                // Read before the request is dropped, which changes it.
+                (sent, state.stage())
+            };
+            match sent {
+                Ok(Ok(head)) => head,
+                failed => {
+                    let is_action = self.operation().is_action();
+                    let may_be_sent = state.abandon();
+                    self.outcome_unknown |= is_action && may_be_sent;
+                    let not_connected = matches!(&failed, Ok(Err(error)) if !error.connected);
+                    if not_connected || (is_action && !may_be_sent) {
+                        permit.iter_mut().for_each(Permit::mark_not_sent);
                     }
-                    Ok(Err(error)) => self.send_error(error),
-                    Err(_) | Ok(Ok(_)) => self.timeout_error(deadline, stage),
-                };
-                self.engine.transport.discard_connections();
-                // Pooled ones are for first attempts only.
-                let connection = if not_connected || self.attempts > 1 { Some(ConnectionUse::New) } else { connection };
-                self.recorder.add_attempt(started, connection, Err(&error));
-                self.log_failed_attempt(started, &error);
-                return Err(error);
+                    let error = match failed {
+                        // The connect timeout can be as long as the attempt's; which of the two is noticed first is chance.
+                        Ok(Err(SendError { timed_out: Some(stage), connected: false, .. }))
+                            if Instant::now() >= deadline =>
+                        {
+                            self.timeout_error(deadline, stage)
+                        }
+                        Ok(Err(error)) => self.send_error(error),
+                        Err(_) | Ok(Ok(_)) => self.timeout_error(deadline, stage),
+                    };
+                    self.engine.transport.discard_connections();
+                    // Pooled ones are for first attempts only.
+                    let is_new = not_connected || self.attempts > 1;
+                    let connection = if is_new { Some(ConnectionUse::New) } else { state.connection() };
+                    self.recorder.add_attempt(started, connection, Err(&error));
+                    self.log_failed_attempt(started, &error, &span);
+                    return Err(error);
+                }
             }
         };
+        let connection = state.connection();
         // The permit's window starts here, when the response arrives.
         drop(permit);
         let result = self.read_response(head, deadline, key).await;
         match &result {
             Ok(response) => {
                 self.recorder.add_attempt(started, connection, Ok(response.status));
+                span.record("http.response.status_code", response.status);
                 tracing::debug!(
                     target: "celper", operation = self.operation().name(), attempt = self.attempts, status = response.status,
                     request_id = response.meta.request_id.as_deref().unwrap_or(""), duration_ms = millis(started.elapsed()),
@@ -295,7 +304,7 @@ impl<T: Transport> Call<'_, T> {
             }
             Err(error) => {
                 self.recorder.add_attempt(started, connection, Err(error));
-                self.log_failed_attempt(started, error);
+                self.log_failed_attempt(started, error, &span);
             }
         }
         result
@@ -457,20 +466,23 @@ impl<T: Transport> Call<'_, T> {
 
     /// Adds to a result or an error what the call knows.
     fn finish<R: FromResponse>(self, result: Result<R, Error>) -> Result<R, Error> {
-        let Call { attempts, outcome_unknown, request, .. } = self;
-        let record = self.recorder.finish();
+        let Call { attempts, outcome_unknown, request, span, recorder, .. } = self;
+        let record = recorder.finish();
         match result {
             Ok(mut result) => {
                 result.set_call(attempts, record);
                 Ok(result)
             }
-            Err(error) => Err(error.with(|parts| {
-                parts.operation = request.operation.name();
-                parts.attempts = attempts;
-                parts.idempotency_key = request.idempotency_key();
-                parts.outcome_unknown = outcome_unknown;
-                parts.record = Some(record.or_request_id(parts.request_id.as_deref()));
-            })),
+            Err(error) => {
+                span.record("error.type", error.kind().name());
+                Err(error.with(|parts| {
+                    parts.operation = request.operation.name();
+                    parts.attempts = attempts;
+                    parts.idempotency_key = request.idempotency_key();
+                    parts.outcome_unknown = outcome_unknown;
+                    parts.record = Some(record.or_request_id(parts.request_id.as_deref()));
+                }))
+            }
         }
     }
 
@@ -493,7 +505,9 @@ impl<T: Transport> Call<'_, T> {
         }
     }
 
-    fn log_failed_attempt(&self, started: Instant, error: &Error) {
+    fn log_failed_attempt(&self, started: Instant, error: &Error, span: &Span) {
+        span.record("http.response.status_code", error.status());
+        span.record("error.type", error.kind().name());
         tracing::debug!(
             target: "celper", operation = self.operation().name(), attempt = self.attempts,
             status = error.status().unwrap_or(0), kind = error.kind().name(), request_id = error.request_id().unwrap_or(""),
@@ -505,19 +519,11 @@ impl<T: Transport> Call<'_, T> {
         self.request.operation
     }
 
-    /// The span of the call, whose fields are OpenTelemetry's.
-    fn span(&self) -> Span {
-        tracing::info_span!(
-            target: "celper", "call", otel.name = format!("celper.{}", self.operation().name()), otel.kind = "internal",
-            error.r#type = field::Empty
-        )
-    }
-
     /// The span of the next attempt: an HTTP client's by OpenTelemetry's conventions.
     fn attempt_span(&self) -> Span {
         let url = &self.request.url;
         tracing::info_span!(
-            target: "celper", "attempt", otel.name = self.operation().http_method(), otel.kind = "client",
+            target: "celper", parent: &self.span, "attempt", otel.name = self.operation().http_method(), otel.kind = "client",
             http.request.method = self.operation().http_method(), server.address = url.host_str(),
             server.port = url.port_or_known_default(), url.full = without_ids(url),
             http.request.resend_count = (self.attempts > 0).then_some(self.attempts),
@@ -537,10 +543,12 @@ fn without_ids(url: &Url) -> String {
     url.into()
 }
 
-fn record_error<T>(span: &Span, result: &Result<T, Error>) {
-    if let Err(error) = result {
-        span.record("error.type", error.kind().name());
-    }
+/// The span of a call, with the fields that tracing-opentelemetry reads.
+fn call_span(operation: Operation) -> Span {
+    tracing::info_span!(
+        target: "celper", "call", otel.name = format!("celper.{}", operation.name()), otel.kind = "internal",
+        error.r#type = field::Empty
+    )
 }
 
 /// What is waited for longer than this is logged at INFO: otherwise a program would seem to hang.

@@ -139,6 +139,15 @@ impl WatchHandle {
         .map_err(rejected_watch)
     }
 
+    /// Whether the watch can be used here.
+    ///
+    /// # Errors
+    ///
+    /// In a forked child.
+    pub fn check(&self) -> Result<(), Error> {
+        self.live().map(drop)
+    }
+
     /// Ends the watch: drops the requests that are under way, and wakes whoever waits for the next item. Items that were not taken
     /// are lost.
     ///

@@ -5,6 +5,7 @@
 pub mod batch;
 pub mod logs;
 pub mod record;
+pub mod watch;
 
 use std::io;
 use std::mem::ManuallyDrop;

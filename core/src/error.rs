@@ -4,7 +4,7 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::time::Duration;
 
-use crate::model::RateLimit;
+use crate::model::{CandidateState, RateLimit};
 use crate::record::CallRecord;
 use crate::webhooks::Reason;
 
@@ -204,6 +204,8 @@ pub(crate) struct Parts {
     /// In seconds.
     pub(crate) clock_difference: Option<i64>,
     pub(crate) record: Option<CallRecord>,
+    /// The last state that a wait for a status has read.
+    pub(crate) last_state: Option<Box<CandidateState>>,
     pub(crate) cause: Option<Cause>,
 }
 
@@ -225,6 +227,7 @@ impl Error {
             webhook_reason: None,
             clock_difference: None,
             record: None,
+            last_state: None,
             cause: None,
         }))
     }
@@ -318,6 +321,12 @@ impl Error {
     /// How many seconds a stale webhook's timestamp is behind this machine's clock; negative when it is ahead.
     pub fn clock_difference(&self) -> Option<i64> {
         self.0.clock_difference
+    }
+
+    /// The candidate's last state that [`wait_for_status`](crate::Client::wait_for_status) has read before it failed; `None` for
+    /// other calls, and when it has read none.
+    pub fn last_state(&self) -> Option<&CandidateState> {
+        self.0.last_state.as_deref()
     }
 
     /// The same error without its cause, to be reported in a second place.

@@ -29,9 +29,9 @@ def wait(kind: str, options: dict[str, Any], candidate: str, **more: Any) -> cel
     return asyncio.run(celper.AsyncCelper(**options).wait_for_status(candidate, **arguments))
 
 
-def take(kind: str, options: dict[str, Any], ids: Any, number: int) -> list[celper.WatchItem]:
+def take(kind: str, options: dict[str, Any], ids: Any, number: int) -> list[Any]:
     """So many items of a watch, or all of one that ends before."""
-    items: list[celper.WatchItem] = []
+    items: list[Any] = []
 
     async def main() -> None:
         async with celper.AsyncCelper(**options).watch_candidates(ids, job_position_id=POSITION) as watch:
@@ -182,7 +182,7 @@ def test_cancelling_a_task(async_client: celper.AsyncCelper, sandbox: Sandbox) -
             await task
         await asyncio.to_thread(wait_until_closed, sandbox, slow)
         async with async_client.watch_candidates([candidate], job_position_id=POSITION) as watch:
-            waiting = asyncio.create_task(anext(watch))
+            waiting = asyncio.ensure_future(anext(watch))
             await asyncio.sleep(0)
             waiting.cancel()
             with pytest.raises(asyncio.CancelledError):

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from typing import Any, Generic, TypeVar
 
     from celper import _celper
+    from celper._observe import Observer
 
     _T = TypeVar("_T")
     _R = TypeVar("_R", bound="CandidateRequest")
@@ -55,11 +56,13 @@ class Batch(_OfRequests["_R"]):
     def __init__(
         self,
         client: _celper.Client,
+        observer: Observer | None,
         requests: Iterable[_R],
         batch_id: str | None,
         journal: str | PathLike[str] | None,
         total: int | None,
     ) -> None:
+        self._observer = observer
         self._rows: Iterator[_R] | None = iter(_checked(requests))
         self._requests: dict[int, Any] = {}
         self._pushed = 0
@@ -81,7 +84,7 @@ class Batch(_OfRequests["_R"]):
             if event == "wants_row":
                 self._read()
             else:
-                return _item(self._requests, event)
+                return _item(self._requests, event, self._observer)
 
     def _read(self) -> None:
         """Gives the batch one row."""
@@ -172,6 +175,7 @@ class AsyncBatch(_OfRequests["_R"]):
     def __init__(
         self,
         client: _celper.Client,
+        observer: Observer | None,
         requests: AsyncIterable[_R] | Iterable[_R],
         batch_id: str | None,
         journal: str | PathLike[str] | None,
@@ -180,6 +184,7 @@ class AsyncBatch(_OfRequests["_R"]):
         from asyncio import Lock
 
         self._client = client
+        self._observer = observer
         self._options = (batch_id, journal, _length(requests) if total is None else total)
         self._native: _celper.Batch | None = None
         self._starting = Lock()
@@ -209,7 +214,7 @@ class AsyncBatch(_OfRequests["_R"]):
             self.cancel()
             raise
         if fields is not None:
-            return _item(self._requests, fields)
+            return _item(self._requests, fields, self._observer)
         failure, self._reader.failure = self._reader.failure, None
         raise StopAsyncIteration if failure is None else failure
 
@@ -348,9 +353,9 @@ class _Reader:
                 await sleep(0)
 
 
-def _item(requests: dict[int, Any], fields: tuple[Any, ...]) -> BatchItem[Any]:
+def _item(requests: dict[int, Any], fields: tuple[Any, ...], observer: Observer | None) -> BatchItem[Any]:
     index, result, error, idempotency_key, resumed, not_attempted, already_done = fields
-    return BatchItem(
+    item = BatchItem(
         index=index,
         request=requests.pop(index),
         result=result,
@@ -360,6 +365,9 @@ def _item(requests: dict[int, Any], fields: tuple[Any, ...]) -> BatchItem[Any]:
         not_attempted=not_attempted,
         already_done=already_done,
     )
+    if observer is not None:
+        observer.end_item(item)
+    return item
 
 
 def _checked(requests: _T, *more: str) -> _T:

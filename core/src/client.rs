@@ -9,7 +9,7 @@ use futures_core::Stream;
 use tokio::sync::Notify;
 
 use crate::argument::NameStyle;
-use crate::batch::{BatchBuilder, BoxFuture, Caller, CandidateRequest, from_iter, from_stream};
+use crate::batch::{BatchBuilder, BatchClient, BoxFuture, CandidateRequest, from_iter, from_stream};
 use crate::call::{Engine, FOREVER, Limits, Reservation};
 use crate::config::{ClientBuilder, ClientConfig};
 use crate::error::Error;
@@ -310,7 +310,7 @@ impl fmt::Debug for Client {
     }
 }
 
-impl Caller for Client {
+impl BatchClient for Client {
     fn base_url(&self) -> &str {
         Client::base_url(self)
     }

@@ -44,7 +44,7 @@ use tokio::sync::oneshot;
 
 use super::runtime;
 use crate::argument::NameStyle;
-use crate::batch::{BatchBuilder, BatchProgress, BoxFuture, Caller, Input, Outcome, Shared};
+use crate::batch::{BatchBuilder, BatchClient, BatchProgress, BoxFuture, Input, Outcome, Shared};
 use crate::call::Reservation;
 use crate::client::Client;
 use crate::error::{Error, ErrorKind};
@@ -206,7 +206,7 @@ impl BatchHandle {
     ///
     /// [`ErrorKind::InvalidArgument`] for an option that is not valid, a journal that cannot be used, or a closed client.
     pub async fn start(client: Client, options: BatchOptions) -> Result<Self, Error> {
-        Self::start_caller(Arc::new(client), options).await
+        Self::start_with(Arc::new(client), options).await
     }
 
     /// As [`start`](BatchHandle::start). `scope` runs every poll of the batch's calls, and sets for it what the calls look for on
@@ -220,13 +220,13 @@ impl BatchHandle {
         options: BatchOptions,
         scope: impl Fn(&mut dyn FnMut()) + Send + Sync + 'static,
     ) -> Result<Self, Error> {
-        Self::start_caller(Arc::new(ScopedClient { client, scope: Arc::new(scope) }), options).await
+        Self::start_with(Arc::new(ScopedClient { client, scope: Arc::new(scope) }), options).await
     }
 
-    async fn start_caller(caller: Arc<dyn Caller>, options: BatchOptions) -> Result<Self, Error> {
+    async fn start_with(client: Arc<dyn BatchClient>, options: BatchOptions) -> Result<Self, Error> {
         let feed = Arc::new(Feed::default());
         let source = Box::pin(FeedStream(Arc::clone(&feed)));
-        let mut builder = BatchBuilder::new(caller, source, options.total);
+        let mut builder = BatchBuilder::new(client, source, options.total);
         if let Some(batch_id) = options.batch_id {
             builder = builder.batch_id(batch_id);
         }
@@ -345,6 +345,17 @@ impl BatchHandle {
         .await
     }
 
+    /// Gives an item back that could not be handed over, because of an interrupt for example. It is the next one again.
+    ///
+    /// # Errors
+    ///
+    /// In a forked child.
+    pub fn put_back(&self, item: BatchRowItem) -> Result<(), Error> {
+        let BatchRowItem { index, result, idempotency_key, resumed, not_attempted, already_done: _ } = item;
+        self.live()?.shared.put_back(Outcome { index, input: None, result, idempotency_key, resumed, not_attempted });
+        Ok(())
+    }
+
     /// How far the batch is.
     ///
     /// # Errors
@@ -439,13 +450,13 @@ impl ScopedClient {
     }
 }
 
-impl Caller for ScopedClient {
+impl BatchClient for ScopedClient {
     fn base_url(&self) -> &str {
         self.client.base_url()
     }
 
     fn names(&self) -> NameStyle {
-        Caller::names(&self.client)
+        BatchClient::names(&self.client)
     }
 
     fn check_open(&self) -> Result<(), Error> {
@@ -477,7 +488,7 @@ impl Caller for ScopedClient {
     }
 }
 
-/// The error of a batch with an option, or of a row, that the binding cannot convert.
+/// An error of the batch itself: of an option, or of a row, that the binding cannot convert, for example.
 pub fn rejected_batch(error: Error) -> Error {
     error.with(|parts| parts.operation = "batch")
 }
@@ -497,7 +508,7 @@ pub fn started_batch() -> Error {
 pub fn forked_batch() -> Error {
     let message =
         "the process was forked during the batch, which continues in the parent process only; start another one";
-    Error::new(ErrorKind::Connection, message)
+    rejected_batch(Error::new(ErrorKind::Connection, message))
 }
 
 async fn guard<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
@@ -562,7 +573,10 @@ mod tests {
             }
         });
         // The items are not taken, so the feeder waits. Leaving the batch ends the wait.
-        batch.next().await.unwrap().unwrap();
+        let item = batch.next().await.unwrap().unwrap();
+        let index = item.index;
+        batch.put_back(item).unwrap();
+        assert_eq!(batch.next().await.unwrap().unwrap().index, index);
         batch.stop().unwrap();
         let pushed = feeder.await.unwrap();
         batch.finished().await.unwrap();

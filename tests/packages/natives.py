@@ -23,9 +23,12 @@ def main() -> None:
     program = build.sandbox_python(DIST / "python", bills["celper-sandbox"])
     build.step("npm")
     build.npm(DIST / "npm", program)
-    # JNA has one folder for Linux, so the jar has only the glibc library.
+    # JNA has one folder for Linux, so the jar has only the glibc library. The Swift package has only that one as well.
     if native.LINUX and native.LIBC == "musl":
         return
+    if native.LINUX:
+        build.step("Swift")
+        build.swift(DIST / "swift")
     build.step("the library for the jar")
     folder = DIST / "jvm" / platforms.JNA
     folder.mkdir(parents=True)

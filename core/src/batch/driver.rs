@@ -29,7 +29,7 @@ use crate::argument::NameStyle;
 use crate::call::Reservation;
 use crate::error::{Error, ErrorKind};
 use crate::operation::{Category, Operation};
-use crate::pacing::Pacer;
+use crate::pacing::{Pacer, Polls};
 use crate::panics::{catch_panic, interrupted, panic_error, panic_message};
 use crate::request::{OperationInput, OperationOutput, new_idempotency_key};
 
@@ -45,8 +45,8 @@ const MAX_UNPACED: usize = 16;
 
 pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// What a batch needs of a client.
-pub(crate) trait BatchClient: Send + Sync + 'static {
+/// What a batch, a wait for a status, or a watch needs of a client.
+pub(crate) trait PacedClient: Send + Sync + 'static {
     fn base_url(&self) -> &str;
 
     fn names(&self) -> NameStyle;
@@ -59,8 +59,20 @@ pub(crate) trait BatchClient: Send + Sync + 'static {
 
     fn pacer(&self) -> Option<Arc<Pacer>>;
 
-    /// Waits until the rate limit allows a request.
-    fn reserve(&self, category: Category) -> BoxFuture<'static, Result<Reservation, Error>>;
+    /// The slots for polls.
+    fn polls(&self) -> Result<Polls, Error>;
+
+    /// From 0 to 1.
+    fn random(&self) -> f64;
+
+    /// Waits until the rate limit allows a request: until `deadline`, or as long as it takes. `purpose` is what the log names as
+    /// waiting.
+    fn reserve(
+        &self,
+        category: Category,
+        purpose: &'static str,
+        deadline: Option<Instant>,
+    ) -> BoxFuture<'static, Result<Reservation, Error>>;
 
     fn call<'a>(
         &'a self,
@@ -99,7 +111,7 @@ pub(crate) struct Outcome {
 /// What the driver shares with the batch's owner.
 pub(crate) struct Shared {
     state: Mutex<State>,
-    client: Arc<dyn BatchClient>,
+    client: Arc<dyn PacedClient>,
 }
 
 struct State {
@@ -132,7 +144,7 @@ impl State {
 }
 
 impl Shared {
-    pub(crate) fn new(client: Arc<dyn BatchClient>, total: Option<u64>) -> Self {
+    pub(crate) fn new(client: Arc<dyn PacedClient>, total: Option<u64>) -> Self {
         let state = State {
             outbox: VecDeque::new(),
             consumers: Vec::new(),
@@ -228,7 +240,7 @@ impl Shared {
 
 /// What a request's task needs.
 struct RowContext {
-    client: Arc<dyn BatchClient>,
+    client: Arc<dyn PacedClient>,
     journal: Option<Arc<Writer>>,
     batch_id: Option<String>,
     clock: Clock,
@@ -425,7 +437,8 @@ impl Driver {
                         waiting.reservation = None;
                         continue;
                     }
-                    let reservation = waiting.reservation.get_or_insert_with(|| client.reserve(category));
+                    let reserve = || client.reserve(category, "batch", None);
+                    let reservation = waiting.reservation.get_or_insert_with(reserve);
                     if let Poll::Ready(reserved) = reservation.as_mut().poll(cx) {
                         waiting.reservation = None;
                         return Poll::Ready(Event::Reserved(category, reserved));

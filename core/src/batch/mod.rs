@@ -8,7 +8,7 @@ mod progress;
 mod record;
 mod requests;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::fmt;
 use std::future::poll_fn;
@@ -22,7 +22,7 @@ use std::time::SystemTime;
 use futures_core::Stream;
 use tokio::runtime::Handle;
 
-pub(crate) use self::driver::{BatchClient, BoxFuture, Input, Outcome, Shared, Source};
+pub(crate) use self::driver::{BoxFuture, Input, Outcome, PacedClient, Shared, Source};
 use self::driver::{Clock, Parts};
 use self::journal::{Journal, Opening};
 pub use self::progress::BatchProgress;
@@ -73,7 +73,7 @@ pub struct Batch {
 /// The options of a batch, from [`Client::batch`]. [`start`](BatchBuilder::start) starts it.
 #[must_use = "a batch does nothing until it is started"]
 pub struct BatchBuilder {
-    client: Arc<dyn BatchClient>,
+    client: Arc<dyn PacedClient>,
     source: Source,
     batch_id: Option<String>,
     journal: Option<PathBuf>,
@@ -153,7 +153,7 @@ fn exact((least, most): (usize, Option<usize>)) -> Option<u64> {
 }
 
 impl BatchBuilder {
-    pub(crate) fn new(client: Arc<dyn BatchClient>, source: Source, total: Option<u64>) -> Self {
+    pub(crate) fn new(client: Arc<dyn PacedClient>, source: Source, total: Option<u64>) -> Self {
         BatchBuilder { client, source, batch_id: None, journal: None, total, clock: Arc::new(SystemTime::now) }
     }
 

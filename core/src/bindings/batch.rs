@@ -41,15 +41,16 @@ use std::task::{Context, Poll, Waker};
 
 use futures_core::Stream;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use super::runtime;
 use crate::argument::NameStyle;
-use crate::batch::{BatchBuilder, BatchClient, BatchProgress, BoxFuture, Input, Outcome, Shared};
+use crate::batch::{BatchBuilder, BatchProgress, BoxFuture, Input, Outcome, PacedClient, Shared};
 use crate::call::Reservation;
 use crate::client::Client;
 use crate::error::{Error, ErrorKind};
 use crate::operation::Category;
-use crate::pacing::Pacer;
+use crate::pacing::{Pacer, Polls};
 use crate::panics::{catch_panic, panic_error};
 use crate::request::{OperationInput, OperationOutput};
 
@@ -223,7 +224,7 @@ impl BatchHandle {
         Self::start_with(Arc::new(ScopedClient { client, scope: Arc::new(scope) }), options).await
     }
 
-    async fn start_with(client: Arc<dyn BatchClient>, options: BatchOptions) -> Result<Self, Error> {
+    async fn start_with(client: Arc<dyn PacedClient>, options: BatchOptions) -> Result<Self, Error> {
         let feed = Arc::new(Feed::default());
         let source = Box::pin(FeedStream(Arc::clone(&feed)));
         let mut builder = BatchBuilder::new(client, source, options.total);
@@ -431,12 +432,12 @@ impl Drop for Owner {
 }
 
 /// Runs a poll of a call.
-type Scope = Arc<dyn Fn(&mut dyn FnMut()) + Send + Sync>;
+pub(super) type Scope = Arc<dyn Fn(&mut dyn FnMut()) + Send + Sync>;
 
 /// A client whose calls are polled within a scope.
-struct ScopedClient {
-    client: Client,
-    scope: Scope,
+pub(super) struct ScopedClient {
+    pub(super) client: Client,
+    pub(super) scope: Scope,
 }
 
 impl ScopedClient {
@@ -450,13 +451,13 @@ impl ScopedClient {
     }
 }
 
-impl BatchClient for ScopedClient {
+impl PacedClient for ScopedClient {
     fn base_url(&self) -> &str {
         self.client.base_url()
     }
 
     fn names(&self) -> NameStyle {
-        BatchClient::names(&self.client)
+        PacedClient::names(&self.client)
     }
 
     fn check_open(&self) -> Result<(), Error> {
@@ -471,8 +472,21 @@ impl BatchClient for ScopedClient {
         self.client.pacer()
     }
 
-    fn reserve(&self, category: Category) -> BoxFuture<'static, Result<Reservation, Error>> {
-        self.scoped(self.client.reserve(category))
+    fn polls(&self) -> Result<Polls, Error> {
+        self.client.polls()
+    }
+
+    fn random(&self) -> f64 {
+        self.client.random()
+    }
+
+    fn reserve(
+        &self,
+        category: Category,
+        purpose: &'static str,
+        deadline: Option<Instant>,
+    ) -> BoxFuture<'static, Result<Reservation, Error>> {
+        self.scoped(self.client.reserve(category, purpose, deadline))
     }
 
     fn call<'a>(
@@ -493,7 +507,7 @@ pub fn rejected_batch(error: Error) -> Error {
     error.with(|parts| parts.operation = "batch")
 }
 
-/// Ends the client's batches as closing it does, for a host that closes the client once its calls in progress have ended.
+/// Ends the client's batches, waits for a status and watches as closing it does, for a host that closes the client once its calls in progress have ended.
 pub fn end_batches(client: &Client) {
     client.end_batches();
 }
@@ -511,7 +525,7 @@ pub fn forked_batch() -> Error {
     rejected_batch(Error::new(ErrorKind::Connection, message))
 }
 
-async fn guard<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+pub(super) async fn guard<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
     catch_panic(work).await.unwrap_or_else(|panic| Err(panic_error(&*panic)))
 }
 

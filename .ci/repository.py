@@ -87,7 +87,9 @@ def check() -> list[str]:
     url = address()
     files = texts()
     errors: list[str] = []
-    for name, places in PLACES.items():
+    # The poms with a licence are those that are published.
+    poms = {name: POM for name, text in files.items() if name.endswith("pom.xml") and "<licenses>" in text}
+    for name, places in (PLACES | poms).items():
         wanted = [place.format(**parts(url, name)) for place in places]
         errors += [f"{name}: no {text}" for text in wanted if text not in files.get(name, "")]
     if url != PLACEHOLDER:

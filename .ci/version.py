@@ -31,6 +31,7 @@ PLACES: dict[str, list[str]] = {
     "bindings-node/package.json": [MANIFEST],
     "bindings-node/package-lock.json": [LOCK_HEAD, LOCK_ROOT],
     "bindings-uniffi/kotlin/pom.xml": [rf"<artifactId>celper</artifactId>\s*<version>{VERSION}</version>"],
+    "tests/sandbox/jvm/pom.xml": [rf"<artifactId>celper-sandbox</artifactId>\s*<version>{VERSION}</version>"],
 }
 
 # celper==X.Y.Z, ai.celper:celper:X.Y.Z, celper@X.Y.Z, celper-X.Y.Z.jar, celper = "X.Y.Z", and a pom.xml's dependency.

@@ -9,7 +9,7 @@ import build
 import native
 import platforms
 import sbom
-from tree import DIST
+from tree import DIST, version
 
 
 def main() -> None:
@@ -23,10 +23,11 @@ def main() -> None:
     program = build.sandbox_python(DIST / "python", bills["celper-sandbox"])
     build.step("npm")
     build.npm(DIST / "npm", program)
-    # JNA has one folder for Linux, so the jar has only the glibc library.
+    # JNA has one folder for Linux, so the jar has only the glibc library, and the sandbox for the JVM needs no other.
     if native.LINUX and native.LIBC == "musl":
         return
-    build.step("the library for the jar")
+    build.step("the sandbox's program for Maven, and the library for the jar")
+    build.sandbox_program(DIST / "maven/ai/celper/celper-sandbox" / version(), program)
     folder = DIST / "jvm" / platforms.JNA
     folder.mkdir(parents=True)
     shutil.copy(native.library("celper-uniffi", "release"), folder / platforms.LIBRARY)

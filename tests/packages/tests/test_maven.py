@@ -45,6 +45,7 @@ POM = """<project xmlns="http://maven.apache.org/POM/4.0.0">
   </dependencies>
   <build>
     <sourceDirectory>src</sourceDirectory>
+    <testSourceDirectory>tests</testSourceDirectory>
     <plugins>
       <plugin>
         <groupId>org.jetbrains.kotlin</groupId>
@@ -86,7 +87,7 @@ POM = """<project xmlns="http://maven.apache.org/POM/4.0.0">
 def test_the_first_call_and_the_sandbox(workspace: Workspace, sandbox: Sandbox) -> None:
     """Starts from an empty local repository; our packages come from `target/dist`, the others from Central.
 
-    The first call's sandbox is the one of the pip package. The JUnit test of the README starts the one of the artefacts.
+    The first call's sandbox is the one of the pip package. The README's JUnit test starts the one of the artefacts.
     """
     pom = ET.parse(ROOT / "bindings-uniffi/kotlin/pom.xml")
     versions = {name: pom.findtext(f".//{{*}}{name}.version") for name in ("kotlin", "junit")}
@@ -94,7 +95,7 @@ def test_the_first_call_and_the_sandbox(workspace: Workspace, sandbox: Sandbox) 
     workspace.write("src/FirstCall.kt", first_call("kotlin"))
     readme = (ROOT / "tests/sandbox/jvm/README.md").read_text(encoding="utf-8")
     (example,) = re.findall(r"```java\n(import static .*?)```", readme, re.DOTALL)
-    workspace.write("src/test/java/JavaInviteTest.java", example)
+    workspace.write("tests/JavaInviteTest.java", example)
     maven = ["mvn", "-q", "-B", f"-Dmaven.repo.local={workspace.folder / 'repository'}"]
     workspace.run(*maven, "test")
     report = (workspace.folder / "target/surefire-reports/JavaInviteTest.txt").read_text(encoding="utf-8")

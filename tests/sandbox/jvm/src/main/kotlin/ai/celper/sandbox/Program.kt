@@ -63,10 +63,9 @@ internal object Program {
     /** What to do if a program does not start. */
     fun hint(program: Path): String = when {
         !Files.exists(program) -> "there is no such file: set $VARIABLE to the path of a program"
-        !Files.isExecutable(program) -> "it is not executable"
-        windows -> "set $VARIABLE to the path of another program"
-        else ->
-            "if its folder is mounted noexec, name another one with -Djava.io.tmpdir=FOLDER, or set $VARIABLE to the path of a program " +
-                "elsewhere. On Linux the program needs glibc: for Alpine, set $VARIABLE to one that is built for musl"
+        !Files.isExecutable(program) ->
+            "it is not executable, or its folder is mounted noexec: name another temporary folder with -Djava.io.tmpdir=FOLDER, or set " +
+                "$VARIABLE to the path of a program elsewhere"
+        else -> "if this is Alpine Linux, set $VARIABLE to a program that is built for musl"
     }
 }

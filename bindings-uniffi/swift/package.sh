@@ -5,7 +5,7 @@ set -euo pipefail
 out="$(mkdir -p "$1" && cd "$1" && pwd -P)"
 cd "$(dirname "${BASH_SOURCE[0]}")"
 mkdir -p "$out/Generated" "$out/Sources"
-cp -R Sources/Celper "$out/Sources/"
+cp -R Sources/Celper Sources/CelperSandbox "$out/Sources/"
 cp -R Generated/CelperGenerated "$out/Generated/"
 cp -R CelperFFI.xcframework "$out/"
 cp PrivacyInfo.xcprivacy "$out/Sources/Celper/"

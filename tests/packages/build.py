@@ -181,7 +181,8 @@ def swift(out: Path, library: Path) -> None:
             package / "lib",
             env={"CELPER_LIBRARY": str(library)},
         )
-        shutil.copytree(folder / "Sources/Celper", package / "Sources/Celper")
+        for target in ("Celper", "CelperSandbox"):
+            shutil.copytree(folder / "Sources" / target, package / "Sources" / target)
         manifest = (folder / "Package.swift").read_text(encoding="utf-8")
         # The package does not include the tests.
         (package / "Package.swift").write_text(re.sub(r"\n *\.testTarget\(.*?\),", "", manifest), encoding="utf-8")

@@ -30,7 +30,7 @@ test: lint test-rust test-python test-node test-sandbox test-fleet test-kotlin t
 	@echo "make test: everything passed"
 
 .PHONY: lint
-lint: lint-version lint-dependencies lint-workflows lint-rust lint-python lint-node lint-swift ## Format and lint checks, every language
+lint: lint-version lint-repository lint-dependencies lint-workflows lint-rust lint-python lint-node lint-swift ## Format and lint checks, every language
 
 .PHONY: sandbox
 sandbox: ## Build target/release/celper-sandbox
@@ -233,6 +233,14 @@ version: ## Give all packages a version: make version VERSION=1.2.3
 lint-version:
 	@$(PYTHON) .ci/version.py
 
+.PHONY: repository
+repository: ## Give all packages the repository's address: make repository URL=https://…
+	@$(PYTHON) .ci/repository.py $(if $(URL),set $(URL))
+
+.PHONY: lint-repository
+lint-repository:
+	@$(PYTHON) .ci/repository.py
+
 # The tools in their pinned versions, by hash; installed again when the pins change.
 $(TOOLS)/bin/.installed: .ci/tools/requirements.txt
 	@rm -rf $(TOOLS)
@@ -260,7 +268,7 @@ audit: $(TOOLS)/bin/.installed ## Known vulnerabilities in dependencies and buil
 .PHONY: lint-swift
 lint-swift:
 	@$(SWIFT)/toolchain.sh swift format lint --strict --recursive \
-		$(addprefix $(SWIFT)/,Package.swift Sources Tests/CelperTests Tests/Consumer/Package.swift) \
+		$(addprefix $(SWIFT)/,Package.swift Release Sources Tests/CelperTests Tests/Consumer/Package.swift) \
 		$(addprefix $(SWIFT_RUNNER)/,Package.swift Sources) $(addprefix $(BENCH_SWIFT)/,Package.swift Sources)
 
 # All Rust tests in one selection of packages: cargo chooses the features of shared dependencies for the packages that a command

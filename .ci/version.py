@@ -2,8 +2,8 @@
 
 version.py                 check that every place has the same version, and print it
 version.py set X.Y.Z       write the version in every place, and as the heading of the changelog's unreleased section
-version.py released TAG    check that every place has the same version, that TAG is `v` and that version, and that the
-                           changelog has a heading for it
+version.py released TAG    check that every place has the same version, that TAG is `release-` and that version, and
+                           that the changelog has a heading for it
 
 A place is listed in PLACES, or is a MENTION of one of our packages with a version anywhere else in the repository. The
 changelog is exempt, because it names past versions.
@@ -32,6 +32,9 @@ PLACES: dict[str, list[str]] = {
     "bindings-node/package-lock.json": [LOCK_HEAD, LOCK_ROOT],
     "bindings-uniffi/kotlin/pom.xml": [rf"<artifactId>celper</artifactId>\s*<version>{VERSION}</version>"],
     "tests/sandbox/jvm/pom.xml": [rf"<artifactId>celper-sandbox</artifactId>\s*<version>{VERSION}</version>"],
+    "bindings-uniffi/swift/Release/Package.swift": [rf'^let version = "{VERSION}"$'],
+    "README.md": [rf'from: "{VERSION}"'],
+    "bindings-uniffi/README.md": [rf'from: "{VERSION}"', rf"download/v{VERSION}/CelperFFI", rf"CelperFFI-{VERSION}-"],
 }
 
 # celper==X.Y.Z, ai.celper:celper:X.Y.Z, celper@X.Y.Z, celper-X.Y.Z.jar, celper = "X.Y.Z", and a pom.xml's dependency.
@@ -112,7 +115,7 @@ def main(arguments: list[str]) -> int:
             errors = check()
         case ["released", tag]:
             errors = check()
-            if tag != f"v{workspace_version()}":
+            if tag != f"release-{workspace_version()}":
                 errors.append(f"the tag is {tag}, but the version is {workspace_version()}")
             if workspace_version() not in headings():
                 errors.append(f"{CHANGELOG} has no heading for {workspace_version()}")

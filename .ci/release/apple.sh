@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Builds the Swift package for iOS and macOS in target/dist/swift. Needs a Mac with Xcode and Rust with all targets.
+# Builds the library that the Swift package downloads for iOS and macOS, in target/dist/swift, and an app with it. Needs a Mac with
+# Xcode and Rust with all targets.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 version="$(python3 .ci/version.py)"
-name="celper-swift-$version-apple"
+name=celper-swift
 out="$PWD/target/dist/swift"
 rm -rf "$out" "target/$name"
 mkdir -p "$out"
@@ -29,7 +30,4 @@ printf '%s\n' 'import Celper' 'print(try Celper(apiKey: "celp_test"))' >"$app/So
 swift run --package-path "$app" App
 (cd "$app" && xcodebuild -quiet -scheme App -destination 'generic/platform=iOS Simulator' build)
 
-(cd target && zip --quiet --recurse-paths --symlinks "$out/$name.zip" "$name")
-# The framework on its own, with the checksum that a package manifest needs to refer to it.
 (cd bindings-uniffi/swift && zip --quiet --recurse-paths --symlinks "$out/CelperFFI-$version.xcframework.zip" CelperFFI.xcframework)
-swift package compute-checksum "$out/CelperFFI-$version.xcframework.zip" >"$out/CelperFFI-$version.xcframework.zip.checksum"

@@ -73,7 +73,14 @@ def missing(out: Path, in_jar: list[str], in_maven: list[str]) -> list[str]:
     absent += [f"the sandbox's program in Maven for {platform}" for platform in sorted(programs_in)]
     systems = [f"{system}-{cpu}" for system in ("linux", "darwin", "win32") for cpu in ("x86-64", "aarch64")]
     absent += [f"library in the jar for {system}" for system in systems if system not in in_jar]
-    others = ("maven/**/*.aar", "swift/*-apple.zip", "rust/*.crate", "python/*.tar.gz", "sbom/*.json")
+    ends = ("linux-x64-gnu.artifactbundle", "linux-arm64-gnu.artifactbundle", "xcframework")
+    others = (
+        *(f"swift/*{end}.zip" for end in ends),
+        "maven/**/*.aar",
+        "rust/*.crate",
+        "python/*.tar.gz",
+        "sbom/*.json",
+    )
     return absent + [pattern for pattern in others if not list(out.glob(pattern))]
 
 

@@ -1,12 +1,11 @@
 #!/usr/bin/env bash
-# Signs the folder `maven` that `assemble.py` writes, and uploads it to Maven Central: `central.sh FOLDER URL`.
-# URL is the project's repository. The signing key is in MAVEN_GPG_KEY (armoured) and MAVEN_GPG_PASSPHRASE, the user token
+# Signs the folder `maven` that `assemble.py` writes, and uploads it to Maven Central: `central.sh FOLDER`.
+# The signing key is in MAVEN_GPG_KEY (armoured) and MAVEN_GPG_PASSPHRASE, the user token
 # for Central in MAVEN_CENTRAL_USERNAME and MAVEN_CENTRAL_PASSWORD, and the URL of its Publisher API in MAVEN_CENTRAL_API.
 # Without a token it only builds the bundle and prints its path.
 # It skips a version that Central already has, so that a failed release can be rerun.
 set -euo pipefail
 cd "$1"
-url="$2"
 bundle="$(mktemp -d)/celper-central.zip"
 pom="$(find . -name '*.pom' | sort | head -n 1)"
 name="$(basename "$pom" .pom)"
@@ -28,21 +27,6 @@ GNUPGHOME="$(mktemp -d)"
 export GNUPGHOME
 trap 'rm -rf "$GNUPGHOME"' EXIT
 gpg --batch --quiet --import <<<"$MAVEN_GPG_KEY"
-
-# Central requires the developers and the repository's URL, which is not stored in the repository.
-about="\\
-  <url>$url</url>\\
-  <developers>\\
-    <developer>\\
-      <name>The Celper SDK maintainers</name>\\
-      <url>$url</url>\\
-    </developer>\\
-  </developers>\\
-  <scm>\\
-    <url>$url</url>\\
-    <connection>scm:git:$url.git</connection>\\
-  </scm>"
-find . -name '*.pom' -exec sed -i "s|^  </licenses>\$|&$about|" {} +
 
 mapfile -d '' -t files < <(find . -type f -print0)
 for file in "${files[@]}"; do

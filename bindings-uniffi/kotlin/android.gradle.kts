@@ -7,6 +7,7 @@ plugins {
     `maven-publish`
 }
 
+val repository = "https://github.com/OWNER/NAME"
 val celper = rootProject.file("../../bindings-uniffi/kotlin")
 
 android {
@@ -51,7 +52,25 @@ publishing {
         pom {
             name = "Celper SDK for Android"
             description = "Client for the Celper AI Candidate Actions API"
-            licenses { license { name = "MIT" } }
+            url = repository
+            licenses {
+                license {
+                    name = "MIT"
+                    url = "https://opensource.org/license/mit"
+                }
+            }
+            developers {
+                developer {
+                    name = "The Celper SDK maintainers"
+                    url = repository
+                }
+            }
+            scm {
+                connection = "scm:git:$repository.git"
+                developerConnection = "scm:git:$repository.git"
+                url = repository
+            }
+            issueManagement { url = "$repository/issues" }
         }
     }
     repositories.maven {

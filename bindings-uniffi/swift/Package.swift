@@ -1,8 +1,8 @@
 // swift-tools-version:6.0
 import PackageDescription
 
-// `build.sh` writes the glue code to Generated/ and the native library to lib/; neither is in version control. The package
-// for apps has the XCFramework from `xcframework.sh` instead, as a binary target that replaces CelperFFI.
+// The package in this repository, which needs `build.sh`: it writes the glue code to Generated/ and the native library to lib/;
+// neither is in version control. Released versions have the manifest in Release/ instead.
 let library = Context.packageDirectory + "/lib"
 
 let package = Package(
@@ -26,7 +26,7 @@ let package = Package(
                 .unsafeFlags(["-L\(library)", "-Xlinker", "-rpath", "-Xlinker", library]),
             ]
         ),
-        .target(name: "Celper", dependencies: ["CelperGenerated"]),
+        .target(name: "Celper", dependencies: ["CelperGenerated"], exclude: ["PrivacyInfo.xcprivacy"]),
         .target(name: "CelperSandbox"),
         .testTarget(name: "CelperTests", dependencies: ["Celper", "CelperGenerated", "CelperSandbox"]),
     ],

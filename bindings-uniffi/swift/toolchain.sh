@@ -58,7 +58,7 @@ make_root() {
         rm -rf --one-file-system "$part"
         unshare --mount mmdebstrap --quiet --mode=root --variant=apt \
             --aptopt='APT::Install-Recommends "false"' --aptopt="$settings" \
-            --include=swiftlang,libc6-dev,libstdc++-14-dev,tzdata,ca-certificates \
+            --include=swiftlang,libc6-dev,libstdc++-14-dev,tzdata,ca-certificates,git \
             trixie "$part" "$from" >"$root.log" 2>&1 && made=1 && break
     done
     if [[ -z "$made" ]]; then
@@ -67,6 +67,7 @@ make_root() {
             "$(grep -E '^E: ' "$root.log" | tail -n 1) ($root.log)"
     fi
     rm -f "$settings"
+    rm -rf --one-file-system "$root"
     mv "$part" "$root"
 }
 
@@ -85,12 +86,14 @@ fi
 command -v apt-get >/dev/null || skip "swift 6 is not installed, and neither is apt"
 unshare --mount --pid --fork --kill-child true 2>/dev/null || skip "swift 6 is not installed, and mounting is not permitted"
 
-if [[ ! -d "$root" ]]; then
+# Without git, SwiftPM cannot use packages by their repository; older versions of this script made such chroots.
+complete() { [[ -x "$root/usr/bin/git" ]]; }
+if ! complete; then
     mkdir -p "$(dirname "$root")"
     # The lock makes parallel runs wait until the chroot exists.
     exec 9>"$root.lock"
     flock 9
-    [[ -d "$root" ]] || make_root
+    complete || make_root
     exec 9>&-
 fi
 

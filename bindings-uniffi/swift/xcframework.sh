@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds CelperFFI.xcframework in this script's folder, for devices, simulators and Macs. In Package.swift it replaces the
-# system library: `.binaryTarget(name: "CelperFFI", path: "CelperFFI.xcframework")`, without the linker settings.
+# Builds CelperFFI.xcframework in this script's folder, for devices, simulators and Macs. Released versions of the
+# Swift package download it (Release/Package.swift).
 #
 # Needs macOS with Xcode and the Rust targets below; no test in this repository runs it.
 set -euo pipefail
@@ -31,4 +31,4 @@ xcodebuild -create-xcframework -output CelperFFI.xcframework \
     -library "$work/simulator/libcelper_uniffi.a" -headers "$work/headers" \
     -library "$work/mac/libcelper_uniffi.a" -headers "$work/headers"
 # Apps get it from the Swift package; it is here for those that use the framework alone.
-cp PrivacyInfo.xcprivacy CelperFFI.xcframework/
+cp Sources/Celper/PrivacyInfo.xcprivacy CelperFFI.xcframework/

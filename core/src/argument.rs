@@ -46,6 +46,7 @@ arguments! {
     BatchId "batch_id" "batchId";
     CaCertificates "ca_certificates" "caCertificates";
     CandidateId "candidate_id" "candidateId";
+    CandidateIds "candidate_ids" "candidateIds";
     EmailBody "email_body" "emailBody";
     EmailSubject "email_subject" "emailSubject";
     IdempotencyKey "idempotency_key" "idempotencyKey";
@@ -65,4 +66,5 @@ arguments! {
     Timeout "timeout" "timeout";
     Timestamp "timestamp" "timestamp";
     Tolerance "tolerance" "tolerance";
+    Until "until" "until";
 }

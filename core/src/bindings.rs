@@ -3,6 +3,7 @@
 //! Not for Rust programs, which have their own runtime; behind the feature `bindings`.
 
 pub mod batch;
+pub mod watch;
 
 use std::io;
 use std::mem::ManuallyDrop;

@@ -1,5 +1,6 @@
 //! The client and its methods.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,19 +8,21 @@ use std::time::Duration;
 
 use futures_core::Stream;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use crate::argument::NameStyle;
 use crate::batch::{BatchBuilder, BoxFuture, Caller, CandidateRequest, from_iter, from_stream};
 use crate::call::{Engine, FOREVER, Limits, Reservation};
-use crate::config::{ClientBuilder, ClientConfig};
+use crate::config::{ClientBuilder, ClientConfig, random};
 use crate::error::Error;
-use crate::model::{CandidateState, Decision, Invitation};
+use crate::model::{CandidateState, CandidateStatus, Decision, Invitation};
 use crate::operation::{Category, Operation};
-use crate::pacing::{Pacer, RateLimits};
+use crate::pacing::{Pacer, PollBudget, Polls, RateLimits};
 use crate::process::PerProcess;
 use crate::request::{JobPositionId, OperationInput, OperationOutput, Request};
 use crate::response::FromResponse;
 use crate::transport::HttpTransport;
+use crate::watch::{StatusWait, Watch, WatchInput};
 
 /// A client of the Celper AI Candidate Actions API.
 ///
@@ -46,7 +49,9 @@ pub struct Client {
 struct Shared {
     config: ClientConfig,
     engine: PerProcess<Engine<HttpTransport>>,
-    /// Notifies batches when they end, because the client is closed.
+    /// The slots for polls of a client without pacing.
+    polls: PerProcess<PollBudget>,
+    /// Notifies batches, waits and watches when they end, because the client is closed.
     closed: Notify,
     /// Set before the client is closed, when calls in progress put that off.
     batches_ended: AtomicBool,
@@ -80,6 +85,7 @@ impl Client {
         let shared = Shared {
             config,
             engine: PerProcess::empty(),
+            polls: PerProcess::empty(),
             closed: Notify::new(),
             batches_ended: AtomicBool::new(false),
         };
@@ -203,6 +209,64 @@ impl Client {
         from_stream(self, requests)
     }
 
+    /// Waits until a candidate has one of these statuses, and gives the candidate's state.
+    ///
+    /// ```no_run
+    /// # async fn example(client: celper::Client) -> Result<(), celper::Error> {
+    /// use std::time::Duration;
+    /// use celper::{CandidateStatus, JobPositionId};
+    ///
+    /// let state = client
+    ///     .wait_for_status("cand_xyz789", JobPositionId("pos_abc123"), [CandidateStatus::Interviewed])
+    ///     .timeout(Duration::from_secs(20 * 60))
+    ///     .await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// For minutes; for days receive [webhooks](crate::webhooks). Waits for 10 minutes by default, and then fails with `timeout` and
+    /// the candidate's [last state](Error::last_state). See [`StatusWait`] for how it reads the status, and how often.
+    pub fn wait_for_status(
+        &self,
+        candidate_id: impl Into<String>,
+        JobPositionId(job_position_id): JobPositionId<impl Into<String>>,
+        until: impl IntoIterator<Item: Into<CandidateStatus>>,
+    ) -> StatusWait {
+        let input = OperationInput::new(Operation::Status, candidate_id, job_position_id);
+        StatusWait::new(Arc::new(self.clone()), input, until.into_iter().map(Into::into).collect())
+    }
+
+    /// Watches candidates of a job position: gives the state of each, and then each change.
+    ///
+    /// ```no_run
+    /// # async fn example(client: celper::Client) -> Result<(), celper::Error> {
+    /// use celper::JobPositionId;
+    ///
+    /// let mut watch = client.watch_candidates(["cand_1", "cand_2"], JobPositionId("pos_abc123"))?;
+    /// while let Some(item) = watch.next().await? {
+    ///     match item.result {
+    ///         Ok(state) => println!("{} is {}", item.candidate_id, state.status),
+    ///         Err(error) => println!("{} is no longer watched: {error}", item.candidate_id),
+    ///     }
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// For minutes; for days receive [webhooks](crate::webhooks). It runs on the current runtime until the [`Watch`] is dropped. An
+    /// id that comes twice is watched once.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) when an id is not valid, the client is closed, or there is
+    /// no tokio runtime.
+    pub fn watch_candidates<S: Into<String>>(
+        &self,
+        candidate_ids: impl IntoIterator<Item = S>,
+        JobPositionId(job_position_id): JobPositionId<impl Into<String>>,
+    ) -> Result<Watch, Error> {
+        let candidate_ids = candidate_ids.into_iter().map(Into::into).collect();
+        Watch::start(Arc::new(self.clone()), WatchInput { candidate_ids, job_position_id: job_position_id.into() })
+    }
+
     /// Makes a call that is given as data.
     ///
     /// # Errors
@@ -254,7 +318,7 @@ impl Client {
         self.shared.closed.notify_waiters();
     }
 
-    /// Ends the batches of a client that is about to be closed, as closing it does.
+    /// Ends the batches, waits and watches of a client that is about to be closed, as closing it does.
     #[cfg(feature = "bindings")]
     pub(crate) fn end_batches(&self) {
         self.shared.batches_ended.store(true, Ordering::Release);
@@ -331,10 +395,27 @@ impl Caller for Client {
         self.engine().ok()?.pacer.as_deref().cloned()
     }
 
-    fn reserve(&self, category: Category) -> BoxFuture<'static, Result<Reservation, Error>> {
+    fn polls(&self) -> Result<Polls, Error> {
+        if let Some(pacer) = &self.engine()?.pacer {
+            return Ok(Polls::Paced(Arc::clone(pacer)));
+        }
+        let Ok(budget) = self.shared.polls.get_or_init(|| Ok::<_, Infallible>(PollBudget::default()));
+        Ok(Polls::Unpaced(budget))
+    }
+
+    fn random(&self) -> f64 {
+        random()
+    }
+
+    fn reserve(
+        &self,
+        category: Category,
+        purpose: &'static str,
+        deadline: Option<Instant>,
+    ) -> BoxFuture<'static, Result<Reservation, Error>> {
         let engine = self.engine();
         let attempt_timeout = self.shared.config.limits.attempt_timeout;
-        Box::pin(async move { Ok(engine?.reserve(category, attempt_timeout).await) })
+        Box::pin(async move { Ok(engine?.reserve(category, attempt_timeout, purpose, deadline).await) })
     }
 
     fn call<'a>(

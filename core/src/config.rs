@@ -466,7 +466,7 @@ impl fmt::Debug for ClientBuilder {
 }
 
 /// From 0 to 1, from the operating system: a forked child must not get the same numbers as its parent.
-fn random() -> f64 {
+pub(crate) fn random() -> f64 {
     getrandom::u32().map_or(0.5, |value| f64::from(value) / f64::from(u32::MAX))
 }
 

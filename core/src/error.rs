@@ -4,7 +4,7 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::time::Duration;
 
-use crate::model::RateLimit;
+use crate::model::{CandidateState, RateLimit};
 use crate::webhooks::Reason;
 
 /// What went wrong, as a stable value to match on.
@@ -197,6 +197,8 @@ pub(crate) struct Parts {
     pub(crate) webhook_reason: Option<Reason>,
     /// In seconds.
     pub(crate) clock_difference: Option<i64>,
+    /// The last state that a wait for a status has read.
+    pub(crate) last_state: Option<Box<CandidateState>>,
     pub(crate) cause: Option<Cause>,
 }
 
@@ -217,6 +219,7 @@ impl Error {
             permanent: false,
             webhook_reason: None,
             clock_difference: None,
+            last_state: None,
             cause: None,
         }))
     }
@@ -305,6 +308,12 @@ impl Error {
     /// How many seconds a stale webhook's timestamp is behind this machine's clock; negative when it is ahead.
     pub fn clock_difference(&self) -> Option<i64> {
         self.0.clock_difference
+    }
+
+    /// The candidate's last state that [`wait_for_status`](crate::Client::wait_for_status) has read before it failed; `None` for
+    /// other calls, and when it has read none.
+    pub fn last_state(&self) -> Option<&CandidateState> {
+        self.0.last_state.as_deref()
     }
 
     /// The same error without its cause, to be reported in a second place.

@@ -20,6 +20,8 @@
 //!   machine share them, or [through Redis](ClientBuilder::rate_limit_store) those of several machines.
 //! - **Many candidates**: a [`Batch`] carries out any number of requests at the permitted rate, with progress. After a crash it
 //!   continues where it stopped.
+//! - **Waiting**: [`wait_for_status`](Client::wait_for_status) waits for minutes until a candidate has a status, and a [`Watch`]
+//!   gives each change; they leave half of the reads to other calls.
 //! - **Webhooks**: [`webhooks::unwrap`] verifies a webhook's signature and reads its event.
 //! - **Errors**: one [`Error`] with a stable [`kind`](Error::kind); for actions it says whether the
 //!   [outcome is unknown](Error::outcome_unknown).
@@ -53,6 +55,7 @@ mod retry;
 mod tls;
 mod transport;
 mod validate;
+mod watch;
 pub mod webhooks;
 
 /// The HTTP client that [`ClientBuilder::configure_http`] configures.
@@ -70,3 +73,4 @@ pub use model::{CandidateState, CandidateStatus, Decision, Invitation, RateLimit
 pub use operation::Operation;
 pub use pacing::RateLimits;
 pub use request::{JobPositionId, OperationInput, OperationOutput, Request};
+pub use watch::{StatusWait, Watch, WatchItem};

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import gzip
+import json
 import os
-import re
 import shutil
 import sys
 import tarfile
@@ -13,6 +12,7 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import check
 import licenses
@@ -40,7 +40,10 @@ def main() -> None:
     step("Kotlin, Java and Swift")
     maven(DIST / "maven", native.library("celper-uniffi", "release"))
     sandbox_maven(DIST / "maven", program)
-    swift(DIST / "swift", native.library("celper-uniffi", "mobile", "--no-default-features"))
+    if native.LINUX:
+        swift(DIST / "swift")
+    step("the size of the library for apps")
+    native.library("celper-uniffi", "mobile", "--no-default-features")
     step("checksums and checks")
     (DIST / "sbom").mkdir()
     for bill in sbom.make(anywhere=True).values():
@@ -169,40 +172,52 @@ def sandbox_program(folder: Path, program: Path) -> None:
             jar.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
 
 
-def swift(out: Path, library: Path) -> None:
-    """Build the Swift package with the generated code and the library, for use by its path."""
-    folder = ROOT / "bindings-uniffi/swift"
+def swift(out: Path) -> None:
+    """Build the library that the Swift package downloads on Linux: an artifact bundle, with the generated code."""
+    library = native.library("celper-uniffi", "release", static=True)
     with tempfile.TemporaryDirectory() as work:
-        package = Path(work) / "celper-swift"
-        run(
-            "bindings-uniffi/generate.sh",
-            "swift",
-            package / "Generated",
-            package / "lib",
-            env={"CELPER_LIBRARY": str(library)},
-        )
-        for target in ("Celper", "CelperSandbox"):
-            shutil.copytree(folder / "Sources" / target, package / "Sources" / target)
-        manifest = (folder / "Package.swift").read_text(encoding="utf-8")
-        # The package does not include the tests.
-        (package / "Package.swift").write_text(re.sub(r"\n *\.testTarget\(.*?\),", "", manifest), encoding="utf-8")
-        for path in (ROOT / "LICENSE", ROOT / "bindings-uniffi/README.md"):
-            shutil.copy(path, package)
-        (package / LICENSES).write_text(licenses.text("celper-uniffi"), encoding="utf-8")
+        generated = Path(work) / "Generated"
+        # The library that it copies is not needed here.
+        environment = {"CELPER_LIBRARY": str(library)}
+        run("bindings-uniffi/generate.sh", "swift", generated, Path(work) / "lib", env=environment)
+        bundle = Path(work) / "CelperFFI.artifactbundle"
+        shutil.copytree(generated / "CelperFFI", bundle / "include")
+        shutil.copy(generated / "CelperGenerated/CelperGenerated.swift", bundle)
+        (bundle / "lib").mkdir()
+        # Without the debug information of Rust's own libraries, which is most of the file.
+        run("strip", "--strip-debug", "--enable-deterministic-archives", "-o", bundle / STATIC, library)
+        shutil.copy(ROOT / "LICENSE", bundle)
+        (bundle / LICENSES).write_text(licenses.text("celper-uniffi"), encoding="utf-8")
+        (bundle / "info.json").write_text(json.dumps(_bundle_info(), indent=2) + "\n", encoding="utf-8")
+        # SwiftPM before 6.2 knows no libraries in bundles, and finds an unpacked one through pkg-config.
+        (bundle / "celper.pc").write_text(PKG_CONFIG.format(version=version()), encoding="utf-8")
         out.mkdir()
-        archive = out / f"celper-swift-{version()}-{platforms.NPM}.tar.gz"
-        # No timestamps or owners, so that the same files give the same archive.
-        with (
-            archive.open("wb") as raw,
-            gzip.GzipFile("", "wb", fileobj=raw, mtime=0) as packed,
-            tarfile.open(fileobj=packed, mode="w") as tar,
-        ):
-            for path in sorted(package.rglob("*")):
-                entry = tar.gettarinfo(path, arcname=path.relative_to(work).as_posix())
-                entry.mtime, entry.uid, entry.gid, entry.uname, entry.gname = 0, 0, 0, "", ""
-                if path.is_file():
-                    with path.open("rb") as content:
-                        tar.addfile(entry, content)
+        archive = out / f"CelperFFI-{version()}-{platforms.NPM}.artifactbundle.zip"
+        with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as packed:
+            for path in sorted(path for path in bundle.rglob("*") if path.is_file()):
+                # No timestamps, so that the same files give the same archive.
+                entry = zipfile.ZipInfo(path.relative_to(work).as_posix())
+                entry.external_attr = 0o644 << 16
+                packed.writestr(entry, path.read_bytes(), zipfile.ZIP_DEFLATED)
+
+
+STATIC = "lib/libcelper_uniffi.a"
+PKG_CONFIG = """Name: celper
+Description: The native library of the Swift package Celper
+Version: {version}
+Libs: -L${{pcfiledir}}/lib -lcelper_uniffi
+"""
+
+
+def _bundle_info() -> dict[str, Any]:
+    variant = {
+        "path": STATIC,
+        # Debian's Swift says `pc`.
+        "supportedTriples": [native.TRIPLE, native.TRIPLE.replace("-unknown-", "-pc-")],
+        "staticLibraryMetadata": {"headerPaths": ["include"], "moduleMapPath": "include/module.modulemap"},
+    }
+    artifact = {"type": "staticLibrary", "version": version(), "variants": [variant]}
+    return {"schemaVersion": "1.0", "artifacts": {"celper_uniffi": artifact}}
 
 
 if __name__ == "__main__":

@@ -12,11 +12,11 @@ import licenses
 import native
 import platforms
 import sums
-from tree import DIST, LICENSES, ROOT, version
+from tree import BUILD, DIST, LICENSES, ROOT, version
 
 # The most bytes that the native files may have.
 NODE = 3_600_000
-# For the library in apps: 2.6 MB, plus the unwinder, which apps' linkers take from the system.
+# The library in apps: 2.6 MB, plus the unwinder, which apps' linkers take from the system.
 MOBILE = 2_625_000
 
 
@@ -52,8 +52,10 @@ PACKAGES = [
     Package(f"{SANDBOX}-{{maven}}.jar", "sandbox-jar-platform", "celper-sandbox"),
     Package(f"{SANDBOX}-sources.jar", "sandbox-sources-jar", has_licenses=False),
     Package(f"{SANDBOX}-javadoc.jar", "sandbox-javadoc-jar", has_licenses=False),
-    Package("swift/celper-swift-{version}-{npm}.tar.gz", "swift", "celper-uniffi", largest=MOBILE),
+    Package("swift/CelperFFI-{version}-{npm}.artifactbundle.zip", "swift", "celper-uniffi"),
 ]
+APPS = BUILD / native.TRIPLE / "mobile/libcelper_uniffi.so"
+"""The library for apps, as far as it can be built on Linux. It is part of no package here."""
 
 
 def forbidden() -> list[str]:
@@ -98,6 +100,8 @@ def main() -> None:
     for package in PACKAGES:
         found += errors(package)
     found += sums.errors(DIST)
+    if native.LINUX and (size := APPS.stat().st_size) > MOBILE:
+        found.append(f"{APPS.name} for apps has {size} bytes, more than {MOBILE}")
     if found:
         raise SystemExit("\n".join(["dist: checks failed:", *found]))
     for package in PACKAGES:

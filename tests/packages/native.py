@@ -49,11 +49,14 @@ def _remapped_paths() -> dict[str, str]:
     return {f"{ROOT}/": "", f"{BUILD}/": "target/", **{f"{path}/": "" for path in registries}}
 
 
-def library(crate: str, profile: str, *more: str) -> Path:
-    """Build a crate as a dynamic library."""
+def library(crate: str, profile: str, *more: str, static: bool = False) -> Path:
+    """Build a crate as a dynamic library, or as a static one for Linux."""
     stem = crate.replace("-", "_")
     name = {"darwin": f"lib{stem}.dylib", "win32": f"{stem}.dll"}.get(sys.platform, f"lib{stem}.so")
-    options = ["--locked", "--quiet", "-p", crate, "--lib", "--crate-type", "cdylib", "--profile", profile, *more]
+    if static:
+        name = f"lib{stem}.a"
+    kind = "staticlib" if static else "cdylib"
+    options = ["--locked", "--quiet", "-p", crate, "--lib", "--crate-type", kind, "--profile", profile, *more]
     if LINUX:
         run("cargo-zigbuild", "rustc", *options, "--target", TARGET, env=environment())
         return BUILD / TRIPLE / profile / name

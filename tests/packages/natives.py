@@ -23,9 +23,13 @@ def main() -> None:
     program = build.sandbox_python(DIST / "python", bills["celper-sandbox"])
     build.step("npm")
     build.npm(DIST / "npm", program)
-    # JNA has one folder for Linux, so the jar has only the glibc library, and the sandbox for the JVM needs no other.
+    # JNA has one folder for Linux, so the jar has only the glibc library. The Swift package has only that one as well,
+    # and the sandbox for the JVM needs no other.
     if native.LINUX and native.LIBC == "musl":
         return
+    if native.LINUX:
+        build.step("Swift")
+        build.swift(DIST / "swift")
     build.step("the sandbox's program for Maven, and the library for the jar")
     build.sandbox_program(DIST / "maven/ai/celper/celper-sandbox" / version(), program)
     folder = DIST / "jvm" / platforms.JNA

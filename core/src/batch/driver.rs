@@ -29,7 +29,7 @@ use crate::argument::NameStyle;
 use crate::call::Reservation;
 use crate::error::{Error, ErrorKind};
 use crate::operation::{Category, Operation};
-use crate::pacing::Pacer;
+use crate::pacing::{Pacer, Polls};
 use crate::panics::{catch_panic, interrupted, panic_error, panic_message};
 use crate::request::{OperationInput, OperationOutput, new_idempotency_key};
 
@@ -45,7 +45,7 @@ const MAX_UNPACED: usize = 16;
 
 pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// What a batch needs of a client.
+/// What a batch, a wait for a status, or a watch needs of a client.
 pub(crate) trait Caller: Send + Sync + 'static {
     fn base_url(&self) -> &str;
 
@@ -59,8 +59,20 @@ pub(crate) trait Caller: Send + Sync + 'static {
 
     fn pacer(&self) -> Option<Arc<Pacer>>;
 
-    /// Waits until the rate limit allows a request.
-    fn reserve(&self, category: Category) -> BoxFuture<'static, Result<Reservation, Error>>;
+    /// The slots for polls.
+    fn polls(&self) -> Result<Polls, Error>;
+
+    /// From 0 to 1.
+    fn random(&self) -> f64;
+
+    /// Waits until the rate limit allows a request: until `deadline`, or as long as it takes. `purpose` is what the log names as
+    /// waiting.
+    fn reserve(
+        &self,
+        category: Category,
+        purpose: &'static str,
+        deadline: Option<Instant>,
+    ) -> BoxFuture<'static, Result<Reservation, Error>>;
 
     fn call<'a>(
         &'a self,
@@ -414,7 +426,7 @@ impl Driver {
                         lane.reservation = None;
                         continue;
                     }
-                    let reservation = lane.reservation.get_or_insert_with(|| caller.reserve(category));
+                    let reservation = lane.reservation.get_or_insert_with(|| caller.reserve(category, "batch", None));
                     if let Poll::Ready(reserved) = reservation.as_mut().poll(cx) {
                         lane.reservation = None;
                         return Poll::Ready(Event::Reserved(category, reserved));

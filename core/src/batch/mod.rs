@@ -8,7 +8,7 @@ mod progress;
 mod record;
 mod requests;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::fmt;
 use std::future::poll_fn;

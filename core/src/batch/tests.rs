@@ -3,4 +3,4 @@
 mod face;
 mod journals;
 mod resume;
-mod service;
+pub(crate) mod service;

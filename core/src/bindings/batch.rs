@@ -41,6 +41,7 @@ use std::task::{Context, Poll, Waker};
 
 use futures_core::Stream;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use super::runtime;
 use crate::argument::NameStyle;
@@ -49,7 +50,7 @@ use crate::call::Reservation;
 use crate::client::Client;
 use crate::error::{Error, ErrorKind};
 use crate::operation::Category;
-use crate::pacing::Pacer;
+use crate::pacing::{Pacer, Polls};
 use crate::panics::{catch_panic, panic_error};
 use crate::request::{OperationInput, OperationOutput};
 
@@ -420,12 +421,12 @@ impl Drop for Owner {
 }
 
 /// Runs a poll of a call.
-type Scope = Arc<dyn Fn(&mut dyn FnMut()) + Send + Sync>;
+pub(super) type Scope = Arc<dyn Fn(&mut dyn FnMut()) + Send + Sync>;
 
 /// A client whose calls are polled within a scope.
-struct ScopedClient {
-    client: Client,
-    scope: Scope,
+pub(super) struct ScopedClient {
+    pub(super) client: Client,
+    pub(super) scope: Scope,
 }
 
 impl ScopedClient {
@@ -460,8 +461,21 @@ impl Caller for ScopedClient {
         self.client.pacer()
     }
 
-    fn reserve(&self, category: Category) -> BoxFuture<'static, Result<Reservation, Error>> {
-        self.scoped(self.client.reserve(category))
+    fn polls(&self) -> Result<Polls, Error> {
+        self.client.polls()
+    }
+
+    fn random(&self) -> f64 {
+        self.client.random()
+    }
+
+    fn reserve(
+        &self,
+        category: Category,
+        purpose: &'static str,
+        deadline: Option<Instant>,
+    ) -> BoxFuture<'static, Result<Reservation, Error>> {
+        self.scoped(self.client.reserve(category, purpose, deadline))
     }
 
     fn call<'a>(
@@ -482,7 +496,7 @@ pub fn rejected_batch(error: Error) -> Error {
     error.with(|parts| parts.operation = "batch")
 }
 
-/// Ends the client's batches as closing it does, for a host that closes the client once its calls in progress have ended.
+/// Ends the client's batches, waits for a status and watches as closing it does, for a host that closes the client once its calls in progress have ended.
 pub fn end_batches(client: &Client) {
     client.end_batches();
 }
@@ -500,7 +514,7 @@ pub fn forked_batch() -> Error {
     Error::new(ErrorKind::Connection, message)
 }
 
-async fn guard<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+pub(super) async fn guard<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
     catch_panic(work).await.unwrap_or_else(|panic| Err(panic_error(&*panic)))
 }
 

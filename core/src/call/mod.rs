@@ -28,7 +28,7 @@ pub(crate) const MAX_BODY_LENGTH: usize = 1024 * 1024;
 pub(crate) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// No attempt starts with less time left than this, or than half the call's timeout: its response could hardly be received.
-const MIN_ATTEMPT_TIME: Duration = Duration::from_secs(1);
+pub(crate) const MIN_ATTEMPT_TIME: Duration = Duration::from_secs(1);
 
 /// How long the body of an error response is waited for: the status already says what happened.
 const ERROR_BODY_TIMEOUT: Duration = Duration::from_secs(2);
@@ -65,12 +65,19 @@ pub(crate) struct Reservation {
 }
 
 impl<T: Transport> Engine<T> {
-    /// Waits, as long as it takes, until the rate limit allows a request of this category.
-    pub(crate) async fn reserve(&self, category: Category, attempt_timeout: Duration) -> Reservation {
+    /// Waits until the rate limit allows a request of this category: until `deadline`, or as long as it takes. `purpose` is what
+    /// the log names as waiting.
+    pub(crate) async fn reserve(
+        &self,
+        category: Category,
+        attempt_timeout: Duration,
+        purpose: &'static str,
+        deadline: Option<Instant>,
+    ) -> Reservation {
         let Some(pacer) = &self.pacer else { return Reservation::default() };
         let ticket = pacer.ticket();
-        let on_wait = |wait| log_rate_limit_wait(wait, "batch");
-        let deadline = after(Instant::now(), FOREVER);
+        let on_wait = |wait| log_rate_limit_wait(wait, purpose);
+        let deadline = deadline.unwrap_or_else(|| after(Instant::now(), FOREVER));
         let permit = pacer.acquire(category, ticket, Permit::lease(attempt_timeout), deadline, on_wait).await;
         // Without a permit, the call asks for one itself and fails with the reason why there is none.
         Reservation { ticket: Some(ticket), permit: permit.ok() }
@@ -460,7 +467,7 @@ fn log_rate_limit_wait(wait: Duration, operation: &str) {
     log_wait(wait, wait > LONG_WAIT, operation, "rate_limit", "waiting for the rate limit");
 }
 
-fn log_wait(wait: Duration, at_info: bool, operation: &str, reason: &str, message: &str) {
+pub(crate) fn log_wait(wait: Duration, at_info: bool, operation: &str, reason: &str, message: &str) {
     let wait_ms = millis(wait);
     if at_info {
         tracing::info!(target: "celper", operation, wait_ms, reason, "{message}");
@@ -469,7 +476,7 @@ fn log_wait(wait: Duration, at_info: bool, operation: &str, reason: &str, messag
     }
 }
 
-fn after(now: Instant, wait: Duration) -> Instant {
+pub(crate) fn after(now: Instant, wait: Duration) -> Instant {
     now.checked_add(wait.min(FOREVER)).unwrap_or(now)
 }
 

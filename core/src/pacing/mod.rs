@@ -16,6 +16,7 @@
 mod machine;
 mod options;
 mod pacer;
+mod polls;
 #[cfg(feature = "redis")]
 mod redis_store;
 mod registry;
@@ -40,6 +41,7 @@ use crate::error::Error;
 
 pub(crate) use options::{Budget, StoreOptions, WhenStoreDown};
 pub(crate) use pacer::{AcquireError, Member, Pacer, Permit, Ticket};
+pub(crate) use polls::{PollBudget, PollSlot, Polls};
 pub(crate) use registry::{shared, unshared};
 
 /// How much longer than a window a hold may be: the service rounds its times to seconds.

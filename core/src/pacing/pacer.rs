@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
+use super::polls::PollBudget;
 use super::session::{Change, Session};
 use super::store::{Put, SlotNumber, Store};
 use super::window::Window;
@@ -38,6 +39,7 @@ pub(crate) enum AcquireError {
 pub(crate) struct Pacer {
     state: Mutex<State>,
     store: Option<Store>,
+    polls: PollBudget,
 }
 
 #[derive(Debug)]
@@ -103,12 +105,23 @@ impl Pacer {
             session: store.as_ref().map(|store| Session::new(random_u64(), store.clone(), when_store_down)),
             changes: Vec::new(),
         };
-        Pacer { state: Mutex::new(state), store }
+        Pacer { state: Mutex::new(state), store, polls: PollBudget::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         // No code that can panic runs under the lock, so its state is consistent even when it is poisoned.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The slots of the polls.
+    pub(crate) fn polls(&self) -> &PollBudget {
+        &self.polls
+    }
+
+    /// The limits of this process: the strictest of its clients, and only its share while the store cannot be reached.
+    pub(crate) fn own_limits(&self) -> RateLimits {
+        let state = self.lock();
+        state.session.as_ref().map_or(state.limits, |session| session.own_limits(state.limits, Instant::now()).0)
     }
 
     /// Applies a client's limits as well, until the client is gone.

@@ -91,6 +91,7 @@ fn described(rust: &str) -> String {
         "impl IntoIterator<Item = impl Into<String>>" => "strings",
         "impl Into<Option<RateLimits>>" => "RateLimits",
         "&RateLimit" => "RateLimit",
+        "&CandidateState" => "CandidateState",
         other => other,
     };
     format!("{described}{}", if optional.is_some() { "?" } else { "" })

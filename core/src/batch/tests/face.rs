@@ -129,7 +129,7 @@ async fn a_call_beside_a_batch_waits_for_one_slot() {
     let _batch = client.batch((0..199).map(invite)).start().await.unwrap();
     sleep(SECOND).await;
     let started = Instant::now();
-    drop(client.engine.reserve(Category::Actions, Duration::from_secs(30)).await);
+    drop(client.engine.reserve(Category::Actions, Duration::from_secs(30), "test", None).await);
     assert!(started.elapsed() < 60 * SECOND, "{:?}", started.elapsed());
 }
 

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use reqwest::header::HeaderMap;
+use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 
 use crate::argument::NameStyle;
@@ -16,16 +17,16 @@ use crate::call::{Engine, Limits, Reservation};
 use crate::error::Error;
 use crate::key::ApiKey;
 use crate::operation::{Category, Operation};
-use crate::pacing::{Pacer, RateLimits, unshared};
+use crate::pacing::{Pacer, PollBudget, Polls, RateLimits, unshared};
 use crate::request::{JobPositionId, OperationInput, OperationOutput};
 use crate::transport::{BodyError, PreparedRequest, ResponseHead, SendError, SendState, Transport};
 
-pub(super) const SECOND: Duration = Duration::from_secs(1);
-pub(super) const BASE_URL: &str = "http://localhost";
+pub(crate) const SECOND: Duration = Duration::from_secs(1);
+pub(crate) const BASE_URL: &str = "http://localhost";
 
 /// What goes wrong with a request.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Fault {
+pub(crate) enum Fault {
     None,
     /// The service acts, and the response is a 500, which it does not keep.
     ActsAnd500,
@@ -39,36 +40,38 @@ pub(super) enum Fault {
 }
 
 #[derive(Clone, Debug, Default)]
-pub(super) struct Candidate {
-    pub(super) status: &'static str,
-    pub(super) viewed: bool,
+pub(crate) struct Candidate {
+    pub(crate) status: &'static str,
+    pub(crate) viewed: bool,
     /// How often each action was performed.
-    pub(super) acts: u32,
+    pub(crate) acts: u32,
 }
 
 type Faults = Box<dyn Fn(&str, Operation) -> Fault + Send + Sync>;
 
 /// The service's side. Its wall clock follows tokio's paused clock and can be advanced.
-pub(super) struct Service {
-    pub(super) candidates: Mutex<HashMap<String, Candidate>>,
+pub(crate) struct Service {
+    pub(crate) candidates: Mutex<HashMap<String, Candidate>>,
     keys: Mutex<HashMap<String, (SystemTime, u16, String)>>,
     windows: Mutex<[VecDeque<SystemTime>; 2]>,
     clock: Mutex<(SystemTime, Option<Instant>)>,
     /// Whether there are limits.
-    pub(super) is_limited: AtomicBool,
-    pub(super) log: Mutex<Vec<(String, Operation)>>,
-    pub(super) requests: AtomicUsize,
-    pub(super) reads: AtomicUsize,
-    pub(super) rejected: AtomicUsize,
-    pub(super) on_wire: AtomicUsize,
-    pub(super) most_on_wire: AtomicUsize,
-    pub(super) faults: Mutex<Faults>,
+    pub(crate) is_limited: AtomicBool,
+    pub(crate) log: Mutex<Vec<(String, Operation)>>,
+    /// When each read was sent.
+    pub(crate) sent_reads: Mutex<Vec<(String, Instant)>>,
+    pub(crate) requests: AtomicUsize,
+    pub(crate) reads: AtomicUsize,
+    pub(crate) rejected: AtomicUsize,
+    pub(crate) on_wire: AtomicUsize,
+    pub(crate) most_on_wire: AtomicUsize,
+    pub(crate) faults: Mutex<Faults>,
     /// From one request to its response, in milliseconds: picked by a counter.
-    pub(super) latencies: Mutex<Vec<u64>>,
+    pub(crate) latencies: Mutex<Vec<u64>>,
 }
 
 impl Service {
-    pub(super) fn new() -> Arc<Self> {
+    pub(crate) fn new() -> Arc<Self> {
         Arc::new(Service {
             candidates: Mutex::default(),
             keys: Mutex::default(),
@@ -76,6 +79,7 @@ impl Service {
             clock: Mutex::new((UNIX_EPOCH + Duration::from_secs(1_795_000_000), None)),
             is_limited: AtomicBool::new(true),
             log: Mutex::default(),
+            sent_reads: Mutex::default(),
             requests: AtomicUsize::new(0),
             reads: AtomicUsize::new(0),
             rejected: AtomicUsize::new(0),
@@ -87,48 +91,48 @@ impl Service {
     }
 
     /// With this many candidates in a status, `c0` and so on.
-    pub(super) fn with(count: usize, status: &'static str) -> Arc<Self> {
+    pub(crate) fn with(count: usize, status: &'static str) -> Arc<Self> {
         let service = Service::new();
         let candidate = Candidate { status, viewed: true, acts: 0 };
         service.candidates.lock().unwrap().extend((0..count).map(|nth| (format!("c{nth}"), candidate.clone())));
         service
     }
 
-    pub(super) fn fails(&self, faults: impl Fn(&str, Operation) -> Fault + Send + Sync + 'static) {
+    pub(crate) fn fails(&self, faults: impl Fn(&str, Operation) -> Fault + Send + Sync + 'static) {
         *self.faults.lock().unwrap() = Box::new(faults);
     }
 
     /// Binds the wall clock to the current runtime's.
-    pub(super) fn attach(&self) {
+    pub(crate) fn attach(&self) {
         let now = self.now();
         *self.clock.lock().unwrap() = (now, Some(Instant::now()));
     }
 
     /// Unbinds the wall clock, before the runtime ends, and moves it on.
-    pub(super) fn detach(&self, later: Duration) {
+    pub(crate) fn detach(&self, later: Duration) {
         let now = self.now();
         *self.clock.lock().unwrap() = (now + later, None);
     }
 
     /// Sets the wall clock back, between two runs.
-    pub(super) fn turn_back(&self, by: Duration) {
+    pub(crate) fn turn_back(&self, by: Duration) {
         self.clock.lock().unwrap().0 -= by;
     }
 
-    pub(super) fn now(&self) -> SystemTime {
+    pub(crate) fn now(&self) -> SystemTime {
         let (base, started) = *self.clock.lock().unwrap();
         base + started.map_or(Duration::ZERO, |started| Instant::now() - started)
     }
 
-    pub(super) fn candidate(&self, id: &str) -> Candidate {
+    pub(crate) fn candidate(&self, id: &str) -> Candidate {
         self.candidates.lock().unwrap()[id].clone()
     }
 
-    pub(super) fn set_status(&self, id: &str, status: &'static str) {
+    pub(crate) fn set_status(&self, id: &str, status: &'static str) {
         self.candidates.lock().unwrap().get_mut(id).unwrap().status = status;
     }
 
-    pub(super) fn requests(&self) -> usize {
+    pub(crate) fn requests(&self) -> usize {
         self.requests.load(Ordering::SeqCst)
     }
 
@@ -204,7 +208,7 @@ impl Service {
 }
 
 /// The transport to a service.
-pub(super) struct Wire(pub(super) Arc<Service>);
+pub(crate) struct Wire(pub(super) Arc<Service>);
 
 /// A request on its way. If its future is dropped, it still arrives.
 struct OnWire {
@@ -252,6 +256,8 @@ impl Transport for Wire {
         assert!(fault != Fault::Panics, "the transport panics");
         if operation.is_action() {
             assert!(state.mark_sent());
+        } else {
+            service.sent_reads.lock().unwrap().push((id.clone(), Instant::now()));
         }
         let on_wire = service.on_wire.fetch_add(1, Ordering::SeqCst) + 1;
         service.most_on_wire.fetch_max(on_wire, Ordering::SeqCst);
@@ -288,14 +294,17 @@ impl Transport for Wire {
 }
 
 /// A client of the simulated service.
-pub(super) struct SimulatedClient {
-    pub(super) engine: Arc<Engine<Wire>>,
+pub(crate) struct SimulatedClient {
+    pub(crate) engine: Arc<Engine<Wire>>,
     base_url: BaseUrl,
     limits: Limits,
+    unpaced: Arc<PollBudget>,
+    /// Closes it for one wait or watch.
+    pub(crate) closed: Arc<Notify>,
 }
 
 impl SimulatedClient {
-    pub(super) fn new(service: &Arc<Service>, limits: Option<RateLimits>) -> Arc<Self> {
+    pub(crate) fn new(service: &Arc<Service>, limits: Option<RateLimits>) -> Arc<Self> {
         let engine = Engine {
             transport: Wire(Arc::clone(service)),
             key_provider: Arc::new(ApiKey::new("celp_secret").unwrap()),
@@ -307,10 +316,12 @@ impl SimulatedClient {
             engine: Arc::new(engine),
             base_url: BaseUrl::parse(BASE_URL, &[], NameStyle::Snake).unwrap(),
             limits: Limits { timeout: None, attempt_timeout: 30 * SECOND, max_retries: 2 },
+            unpaced: Arc::default(),
+            closed: Arc::default(),
         })
     }
 
-    pub(super) fn batch<R: Into<CandidateRequest>>(
+    pub(crate) fn batch<R: Into<CandidateRequest>>(
         self: &Arc<Self>,
         requests: impl IntoIterator<Item = R, IntoIter: Send + 'static>,
     ) -> BatchBuilder {
@@ -321,7 +332,7 @@ impl SimulatedClient {
         BatchBuilder::new(caller, Box::pin(Iter(requests)), total).clock(move || service.now())
     }
 
-    pub(super) fn batch_of_inputs(self: &Arc<Self>, inputs: Vec<Input>) -> BatchBuilder {
+    pub(crate) fn batch_of_inputs(self: &Arc<Self>, inputs: Vec<Input>) -> BatchBuilder {
         struct Inputs(std::vec::IntoIter<Input>);
         impl futures_core::Stream for Inputs {
             type Item = Input;
@@ -357,9 +368,25 @@ impl Caller for SimulatedClient {
         self.engine.pacer.as_deref().cloned()
     }
 
-    fn reserve(&self, category: Category) -> BoxFuture<'static, Result<Reservation, Error>> {
+    fn polls(&self) -> Result<Polls, Error> {
+        Ok(match &self.engine.pacer {
+            Some(pacer) => Polls::Paced(Arc::clone(pacer)),
+            None => Polls::Unpaced(Arc::clone(&self.unpaced)),
+        })
+    }
+
+    fn random(&self) -> f64 {
+        (self.engine.random)()
+    }
+
+    fn reserve(
+        &self,
+        category: Category,
+        purpose: &'static str,
+        deadline: Option<Instant>,
+    ) -> BoxFuture<'static, Result<Reservation, Error>> {
         let engine = Arc::clone(&self.engine);
-        Box::pin(async move { Ok(engine.reserve(category, Duration::from_secs(30)).await) })
+        Box::pin(async move { Ok(engine.reserve(category, Duration::from_secs(30), purpose, deadline).await) })
     }
 
     fn call<'a>(
@@ -388,10 +415,14 @@ impl Caller for SimulatedClient {
     }
 
     fn closed(&self) -> BoxFuture<'static, Error> {
-        Box::pin(std::future::pending())
+        let closed = Arc::clone(&self.closed);
+        Box::pin(async move {
+            closed.notified().await;
+            Error::invalid_argument("the client is closed")
+        })
     }
 }
 
-pub(super) fn invite(nth: usize) -> InviteRequest {
+pub(crate) fn invite(nth: usize) -> InviteRequest {
     InviteRequest::new(format!("c{nth}"), JobPositionId("p"))
 }

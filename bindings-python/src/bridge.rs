@@ -239,7 +239,7 @@ impl Bridge {
         let Some(inbox) = this.inbox.as_ref().filter(|_| this.is_of_this_process()) else { return Ok(()) };
         let _guard = NativeGuard::new(py);
         let deliver = |message| match message {
-            Message::Event(id, HostEvent::Log(record)) => record.emit(py, this.context(py, id).as_ref()),
+            Message::Event(id, HostEvent::Log(record)) => logs::emit(py, record, this.context(py, id).as_ref()),
             Message::Event(id, HostEvent::Key(reply)) => Self::give_key(slf, id, reply),
             Message::Outcome(id, outcome) => {
                 let _context = this.remove_context(id);
@@ -597,7 +597,7 @@ impl PendingCall {
         };
         for message in inbox.take() {
             match message {
-                Message::Event(_, HostEvent::Log(record)) => record.emit(py, None)?,
+                Message::Event(_, HostEvent::Log(record)) => logs::emit(py, record, None)?,
                 Message::Event(_, HostEvent::Key(reply)) => {
                     if let Some(provider) = &self.key_provider {
                         reply.answer(py, keys::call_sync(provider.bind(py), None))?;

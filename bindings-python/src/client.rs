@@ -47,7 +47,7 @@ impl Client {
             let (client, events) = logs::record(py, || builder.build())?;
             for event in events {
                 if let HostEvent::Log(record) = event {
-                    record.emit(py, None)?;
+                    logs::emit(py, record, None)?;
                 }
             }
             let client = client.map_err(|error| errors::to_py_err(py, &error))?;

@@ -4,46 +4,27 @@
 //! later, in the context of the task that made the call. Records below the logger's level are not made.
 
 use std::cell::RefCell;
-use std::fmt::{self, Write as _};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::UNIX_EPOCH;
 
+use celper::bindings::logs::{self as core_logs, Level, LogRecord, LogValue};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyDict;
-use tracing::field::{Field, Visit};
-use tracing::span;
-use tracing::subscriber::Interest;
-use tracing::{Event, Level, Metadata, Subscriber};
 
 use crate::bridge::lock;
 use crate::keys::KeyReply;
 
-/// The target of the core's events.
-const TARGET: &str = "celper";
-
-/// A log record that Python has not received yet.
-pub(crate) struct Record {
-    level: u8,
-    created: Duration,
-    message: String,
-    fields: Vec<(&'static str, Value)>,
-}
-
-enum Value {
-    Text(String),
-    Integer(i64),
-    Float(f64),
-    Boolean(bool),
-}
+/// The name of the logger.
+const LOGGER: &str = "celper";
 
 /// What a call has for a Python thread.
 pub(crate) enum HostEvent {
     /// A log record.
-    Log(Record),
+    Log(LogRecord),
     /// The call needs the API key of a client whose key is a function.
     Key(KeyReply),
 }
@@ -218,7 +199,7 @@ pub(crate) fn enabled_level(py: Python<'_>) -> PyResult<Option<Level>> {
             // A program that has not imported `logging` has not configured it, and is spared the import.
             let Some(logging) = modules.get_item("logging")? else { return Ok(None) };
             IS_ENABLED_FOR.get_or_try_init(py, || {
-                logging.call_method1("getLogger", (TARGET,))?.getattr("isEnabledFor").map(Bound::unbind)
+                logging.call_method1("getLogger", (LOGGER,))?.getattr("isEnabledFor").map(Bound::unbind)
             })?
         }
     };
@@ -241,120 +222,37 @@ fn python_level(level: Level) -> u8 {
     }
 }
 
-impl Record {
-    /// Passes the record to the logger, on a Python thread, in `context` if there is one.
-    ///
-    /// What a filter or handler raises goes to the caller, as in any library that logs. It may be the exception of a signal
-    /// handler that ran in the filter (Ctrl-C, or a worker's time limit) and must not be lost.
-    pub(crate) fn emit(self, py: Python<'_>, context: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
-        static EMIT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-        let emit = EMIT.import(py, "celper._logs", "emit")?;
-        let mut text = self.message;
-        let fields = PyDict::new(py);
-        for (name, value) in self.fields {
-            // Writing to a String cannot fail.
-            let _ = write!(text, " {name}={value}");
-            match value {
-                Value::Text(value) => fields.set_item(name, value),
-                Value::Integer(value) => fields.set_item(name, value),
-                Value::Float(value) => fields.set_item(name, value),
-                Value::Boolean(value) => fields.set_item(name, value),
-            }?;
-        }
-        let (level, created) = (self.level, self.created.as_secs_f64());
-        match context {
-            Some(context) => context.call_method1("run", (emit, level, text, created, fields)),
-            None => emit.call1((level, text, created, fields)),
-        }
-        .map(drop)
+/// Passes a record to the logger, on a Python thread, in `context` if there is one.
+///
+/// What a filter or handler raises goes to the caller, as in any library that logs. It may be the exception of a signal
+/// handler that ran in the filter (Ctrl-C, or a worker's time limit) and must not be lost.
+pub(crate) fn emit(py: Python<'_>, record: LogRecord, context: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
+    static EMIT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let emit = EMIT.import(py, "celper._logs", "emit")?;
+    let text = record.text();
+    let fields = PyDict::new(py);
+    for (name, value) in record.fields {
+        match value {
+            LogValue::Text(value) => fields.set_item(name, value),
+            LogValue::Integer(value) => fields.set_item(name, value),
+            LogValue::Float(value) => fields.set_item(name, value),
+            LogValue::Boolean(value) => fields.set_item(name, value),
+        }?;
     }
+    let created = record.created.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
+    let level = python_level(record.level);
+    match context {
+        Some(context) => context.call_method1("run", (emit, level, text, created, fields)),
+        None => emit.call1((level, text, created, fields)),
+    }
+    .map(drop)
 }
 
-impl fmt::Display for Value {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Value::Text(value) => f.write_str(value),
-            Value::Integer(value) => write!(f, "{value}"),
-            Value::Float(value) => write!(f, "{value}"),
-            Value::Boolean(value) => write!(f, "{value}"),
-        }
-    }
-}
-
-impl Visit for Record {
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        if field.name() == "message" {
-            self.message = format!("{value:?}");
-        } else {
-            self.fields.push((field.name(), Value::Text(format!("{value:?}"))));
-        }
-    }
-
-    fn record_str(&mut self, field: &Field, value: &str) {
-        // The core logs a missing value as an empty string.
-        if !value.is_empty() {
-            self.fields.push((field.name(), Value::Text(value.to_owned())));
-        }
-    }
-
-    fn record_i64(&mut self, field: &Field, value: i64) {
-        self.fields.push((field.name(), Value::Integer(value)));
-    }
-
-    fn record_u64(&mut self, field: &Field, value: u64) {
-        let value = i64::try_from(value).map_or_else(|_| Value::Text(value.to_string()), Value::Integer);
-        self.fields.push((field.name(), value));
-    }
-
-    fn record_f64(&mut self, field: &Field, value: f64) {
-        self.fields.push((field.name(), Value::Float(value)));
-    }
-
-    fn record_bool(&mut self, field: &Field, value: bool) {
-        self.fields.push((field.name(), Value::Boolean(value)));
-    }
-}
-
-/// Passes the core's events to the current thread's sink, and ignores the events of other crates.
-struct SinkSubscriber;
-
-impl Subscriber for SinkSubscriber {
-    fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
-        if metadata.target() == TARGET { Interest::sometimes() } else { Interest::never() }
-    }
-
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        SINK.with_borrow(|sink| {
-            sink.as_ref().and_then(|sink| sink.level).is_some_and(|level| *metadata.level() <= level)
-        })
-    }
-
-    fn event(&self, event: &Event<'_>) {
-        let created = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let mut record = Record {
-            level: python_level(*event.metadata().level()),
-            created,
-            message: String::new(),
-            fields: Vec::new(),
-        };
-        event.record(&mut record);
-        send_to_host(HostEvent::Log(record));
-    }
-
-    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
-        span::Id::from_u64(1)
-    }
-
-    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
-
-    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
-
-    fn enter(&self, _: &span::Id) {}
-
-    fn exit(&self, _: &span::Id) {}
-}
-
-/// Installs the subscriber for the process. This library has its own copy of `tracing`, so no other subscriber can exist.
+/// Passes the core's events to the current thread's sink.
 pub(crate) fn install() {
-    let _ = tracing::subscriber::set_global_default(SinkSubscriber);
+    let wants =
+        |level| SINK.with_borrow(|sink| sink.as_ref().and_then(|sink| sink.level).is_some_and(|least| level <= least));
+    core_logs::install(wants, |record| {
+        send_to_host(HostEvent::Log(record));
+    });
 }

@@ -39,7 +39,7 @@ impl Host<'_, '_> {
     pub(crate) fn serve(&self, py: Python<'_>) -> PyResult<()> {
         for event in self.events.into_iter().flat_map(BufferedSink::take) {
             match event {
-                HostEvent::Log(record) => record.emit(py, None)?,
+                HostEvent::Log(record) => logs::emit(py, record, None)?,
                 HostEvent::Key(reply) => {
                     self.key_provider.map_or(Ok(()), |provider| reply.answer(py, keys::call_sync(provider, None)))?
                 }

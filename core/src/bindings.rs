@@ -3,6 +3,8 @@
 //! Not for Rust programs, which have their own runtime; behind the feature `bindings`.
 
 pub mod batch;
+pub mod logs;
+pub mod record;
 pub mod watch;
 
 use std::io;

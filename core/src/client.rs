@@ -325,6 +325,12 @@ impl Client {
         self.shared.closed.notify_waiters();
     }
 
+    /// The URL of a request; `None` for invalid ids.
+    #[cfg(feature = "bindings")]
+    pub(crate) fn url_of(&self, input: &OperationInput) -> Option<String> {
+        Some(input.prepare(&self.shared.config.base_url, self.shared.config.names).ok()?.url.into())
+    }
+
     /// The base URL of the API, without a trailing slash.
     pub fn base_url(&self) -> &str {
         self.shared.config.base_url.as_str()

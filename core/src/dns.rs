@@ -13,6 +13,7 @@ use tokio::sync::{Semaphore, watch};
 use crate::base_url::is_localhost;
 use crate::error::Cause;
 use crate::process::PerProcess;
+use crate::record::ConnectionUse;
 use crate::transport::SendState;
 
 /// How many lookups of different hosts run at a time in a process. A lookup occupies a thread until the operating system
@@ -41,6 +42,7 @@ impl Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {
         // Not inside the future: it may be polled by another task later.
         let state = SendState::current();
+        state.iter().for_each(|state| state.set_connection(ConnectionUse::New));
         Box::pin(async move {
             if is_localhost(name.as_str()) {
                 let loopback = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];

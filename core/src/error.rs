@@ -5,6 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::model::{CandidateState, RateLimit};
+use crate::record::CallRecord;
 use crate::webhooks::Reason;
 
 /// What went wrong, as a stable value to match on.
@@ -125,6 +126,11 @@ impl ErrorKind {
         self.row().retried
     }
 
+    /// The kind with this [`name`](ErrorKind::name).
+    pub fn from_name(name: &str) -> Option<Self> {
+        ErrorKind::TABLE.iter().find(|row| row.name == name).map(|row| row.kind)
+    }
+
     /// The kind of a response that is not a success, by its HTTP status and the server's code.
     ///
     /// Anything that is neither 4xx nor 5xx (a redirect, say) is an [`ErrorKind::UnexpectedResponse`].
@@ -197,6 +203,7 @@ pub(crate) struct Parts {
     pub(crate) webhook_reason: Option<Reason>,
     /// In seconds.
     pub(crate) clock_difference: Option<i64>,
+    pub(crate) record: Option<CallRecord>,
     /// The last state that a wait for a status has read.
     pub(crate) last_state: Option<Box<CandidateState>>,
     pub(crate) cause: Option<Cause>,
@@ -219,6 +226,7 @@ impl Error {
             permanent: false,
             webhook_reason: None,
             clock_difference: None,
+            record: None,
             last_state: None,
             cause: None,
         }))
@@ -298,6 +306,11 @@ impl Error {
     /// call again with the same [`idempotency_key`](Error::idempotency_key).
     pub fn outcome_unknown(&self) -> bool {
         self.0.outcome_unknown
+    }
+
+    /// The attempts and waits of the call; `None` where it was refused before it began.
+    pub fn record(&self) -> Option<&CallRecord> {
+        self.0.record.as_ref()
     }
 
     /// Why a webhook was refused; of an [`ErrorKind::Webhook`] error only.

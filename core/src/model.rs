@@ -5,6 +5,7 @@ use std::time::SystemTime;
 
 use serde::Deserialize;
 
+use crate::record::CallRecord;
 use crate::response::iso_8601;
 
 /// A candidate's status in the process of one job position.
@@ -101,7 +102,7 @@ pub struct RateLimit {
 }
 
 /// A candidate's state, from [`get_candidate_status`](crate::Client::get_candidate_status).
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct CandidateState {
@@ -120,10 +121,13 @@ pub struct CandidateState {
     /// How many HTTP requests the call made.
     #[serde(skip)]
     pub attempts: u32,
+    /// The call's attempts and waits; `None` when no call made this result. `==` ignores it.
+    #[serde(skip)]
+    pub record: Option<Box<CallRecord>>,
 }
 
 /// An invitation, from [`invite_candidate`](crate::Client::invite_candidate).
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Invitation {
@@ -145,11 +149,14 @@ pub struct Invitation {
     /// How many HTTP requests the call made.
     #[serde(skip)]
     pub attempts: u32,
+    /// The call's attempts and waits; `None` when no call made this result. `==` ignores it.
+    #[serde(skip)]
+    pub record: Option<Box<CallRecord>>,
 }
 
 /// A decision, from [`select_candidate`](crate::Client::select_candidate) and
 /// [`reject_candidate`](crate::Client::reject_candidate).
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Decision {
@@ -164,4 +171,25 @@ pub struct Decision {
     /// How many HTTP requests the call made.
     #[serde(skip)]
     pub attempts: u32,
+    /// The call's attempts and waits; `None` when no call made this result. `==` ignores it.
+    #[serde(skip)]
+    pub record: Option<Box<CallRecord>>,
+}
+
+/// Compares all fields but the record, which is never the same twice.
+macro_rules! equal_but_record {
+    ($($result:ident { $($field:ident),* })*) => {$(
+        impl PartialEq for $result {
+            fn eq(&self, other: &Self) -> bool {
+                let $result { $($field,)* record: _ } = self;
+                ($($field,)*) == ($(&other.$field,)*)
+            }
+        }
+    )*};
+}
+
+equal_but_record! {
+    CandidateState { status, analysis_viewed, interview_score, request_id, rate_limit, attempts }
+    Invitation { invited, session_id, email_delivery, expires_at, request_id, rate_limit, attempts }
+    Decision { status, request_id, rate_limit, attempts }
 }

@@ -57,6 +57,11 @@ impl Operation {
         }
     }
 
+    /// The HTTP method of its request.
+    pub(crate) fn http_method(self) -> &'static str {
+        if self.is_action() { "POST" } else { "GET" }
+    }
+
     /// The scope that an API key needs for the operation.
     pub fn scope(self) -> &'static str {
         match self {

@@ -1,7 +1,9 @@
 //! One HTTP attempt: sends a request, gives the response's status and headers, then its body.
 
+use std::collections::VecDeque;
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,6 +11,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
+use hyper_util::client::legacy::connect::HttpInfo;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, Url};
 use tokio::runtime::{self, Handle};
@@ -17,6 +20,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::error::Cause;
 use crate::key::ApiKey;
 use crate::operation::Operation;
+use crate::record::ConnectionUse;
 
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -49,6 +53,8 @@ struct Progress {
     resolving: AtomicBool,
     /// Whether the request was written, or dropped because there is no connection.
     written: AtomicBool,
+    /// The [`ConnectionUse`], or 0.
+    connection: AtomicU8,
 }
 
 const NOT_SENT: u8 = 0;
@@ -94,6 +100,16 @@ impl SendState {
     /// The last stage before the request was written.
     pub(crate) fn connect_stage(&self) -> Stage {
         if self.0.resolving.load(Ordering::Relaxed) { Stage::Resolving } else { Stage::Connecting }
+    }
+
+    /// Which connection the attempt uses, as far as that is known.
+    pub(crate) fn connection(&self) -> Option<ConnectionUse> {
+        let connection = self.0.connection.load(Ordering::Relaxed);
+        [ConnectionUse::New, ConnectionUse::Pooled].into_iter().find(|known| *known as u8 + 1 == connection)
+    }
+
+    pub(crate) fn set_connection(&self, connection: ConnectionUse) {
+        self.0.connection.store(connection as u8 + 1, Ordering::Relaxed);
     }
 
     /// The attempt on whose behalf the caller is polled, if any.
@@ -179,6 +195,8 @@ pub(crate) struct HttpTransport {
     /// A connection is served by a task of the runtime that made it, and stands still when that runtime does. So each
     /// runtime has a client, and with it a pool, of its own; the one unused for longest is dropped when there are too many.
     clients: Mutex<Vec<(runtime::Id, reqwest::Client)>>,
+    /// The local addresses of the latest connections: reqwest does not say whether a response came over a pooled one.
+    known: Mutex<VecDeque<SocketAddr>>,
 }
 
 /// A response's body, and the use of its connection until it is read or dropped.
@@ -198,7 +216,21 @@ impl HttpTransport {
             proxy_address,
             connections: Arc::new(Semaphore::new(MAX_CONNECTIONS)),
             clients: Mutex::default(),
+            known: Mutex::default(),
         }
+    }
+
+    /// Whether a connection was used before.
+    fn connection_use(&self, address: SocketAddr) -> ConnectionUse {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.contains(&address) {
+            return ConnectionUse::Pooled;
+        }
+        if known.len() == 2 * MAX_CONNECTIONS {
+            known.pop_front();
+        }
+        known.push_back(address);
+        ConnectionUse::New
     }
 
     fn client(&self) -> Result<reqwest::Client, SendError> {
@@ -252,6 +284,10 @@ impl Transport for HttpTransport {
             message.headers_mut().insert(IDEMPOTENCY_KEY, idempotency_key.clone());
             message.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
+        if self.proxy_address.is_none() && request.url.domain().is_some() {
+            // The resolver, which is asked for a new connection, corrects this.
+            state.set_connection(ConnectionUse::Pooled);
+        }
         let bytes = request.action.as_ref().map(|(_, body)| body.clone());
         *message.body_mut() = Some(reqwest::Body::wrap(TrackedBody { bytes, state: state.clone() }));
         let response = CURRENT.scope(state.clone(), self.client()?.execute(message)).await;
@@ -261,6 +297,9 @@ impl Transport for HttpTransport {
             // The URL in reqwest's own errors would put ids into messages and logs.
             cause: error.without_url().into(),
         })?;
+        if let Some(info) = response.extensions().get::<HttpInfo>() {
+            state.set_connection(self.connection_use(info.local_addr()));
+        }
         let headers = std::mem::take(response.headers_mut());
         let status = response.status().as_u16();
         Ok(ResponseHead { status, headers, body: HttpBody { response, _connection: connection } })
@@ -297,6 +336,8 @@ impl Transport for HttpTransport {
             let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
             clients.extract_if(.., |(runtime, _)| *runtime == handle.id()).collect()
         };
+        // A new connection may get the local address of a closed one.
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).clear();
         // Without the lock: dropping a pool closes its connections.
         drop(discarded);
     }

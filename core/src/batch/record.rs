@@ -264,12 +264,14 @@ impl RecordedResult<'_> {
                 request_id,
                 rate_limit: None,
                 attempts,
+                record: None,
             }),
             DECISION => OperationOutput::Decision(Decision {
                 status: self.status.as_deref()?.into(),
                 request_id,
                 rate_limit: None,
                 attempts,
+                record: None,
             }),
             kind => {
                 let state = CandidateState {
@@ -279,6 +281,7 @@ impl RecordedResult<'_> {
                     request_id,
                     rate_limit: None,
                     attempts,
+                    record: None,
                 };
                 match kind {
                     STATE => OperationOutput::CandidateState(state),

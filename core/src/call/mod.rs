@@ -8,7 +8,9 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
+use reqwest::Url;
 use tokio::time::{Instant, sleep, timeout_at};
+use tracing::{Span, field};
 
 use crate::argument::{Argument, NameStyle};
 use crate::base_url::host_and_port;
@@ -17,6 +19,7 @@ use crate::error::{Cause, Error, ErrorKind};
 use crate::key::{ApiKey, KeyProvider};
 use crate::operation::{Category, Operation};
 use crate::pacing::{AcquireError, Member, Permit, Ticket};
+use crate::record::{ConnectionUse, Recorder, WaitReason};
 use crate::response::{FromResponse, ResponseMeta, is_truncated, parse_error_body, parse_success};
 use crate::retry::{FailedAttempt, may_have_acted, wait_before_retry};
 use crate::transport::{BodyError, PreparedRequest, ResponseHead, SendError, SendState, Stage, Transport};
@@ -62,6 +65,8 @@ pub(crate) struct Engine<T> {
 pub(crate) struct Reservation {
     ticket: Option<Ticket>,
     permit: Option<Permit>,
+    /// When the wait began and ended, for the call's record.
+    waited: Option<(Instant, Instant)>,
 }
 
 impl<T: Transport> Engine<T> {
@@ -75,12 +80,12 @@ impl<T: Transport> Engine<T> {
         deadline: Option<Instant>,
     ) -> Reservation {
         let Some(pacer) = &self.pacer else { return Reservation::default() };
-        let ticket = pacer.ticket();
+        let (ticket, began) = (pacer.ticket(), Instant::now());
         let on_wait = |wait| log_rate_limit_wait(wait, purpose);
-        let deadline = deadline.unwrap_or_else(|| after(Instant::now(), FOREVER));
+        let deadline = deadline.unwrap_or_else(|| after(began, FOREVER));
         let permit = pacer.acquire(category, ticket, Permit::lease(attempt_timeout), deadline, on_wait).await;
         // Without a permit, the call asks for one itself and fails with the reason why there is none.
-        Reservation { ticket: Some(ticket), permit: permit.ok() }
+        Reservation { ticket: Some(ticket), permit: permit.ok(), waited: Some((began, Instant::now())) }
     }
 
     pub(crate) async fn call<R: FromResponse>(
@@ -89,22 +94,12 @@ impl<T: Transport> Engine<T> {
         limits: Limits,
         reservation: Option<Reservation>,
     ) -> Result<R, Error> {
-        let Reservation { ticket, permit } = reservation.unwrap_or_default();
-        let mut call = Call {
-            engine: self,
-            request,
-            limits,
-            deadline: after(Instant::now(), limits.timeout.unwrap_or(FOREVER)),
-            ticket: ticket.or_else(|| self.pacer.as_ref().map(|pacer| pacer.ticket())),
-            reserved: permit,
-            attempts: 0,
-            outcome_unknown: false,
-        };
+        let mut call = Call::new(self, request, limits, reservation);
         let result = match call.attempt_until_done().await {
             Ok(response) => call.parse(response),
             Err(error) => Err(error),
         };
-        result.map_err(|error| call.describe(error))
+        call.finish(result)
     }
 }
 
@@ -122,6 +117,9 @@ struct Call<'a, T> {
     /// to keep its first response under the idempotency key when that response was a 5xx, so even a later "invalid status"
     /// can be the effect of our own action.
     outcome_unknown: bool,
+    recorder: Recorder,
+    /// Not entered: that would add to the memory of every call in flight.
+    span: Span,
 }
 
 /// A complete 2xx response.
@@ -132,7 +130,33 @@ struct SuccessResponse {
     key: ApiKey,
 }
 
-impl<T: Transport> Call<'_, T> {
+impl<'a, T: Transport> Call<'a, T> {
+    fn new(
+        engine: &'a Engine<T>,
+        request: &'a PreparedRequest,
+        limits: Limits,
+        reservation: Option<Reservation>,
+    ) -> Self {
+        let Reservation { ticket, permit, waited } = reservation.unwrap_or_default();
+        let started = Instant::now();
+        let mut recorder = Recorder::new(request.operation, waited.map_or(started, |(began, _)| began));
+        if let Some((began, ended)) = waited {
+            recorder.add_wait(WaitReason::RateLimit, began, ended);
+        }
+        Call {
+            engine,
+            request,
+            limits,
+            deadline: after(started, limits.timeout.unwrap_or(FOREVER)),
+            ticket: ticket.or_else(|| engine.pacer.as_ref().map(|pacer| pacer.ticket())),
+            reserved: permit,
+            attempts: 0,
+            outcome_unknown: false,
+            recorder,
+            span: call_span(request.operation),
+        }
+    }
+
     async fn attempt_until_done(&mut self) -> Result<SuccessResponse, Error> {
         let mut last_failure = None;
         loop {
@@ -176,7 +200,9 @@ impl<T: Transport> Call<'_, T> {
                         "waiting before the next attempt",
                     );
                     last_failure = Some(error);
+                    let began = Instant::now();
                     sleep(wait).await;
+                    self.recorder.add_wait(WaitReason::Retry, began, Instant::now());
                 }
                 _ => return Err(error),
             }
@@ -212,7 +238,10 @@ impl<T: Transport> Call<'_, T> {
         let operation = self.operation().name();
         let on_wait = |wait| log_rate_limit_wait(wait, operation);
         let lease = Permit::lease(self.limits.attempt_timeout);
-        pacer.acquire(self.operation().category(), ticket, lease, self.last_start(), on_wait).await.map(Some)
+        let began = Instant::now();
+        let permit = pacer.acquire(self.operation().category(), ticket, lease, self.last_start(), on_wait).await;
+        self.recorder.add_wait(WaitReason::RateLimit, began, Instant::now());
+        permit.map(Some)
     }
 
     /// Makes one HTTP request and reads its response.
@@ -222,52 +251,68 @@ impl<T: Transport> Call<'_, T> {
         key: ApiKey,
         connection: T::Connection,
     ) -> Result<SuccessResponse, Error> {
+        let span = self.attempt_span();
         self.attempts = self.attempts.saturating_add(1);
         permit.iter_mut().for_each(Permit::mark_sent);
         let started = Instant::now();
         let deadline = after(started, self.limits.attempt_timeout).min(self.deadline);
         let state = SendState::default();
-        let (sent, stage) = {
-            let mut sending = pin!(self.engine.transport.send(self.request, &key, &state, connection));
-            let sent = timeout_at(deadline, sending.as_mut()).await;
-            // Read before the request is dropped, which changes it.
-            (sent, state.stage())
-        };
-        let head = match sent {
-            Ok(Ok(head)) => head,
-            failed => {
-                let is_action = self.operation().is_action();
-                let may_be_sent = state.abandon();
-                self.outcome_unknown |= is_action && may_be_sent;
-                let not_connected = matches!(&failed, Ok(Err(error)) if !error.connected);
-                if not_connected || (is_action && !may_be_sent) {
-                    permit.iter_mut().for_each(Permit::mark_not_sent);
-                }
-                let error = match failed {
-                    // The connect timeout can be as long as the attempt's; which of the two is noticed first is chance.
-                    Ok(Err(SendError { timed_out: Some(stage), connected: false, .. }))
-                        if Instant::now() >= deadline =>
-                    {
-                        self.timeout_error(deadline, stage)
+        // A block, so that what was sent is not kept in memory while the response is read.
+        let head = {
+            let (sent, stage) = {
+                let mut sending = pin!(self.engine.transport.send(self.request, &key, &state, connection));
+                let sent = timeout_at(deadline, sending.as_mut()).await;
+                // Read before the request is dropped, which changes it.
+                (sent, state.stage())
+            };
+            match sent {
+                Ok(Ok(head)) => head,
+                failed => {
+                    let is_action = self.operation().is_action();
+                    let may_be_sent = state.abandon();
+                    self.outcome_unknown |= is_action && may_be_sent;
+                    let not_connected = matches!(&failed, Ok(Err(error)) if !error.connected);
+                    if not_connected || (is_action && !may_be_sent) {
+                        permit.iter_mut().for_each(Permit::mark_not_sent);
                     }
-                    Ok(Err(error)) => self.send_error(error),
-                    Err(_) | Ok(Ok(_)) => self.timeout_error(deadline, stage),
-                };
-                self.engine.transport.discard_connections();
-                self.log_failed_attempt(started, &error);
-                return Err(error);
+                    let error = match failed {
+                        // The connect timeout can be as long as the attempt's; which of the two is noticed first is chance.
+                        Ok(Err(SendError { timed_out: Some(stage), connected: false, .. }))
+                            if Instant::now() >= deadline =>
+                        {
+                            self.timeout_error(deadline, stage)
+                        }
+                        Ok(Err(error)) => self.send_error(error),
+                        Err(_) | Ok(Ok(_)) => self.timeout_error(deadline, stage),
+                    };
+                    self.engine.transport.discard_connections();
+                    // Pooled ones are for first attempts only.
+                    let is_new = not_connected || self.attempts > 1;
+                    let connection = if is_new { Some(ConnectionUse::New) } else { state.connection() };
+                    self.recorder.add_attempt(started, connection, Err(&error));
+                    self.log_failed_attempt(started, &error, &span);
+                    return Err(error);
+                }
             }
         };
+        let connection = state.connection();
         // The permit's window starts here, when the response arrives.
         drop(permit);
         let result = self.read_response(head, deadline, key).await;
         match &result {
-            Ok(response) => tracing::debug!(
-                target: "celper", operation = self.operation().name(), attempt = self.attempts, status = response.status,
-                request_id = response.meta.request_id.as_deref().unwrap_or(""), duration_ms = millis(started.elapsed()),
-                "response received"
-            ),
-            Err(error) => self.log_failed_attempt(started, error),
+            Ok(response) => {
+                self.recorder.add_attempt(started, connection, Ok(response.status));
+                span.record("http.response.status_code", response.status);
+                tracing::debug!(
+                    target: "celper", operation = self.operation().name(), attempt = self.attempts, status = response.status,
+                    request_id = response.meta.request_id.as_deref().unwrap_or(""), duration_ms = millis(started.elapsed()),
+                    "response received"
+                );
+            }
+            Err(error) => {
+                self.recorder.add_attempt(started, connection, Err(error));
+                self.log_failed_attempt(started, error, &span);
+            }
         }
         result
     }
@@ -312,17 +357,25 @@ impl<T: Transport> Call<'_, T> {
         let details = body.ok().and_then(Result::ok).map(|body| parse_error_body(&body, &key)).unwrap_or_default();
         let kind = ErrorKind::from_response(status, details.code.as_deref());
         let message = details.message.unwrap_or_else(|| self.default_message(status, meta.content_encoding.as_deref()));
+        let (request_id, other) = match details.request_id {
+            Some(id) => (Some(id), meta.request_id),
+            None => (meta.request_id, None),
+        };
+        self.recorder.set_request_id(other);
         Err(Error::new(kind, message).with(|parts| {
             parts.status = Some(status);
             parts.code = details.code;
-            parts.request_id = details.request_id.or(meta.request_id);
+            parts.request_id = request_id;
             parts.rate_limit = meta.rate_limit;
             parts.retry_after = meta.retry_after;
         }))
     }
 
-    async fn get_key(&self) -> Result<ApiKey, Error> {
-        match timeout_at(self.last_start(), self.engine.key_provider.api_key()).await {
+    async fn get_key(&mut self) -> Result<ApiKey, Error> {
+        let began = Instant::now();
+        let key = timeout_at(self.last_start(), self.engine.key_provider.api_key()).await;
+        self.recorder.add_wait(WaitReason::KeyProvider, began, Instant::now());
+        match key {
             Ok(Ok(key)) => Ok(key),
             Ok(Err(cause)) => {
                 let message = format!("the key provider failed: {cause}");
@@ -403,13 +456,13 @@ impl<T: Transport> Call<'_, T> {
     }
 
     fn parse<R: FromResponse>(&mut self, response: SuccessResponse) -> Result<R, Error> {
-        match parse_success::<R>(&response.body, &response.meta, &response.key) {
-            Ok(mut result) => {
-                result.set_attempts(self.attempts);
-                Ok(result)
-            }
+        let result = parse_success::<R>(&response.body, &response.meta, &response.key);
+        self.recorder.set_request_id(response.meta.request_id);
+        match result {
+            Ok(result) => Ok(result),
             Err(error) => {
                 self.note_lost_response(response.status);
+                self.recorder.fail_last_attempt(&error);
                 Err(error.with(|parts| {
                     parts.status = Some(response.status);
                     parts.rate_limit = response.meta.rate_limit;
@@ -418,14 +471,26 @@ impl<T: Transport> Call<'_, T> {
         }
     }
 
-    /// Adds to an error what the call knows.
-    fn describe(&self, error: Error) -> Error {
-        error.with(|parts| {
-            parts.operation = self.operation().name();
-            parts.attempts = self.attempts;
-            parts.idempotency_key = self.request.idempotency_key();
-            parts.outcome_unknown = self.outcome_unknown;
-        })
+    /// Adds to a result or an error what the call knows.
+    fn finish<R: FromResponse>(self, result: Result<R, Error>) -> Result<R, Error> {
+        let Call { attempts, outcome_unknown, request, span, recorder, .. } = self;
+        let record = recorder.finish();
+        match result {
+            Ok(mut result) => {
+                result.set_call(attempts, record);
+                Ok(result)
+            }
+            Err(error) => {
+                span.record("error.type", error.kind().name());
+                Err(error.with(|parts| {
+                    parts.operation = request.operation.name();
+                    parts.attempts = attempts;
+                    parts.idempotency_key = request.idempotency_key();
+                    parts.outcome_unknown = outcome_unknown;
+                    parts.record = Some(record.or_request_id(parts.request_id.as_deref()));
+                }))
+            }
+        }
     }
 
     /// The message for a response without one.
@@ -447,7 +512,9 @@ impl<T: Transport> Call<'_, T> {
         }
     }
 
-    fn log_failed_attempt(&self, started: Instant, error: &Error) {
+    fn log_failed_attempt(&self, started: Instant, error: &Error, span: &Span) {
+        span.record("http.response.status_code", error.status());
+        span.record("error.type", error.kind().name());
         tracing::debug!(
             target: "celper", operation = self.operation().name(), attempt = self.attempts,
             status = error.status().unwrap_or(0), kind = error.kind().name(), request_id = error.request_id().unwrap_or(""),
@@ -458,6 +525,37 @@ impl<T: Transport> Call<'_, T> {
     fn operation(&self) -> Operation {
         self.request.operation
     }
+
+    /// The span of the next attempt: an HTTP client's by OpenTelemetry's conventions.
+    fn attempt_span(&self) -> Span {
+        let url = &self.request.url;
+        tracing::info_span!(
+            target: "celper", parent: &self.span, "attempt", otel.name = self.operation().http_method(), otel.kind = "client",
+            http.request.method = self.operation().http_method(), server.address = url.host_str(),
+            server.port = url.port_or_known_default(), url.full = without_ids(url),
+            http.request.resend_count = (self.attempts > 0).then_some(self.attempts),
+            http.response.status_code = field::Empty, error.r#type = field::Empty
+        )
+    }
+}
+
+/// A request's URL for a span: the ids of candidates and job positions do not belong into every tracing backend.
+fn without_ids(url: &Url) -> String {
+    let mut url = url.clone();
+    let (path, query) = (url.path().to_owned(), url.query().map(|_| "jobPositionId=REDACTED"));
+    if let [operation, _, base] = path.rsplitn(3, '/').collect::<Vec<_>>()[..] {
+        url.set_path(&[base, "REDACTED", operation].join("/"));
+    }
+    url.set_query(query);
+    url.into()
+}
+
+/// The span of a call, with the fields that tracing-opentelemetry reads.
+fn call_span(operation: Operation) -> Span {
+    tracing::info_span!(
+        target: "celper", "call", otel.name = format!("celper.{}", operation.name()), otel.kind = "internal",
+        error.r#type = field::Empty
+    )
 }
 
 /// What is waited for longer than this is logged at INFO: otherwise a program would seem to hang.

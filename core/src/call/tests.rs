@@ -410,6 +410,66 @@ async fn a_key_provider_that_fails_before_a_retry_does_not_hide_the_first_failur
     assert_eq!((error.kind(), error.attempts(), error.outcome_unknown()), (ErrorKind::Server, 1, true));
 }
 
+/// Gives its key after two seconds.
+struct SlowKey;
+
+impl KeyProvider for SlowKey {
+    fn api_key(&self) -> crate::KeyFuture<'_> {
+        Box::pin(async {
+            sleep(SECOND * 2).await;
+            Ok(ApiKey::new("celp_secret")?)
+        })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_record_has_every_attempt_and_wait() {
+    let request_id = vec![("x-request-id", "of-503".to_owned())];
+    let mut engine = engine([
+        responds(200, STATE),
+        Behavior::Responds(SECOND, 503, request_id, ""),
+        Behavior::Refuses,
+        responds(200, r#"{"success":true,"requestId":"of-200","data":{}}"#),
+    ]);
+    engine.pacer = Some(unshared(RateLimits { total: 1, window: SECOND * 10, ..RateLimits::default() }));
+    let first = engine.status().await.unwrap().record.unwrap();
+    assert_eq!((first.attempts().len(), first.waits().len(), first.duration), (1, 0, Duration::ZERO));
+    engine.key_provider = Arc::new(SlowKey);
+    let no_limit = Limits { timeout: None, ..LIMITS };
+    let error = engine.make::<Decision>(Operation::Reject, no_limit).await.unwrap_err();
+    let record = error.record().unwrap();
+    let attempts: Vec<_> = record
+        .attempts()
+        .iter()
+        .map(|it| (it.offset.as_secs(), it.status, it.error_kind, it.request_id.as_deref(), it.connection))
+        .collect();
+    let new = Some(ConnectionUse::New);
+    assert_eq!(
+        attempts,
+        [
+            (12, Some(503), Some(ErrorKind::Server), Some("of-503"), None),
+            (25, None, Some(ErrorKind::Connection), None, new),
+            (28, Some(200), Some(ErrorKind::UnexpectedResponse), Some("of-200"), None),
+        ]
+    );
+    let waits: Vec<_> =
+        record.waits().iter().map(|it| (it.offset.as_secs(), it.duration.as_secs(), it.reason)).collect();
+    let (key, retry) = (WaitReason::KeyProvider, WaitReason::Retry);
+    assert_eq!(
+        waits,
+        [
+            (0, 10, WaitReason::RateLimit),
+            (10, 2, key),
+            (13, 0, retry),
+            (13, 9, WaitReason::RateLimit),
+            (23, 2, key),
+            (25, 1, retry),
+            (26, 2, key),
+        ]
+    );
+    assert_eq!((record.operation, record.duration.as_secs()), (Operation::Reject, 28));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_failed_connection_uses_no_slot() {
     let mut engine = engine([Behavior::Refuses, Behavior::Refuses, Behavior::Refuses, responds(200, DECIDED)]);

@@ -18,6 +18,7 @@ use time::format_description::well_known::Rfc3339;
 use crate::error::{Error, ErrorKind};
 use crate::key::ApiKey;
 use crate::model::{CandidateState, Decision, Invitation, RateLimit};
+use crate::record::CallRecord;
 use crate::retry::parse_retry_after;
 
 /// What the headers of a response say, apart from its status.
@@ -87,8 +88,8 @@ pub trait FromResponse: DeserializeOwned + Send + 'static {
     /// Adds what comes from outside of `data`.
     fn set_meta(&mut self, request_id: Option<String>, rate_limit: Option<RateLimit>);
 
-    /// Adds how many requests the call made.
-    fn set_attempts(&mut self, attempts: u32);
+    /// Adds how many requests the call made, and its record.
+    fn set_call(&mut self, attempts: u32, record: CallRecord);
 }
 
 /// The result of an action, whose request has an idempotency key. Not exported.
@@ -104,8 +105,8 @@ macro_rules! from_response {
                 (self.request_id, self.rate_limit) = (request_id, rate_limit);
             }
 
-            fn set_attempts(&mut self, attempts: u32) {
-                self.attempts = attempts;
+            fn set_call(&mut self, attempts: u32, record: CallRecord) {
+                (self.attempts, self.record) = (attempts, Some(Box::new(record.or_request_id(self.request_id.as_deref()))));
             }
         }
     )*};

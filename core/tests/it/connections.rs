@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use celper::{Client, ErrorKind, JobPositionId};
+use celper::{Client, ConnectionUse, ErrorKind, JobPositionId};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::Barrier;
@@ -61,7 +61,8 @@ async fn silent_pooled_connections_are_not_used_again() {
         })
         .await
     };
-    let client = builder(port).attempt_timeout(Duration::from_millis(300)).build().unwrap();
+    let by_name = format!("http://localhost:{port}");
+    let client = builder(port).base_url(by_name).attempt_timeout(Duration::from_millis(300)).build().unwrap();
     let pooled = tokio::join!(
         client.get_candidate_status("a", POSITION).into_future(),
         client.get_candidate_status("b", POSITION).into_future(),
@@ -71,12 +72,16 @@ async fn silent_pooled_connections_are_not_used_again() {
     silent.store(true, Ordering::SeqCst);
     log.lock().unwrap().clear();
 
-    client.reject_candidate("d", POSITION).max_retries(2).await.unwrap();
+    let decision = client.reject_candidate("d", POSITION).max_retries(2).await.unwrap();
+    let connections: Vec<_> =
+        decision.record.iter().flat_map(|record| record.attempts()).map(|it| it.connection).collect();
+    assert_eq!(connections[..2], [Some(ConnectionUse::Pooled), Some(ConnectionUse::New)]);
     let numbers: Vec<_> = log.lock().unwrap().drain(..).map(|(number, _)| number).collect();
     assert!(numbers[0] < 3, "the first attempt uses a pooled connection: {numbers:?}");
     assert!(numbers.len() >= 2 && numbers[1..].iter().all(|number| *number >= 3), "{numbers:?}");
     for _ in 0..5 {
-        client.reject_candidate("e", POSITION).await.unwrap();
+        let decision = client.reject_candidate("e", POSITION).await.unwrap();
+        assert_eq!(decision.record.unwrap().attempts()[0].connection, Some(ConnectionUse::Pooled));
     }
     let later: Vec<_> = log.lock().unwrap().iter().map(|(number, _)| *number).collect();
     assert!(later.iter().all(|number| *number >= 3), "{later:?}");

@@ -68,6 +68,12 @@ async fn attempts_and_waits_are_logged_without_secrets() {
         "attempt=2 status=200",
         "wait_ms=",
         "reason=\"server\"",
+        // The spans of the call and its attempts.
+        "otel.name=\"celper.invite\"",
+        "/v1/candidates/REDACTED/invite\"",
+        "http.request.resend_count=1",
+        "http.response.status_code=503",
+        "error.type=\"server\"",
     ] {
         assert!(log.contains(fact), "{fact} is not in {log}");
     }

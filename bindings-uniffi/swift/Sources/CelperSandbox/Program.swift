@@ -6,6 +6,9 @@
         private let process = Process()
         // Open as long as this object lives.
         private let input = Pipe()
+        private let output = Pipe()
+
+        deinit { try? input.fileHandleForWriting.close() }
 
         struct Announced: Decodable {
             let base_url: String
@@ -16,7 +19,7 @@
         static func start(_ named: URL?, _ arguments: [String]) throws -> (Program, Announced) {
             let executable = try named ?? find()
             let program = Program()
-            let (output, errors) = (Pipe(), Pipe())
+            let (output, errors) = (program.output, Pipe())
             program.process.executableURL = executable
             program.process.arguments = arguments
             program.process.standardInput = program.input
@@ -39,19 +42,19 @@
                 throw SandboxError("celper-sandbox did not start: \(reason.isEmpty ? "it exited" : reason)")
             }
             guard let announced = try? JSONDecoder().decode(Announced.self, from: bytes) else {
-                program.process.terminate()
+                try? program.input.fileHandleForWriting.close()
                 throw SandboxError(
                     "\(executable.path) is not celper-sandbox: it printed \(String(decoding: bytes, as: UTF8.self))")
             }
             return (program, announced)
         }
 
+        /// Ends the program's input, and waits until it has closed its output. It may have inherited that signals are blocked.
         func stop() async {
-            guard process.isRunning else { return }
-            process.terminate()
+            try? input.fileHandleForWriting.close()
             await withCheckedContinuation { continuation in
                 DispatchQueue.global().async {
-                    self.process.waitUntilExit()
+                    _ = try? self.output.fileHandleForReading.readToEnd()
                     continuation.resume()
                 }
             }

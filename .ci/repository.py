@@ -47,6 +47,7 @@ PLACES: dict[str, list[str]] = {
     "bindings-node/package.json": NPM,
     "tests/sandbox/node/package.json": NPM,
     "bindings-uniffi/kotlin/pom.xml": POM,
+    "tests/sandbox/jvm/pom.xml": POM,
     "bindings-uniffi/kotlin/android.gradle.kts": ['val repository = "{url}"'],
     "bindings-uniffi/swift/Release/Package.swift": ['let downloads = "{url}/releases/download/'],
     "README.md": ['.package(url: "{url}"'],

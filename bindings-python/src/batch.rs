@@ -6,7 +6,7 @@
 use std::future::Future;
 use std::mem;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
@@ -16,7 +16,7 @@ use celper::{Client, Error};
 use pyo3::exceptions::{PyRuntimeError, PyStopIteration};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyTuple, PyWeakrefReference};
+use pyo3::types::{PyDict, PyTuple, PyWeakrefReference};
 use pyo3::{IntoPyObjectExt, PyTraverseError, PyVisit, intern};
 
 use crate::arguments::{ArgumentError, optional, path, row_count, text};
@@ -26,8 +26,7 @@ use crate::errors::{self, catch_panic};
 use crate::keys;
 use crate::lifetime::{NativeGuard, generation, is_other_process};
 use crate::logs::{self, BufferedSink};
-use crate::requests::{BatchProgress, to_row};
-use crate::results;
+use crate::requests::{BatchItem, BatchProgress, to_row};
 use crate::wait::{Host, wait};
 
 /// Converts to a Python object on a Python thread.
@@ -52,6 +51,8 @@ pub(crate) fn work<T: Send + 'static>(
 #[pyclass(frozen, module = "celper._celper")]
 pub(crate) struct Batch {
     handle: BatchHandle,
+    /// The rows without an item, by index.
+    requests: Py<PyDict>,
     consumer: Py<Consumer>,
 }
 
@@ -128,7 +129,7 @@ fn begin(client: Client, options: BatchOptions, consumer: Py<Consumer>, scope: O
                 None => BatchHandle::start(client, options).await,
             }
         },
-        |py, handle| Batch { handle, consumer }.into_py_any(py),
+        |py, handle| Batch { handle, requests: PyDict::new(py).unbind(), consumer }.into_py_any(py),
     )
 }
 
@@ -236,7 +237,7 @@ fn give_keys(py: Python<'_>, consumer: &Py<PyWeakrefReference>, context: &Py<PyA
     for reply in events.take_keys() {
         // A copy, because a context can be entered only once at a time.
         let context = context.bind(py).call_method0("copy")?;
-        reply.answer(py, keys::call_sync(provider.bind(py), Some(&context)))?;
+        reply.send(py, keys::call_sync(provider.bind(py), Some(&context)))?;
     }
     Ok(())
 }
@@ -269,17 +270,24 @@ impl Drop for Batch {
 #[pymethods]
 impl Batch {
     /// The batch's side for its rows.
-    fn feed(&self) -> Feed {
-        Feed { handle: self.handle.clone() }
+    fn feed(&self, py: Python<'_>) -> Feed {
+        Feed { handle: self.handle.clone(), requests: self.requests.clone_ref(py), pushed: AtomicU64::new(0) }
     }
 
     /// Waits for what is next: `"wants_row"`, an item, or `None` at the end.
     fn next_event(slf: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
-        let handle = slf.get().handle.clone();
+        let (handle, this) = (slf.get().handle.clone(), slf.clone().unbind());
         let event = async move { handle.next_event().await };
-        let event = work(event, |py, event| match event {
+        let event = work(event, move |py, event| match event {
             BatchEvent::WantsRow => Ok(intern!(py, "wants_row").clone().into_any().unbind()),
-            BatchEvent::Item(item) => item_fields(py, *item),
+            BatchEvent::Item(item) => {
+                // A signal that came while this thread waited would interrupt it as soon as it has the item, and lose that.
+                if let Err(interrupt) = py.check_signals() {
+                    this.get().handle.put_back(*item).map_err(|error| errors::to_py_err(py, &error))?;
+                    return Err(interrupt);
+                }
+                this.get().take_item(py, *item)
+            }
             BatchEvent::End => Ok(py.None()),
             _ => Ok(py.None()),
         });
@@ -301,12 +309,12 @@ impl Batch {
 
     /// Waits on the event loop for the next item; `None` at the end.
     fn next(slf: &Bound<'_, Self>) -> PyResult<BatchWait> {
-        let handle = slf.get().handle.clone();
+        let (handle, this) = (slf.get().handle.clone(), slf.clone().unbind());
         let item = async move { handle.next().await };
         BatchWait::on_running_loop(
             slf.py(),
             slf.get().handle.batch_id().map(drop),
-            work(item, |py, item| item.map_or_else(|| Ok(py.None()), |item| item_fields(py, item))),
+            work(item, move |py, item| item.map_or_else(|| Ok(py.None()), |item| this.get().take_item(py, item))),
         )
     }
 
@@ -341,7 +349,17 @@ impl Batch {
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.requests)?;
         visit.call(&self.consumer)
+    }
+}
+
+impl Batch {
+    fn take_item(&self, py: Python<'_>, item: BatchRowItem) -> PyResult<Py<PyAny>> {
+        let requests = self.requests.bind(py);
+        let request = requests.as_any().get_item(item.index)?;
+        requests.del_item(item.index)?;
+        BatchItem::from_core(py, item, request.unbind())?.into_py_any(py)
     }
 }
 
@@ -349,6 +367,9 @@ impl Batch {
 #[pyclass(frozen, module = "celper._celper")]
 pub(crate) struct Feed {
     handle: BatchHandle,
+    requests: Py<PyDict>,
+    /// How many rows were added.
+    pushed: AtomicU64,
 }
 
 #[pymethods]
@@ -363,11 +384,15 @@ impl Feed {
         )
     }
 
-    /// Adds a row. False: the batch takes no more.
+    /// Adds a row. False: the batch takes no more. No signal handler runs in the middle, so that each row has its index.
     fn push(&self, row: &Bound<'_, PyAny>) -> PyResult<bool> {
         let py = row.py();
         let _guard = NativeGuard::new(py);
-        catch_panic(py, || self.handle.push(to_row(row)?).map_err(|error| errors::to_py_err(py, &error)))
+        catch_panic(py, || {
+            let request = to_row(row)?;
+            self.requests.bind(py).set_item(self.pushed.fetch_add(1, Ordering::Relaxed), row)?;
+            self.handle.push(request).map_err(|error| errors::to_py_err(py, &error))
+        })
     }
 
     /// There are no further rows.
@@ -379,17 +404,10 @@ impl Feed {
     fn fail_rows(&self, py: Python<'_>, message: &str) -> PyResult<()> {
         self.handle.fail_rows(message).map_err(|error| errors::to_py_err(py, &error))
     }
-}
 
-/// `(index, result, error, idempotency_key, resumed, not_attempted, already_done)`.
-fn item_fields(py: Python<'_>, item: BatchRowItem) -> PyResult<Py<PyAny>> {
-    let none = || py.None().into_bound(py);
-    let (result, error) = match item.result {
-        Ok(output) => (results::to_python(py, output)?, none()),
-        Err(error) => (none(), errors::to_exception(py, &error)?),
-    };
-    let key = item.idempotency_key;
-    (item.index, result, error, key, item.resumed, item.not_attempted, item.already_done).into_py_any(py)
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.requests)
+    }
 }
 
 /// The iterator with which a task awaits something of a batch.

@@ -1,5 +1,8 @@
 //! Watches: their items for a thread, for a task of an event loop, or for a greenlet, as in [`batch`](crate::batch).
 
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+
 use celper::bindings::Argument;
 use celper::bindings::watch::{WatchHandle, WatchItem as CoreItem};
 use celper::{Client, OperationOutput};
@@ -9,6 +12,7 @@ use pyo3::{IntoPyObjectExt, PyTraverseError, PyVisit};
 
 use crate::arguments::{ArgumentError, any_texts, text};
 use crate::batch::{BatchWait, Consumer, Scope, Work, work};
+use crate::bridge::lock;
 use crate::errors;
 use crate::lifetime::NativeGuard;
 use crate::results::{self, Status, plain, record, repr, values};
@@ -18,6 +22,8 @@ use crate::results::{self, Status, plain, record, repr, values};
 pub(crate) struct Watch {
     handle: WatchHandle,
     consumer: Py<Consumer>,
+    /// Items that could not be handed over because of an interrupt. They are the next ones.
+    kept: Arc<Mutex<VecDeque<CoreItem>>>,
 }
 
 /// The candidates and their job position.
@@ -40,7 +46,9 @@ pub(crate) fn start(
         Some(scope) => WatchHandle::start_within(client, candidate_ids, job_position_id, scope),
         None => WatchHandle::start(client, candidate_ids, job_position_id),
     };
-    started.map(|handle| Watch { handle, consumer }).map_err(|error| errors::to_py_err(py, &error))
+    started
+        .map(|handle| Watch { handle, consumer, kept: Arc::default() })
+        .map_err(|error| errors::to_py_err(py, &error))
 }
 
 #[pymethods]
@@ -48,7 +56,16 @@ impl Watch {
     /// Waits for the next item; `None` at the end.
     fn next_item(slf: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
         let consumer = slf.get().consumer.bind(slf.py());
-        let item = Consumer::wait(consumer, slf.get().item())?;
+        let kept = Arc::clone(&slf.get().kept);
+        let item = slf.get().item(move |py, item| {
+            // A signal that came while this thread waited would interrupt it as soon as it has the item, and lose that.
+            if let Err(interrupt) = py.check_signals() {
+                lock(&kept).push_back(item);
+                return Err(interrupt);
+            }
+            to_python(py, item)
+        });
+        let item = Consumer::wait(consumer, item)?;
         if item.is_none(slf.py()) {
             Consumer::serve(consumer)?;
         }
@@ -57,7 +74,7 @@ impl Watch {
 
     /// Waits on the event loop for the next item; `None` at the end.
     fn next(&self, py: Python<'_>) -> PyResult<BatchWait> {
-        BatchWait::on_running_loop(py, self.handle.check(), self.item())
+        BatchWait::on_running_loop(py, self.handle.check(), self.item(to_python))
     }
 
     /// Ends the watch.
@@ -71,12 +88,13 @@ impl Watch {
 }
 
 impl Watch {
-    fn item(&self) -> Work {
-        let handle = self.handle.clone();
-        work(async move { handle.next().await }, |py, item| match item {
-            Some(item) => to_python(py, item),
-            None => Ok(py.None()),
-        })
+    fn item(&self, convert: impl FnOnce(Python<'_>, CoreItem) -> PyResult<Py<PyAny>> + Send + 'static) -> Work {
+        let (handle, kept) = (self.handle.clone(), Arc::clone(&self.kept));
+        let next = async move {
+            let kept = lock(&kept).pop_front();
+            if kept.is_some() { Ok(kept) } else { handle.next().await }
+        };
+        work(next, |py, item| item.map_or_else(|| Ok(py.None()), |item| convert(py, item)))
     }
 }
 

@@ -85,7 +85,8 @@ def test_a_wait_that_times_out_has_the_last_state(kind: str, timeout: Any, sandb
     error: Any = raised.value
     assert type(error) is celper.RequestTimeoutError
     assert str(error).startswith('status: the candidate\'s status is still "invited" after 2 s (timeout), not "interv')
-    assert error.last_state.status is celper.CandidateStatus.INVITED
+    state: Any = error.last_state
+    assert state.status is celper.CandidateStatus.INVITED
     for copy in (pickle.loads(pickle.dumps(error)), type(error)(*error.args)):
         assert copy.last_state == error.last_state
         assert copy.to_dict() == error.to_dict()

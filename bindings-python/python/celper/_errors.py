@@ -57,8 +57,9 @@ def _rate_limit(fields: dict[str, Any]) -> RateLimit:
 
 def _state(fields: dict[str, Any]) -> CandidateState:
     """The state from its ``to_dict()``."""
-    rate_limit = fields.get("rate_limit")
-    return CandidateState(**{**fields, "rate_limit": rate_limit and _rate_limit(rate_limit)})
+    if fields.get("rate_limit") is not None:
+        fields = {**fields, "rate_limit": _rate_limit(fields["rate_limit"])}
+    return CandidateState(**fields)
 
 
 class CelperError(Exception):

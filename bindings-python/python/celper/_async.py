@@ -60,7 +60,9 @@ class AsyncCelper(Base):
             NotFoundError: There is no such candidate or job position.
             CelperError: For any other failure; see its subclasses.
         """
-        state: CandidateState = await self._call("status", candidate_id, job_position_id, None, None, None, timeout, max_retries)
+        state: CandidateState = await self._call(
+            "status", candidate_id, job_position_id, None, None, None, timeout, max_retries
+        )
         return state
 
     async def invite_candidate(
@@ -96,7 +98,8 @@ class AsyncCelper(Base):
             NotFoundError: There is no such candidate or job position.
             CelperError: For any other failure; see its subclasses.
         """
-        invitation: Invitation = await self._call("invite",
+        invitation: Invitation = await self._call(
+            "invite",
             candidate_id,
             job_position_id,
             email_subject,
@@ -135,7 +138,8 @@ class AsyncCelper(Base):
             InvalidStatusError: The candidate's status does not allow the decision.
             CelperError: For any other failure; see its subclasses.
         """
-        decision: Decision = await self._call("select", candidate_id, job_position_id, None, None, idempotency_key, timeout, max_retries
+        decision: Decision = await self._call(
+            "select", candidate_id, job_position_id, None, None, idempotency_key, timeout, max_retries
         )
         return decision
 
@@ -167,7 +171,8 @@ class AsyncCelper(Base):
             InvalidStatusError: The candidate's status does not allow the decision.
             CelperError: For any other failure; see its subclasses.
         """
-        decision: Decision = await self._call("reject", candidate_id, job_position_id, None, None, idempotency_key, timeout, max_retries
+        decision: Decision = await self._call(
+            "reject", candidate_id, job_position_id, None, None, idempotency_key, timeout, max_retries
         )
         return decision
 
@@ -201,7 +206,7 @@ class AsyncCelper(Base):
         Raises:
             InvalidArgumentError: An option is invalid, the journal cannot be used, or the client is closed.
         """
-        return AsyncBatch(self._native, self._observer(), requests, batch_id, journal, total)
+        return AsyncBatch(self._native, requests, batch_id, journal, total, self._observer())
 
     async def wait_for_status(
         self,

@@ -56,11 +56,11 @@ class Batch(_OfRequests["_R"]):
     def __init__(
         self,
         client: _celper.Client,
-        observer: Observer | None,
         requests: Iterable[_R],
         batch_id: str | None,
         journal: str | PathLike[str] | None,
         total: int | None,
+        observer: Observer | None = None,
     ) -> None:
         self._observer = observer
         self._rows: Iterator[_R] | None = iter(_checked(requests))
@@ -179,11 +179,11 @@ class AsyncBatch(_OfRequests["_R"]):
     def __init__(
         self,
         client: _celper.Client,
-        observer: Observer | None,
         requests: AsyncIterable[_R] | Iterable[_R],
         batch_id: str | None,
         journal: str | PathLike[str] | None,
         total: int | None,
+        observer: Observer | None = None,
     ) -> None:
         from asyncio import Lock
 

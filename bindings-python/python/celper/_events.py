@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 class CallEvent:
     """A call that has ended, for the option ``on_event``.
 
-        def count(event: celper.CallEvent) -> None:
-            calls.labels(event.operation, event.error.kind if event.error else "ok").inc()
+    def count(event: celper.CallEvent) -> None:
+        calls.labels(event.operation, event.error.kind if event.error else "ok").inc()
 
-        client = celper.Celper(on_event=count)
+    client = celper.Celper(on_event=count)
     """
 
     __slots__ = ("error", "operation", "record")

@@ -1,7 +1,7 @@
 """Tells of calls that have ended: to the option ``on_event``, and to OpenTelemetry.
 
-Imported for the first call of which somebody wants to know. OpenTelemetry is never imported here: a program that uses it has
-done so.
+Imported for the first call of which somebody wants to know. OpenTelemetry is never imported here: a program that uses
+it has done so.
 """
 
 from __future__ import annotations

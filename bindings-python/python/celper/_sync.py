@@ -205,7 +205,7 @@ class Celper(Base):
         Raises:
             InvalidArgumentError: An option is invalid, the journal cannot be used, or the client is closed.
         """
-        return Batch(self._native, self._observer(), requests, batch_id, journal, total)
+        return Batch(self._native, requests, batch_id, journal, total, self._observer())
 
     def wait_for_status(
         self,

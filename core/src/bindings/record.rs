@@ -115,7 +115,9 @@ fn millis(duration: Duration) -> f64 {
 }
 
 fn duration(millis: f64) -> Option<Duration> {
-    Duration::try_from_secs_f64(millis / 1e3).ok()
+    // Whole microseconds, as a record has them.
+    let seconds = Duration::try_from_secs_f64(millis / 1e3).ok()?;
+    Some(Duration::from_micros((seconds.as_secs_f64() * 1e6).round() as u64))
 }
 
 #[cfg(test)]

@@ -32,6 +32,7 @@ export type {
   InviteOptions,
   KeyProvider,
   RateLimits,
+  TelemetryOptions,
 } from './client';
 export { Celper } from './client';
 export type { ErrorFields, ErrorKind, OperationName, WebhookErrorFields, WebhookErrorReason } from './errors';
@@ -65,4 +66,7 @@ export type {
   RateLimit,
 } from './models';
 export { CandidateStatus, isKnownStatus } from './models';
+export type { CallEvent, LogRecord } from './observe';
+export type { AttemptRecord, CallRecord, WaitReason, WaitRecord } from './record';
+export type { WaitOptions, Watch, WatchItem, WatchOptions } from './watch';
 export * as webhooks from './webhooks';

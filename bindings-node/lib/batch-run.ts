@@ -330,7 +330,8 @@ class BatchRun implements Receiver {
       : this.native?.pushInvalid('not a request');
     if (isTaken) {
       const [operation, candidateId, jobPositionId] = args ?? [];
-      const ids = candidateId !== undefined && jobPositionId !== undefined ? ([candidateId, jobPositionId] as const) : undefined;
+      const ids =
+        candidateId !== undefined && jobPositionId !== undefined ? ([candidateId, jobPositionId] as const) : undefined;
       this.rows.set(this.nextIndex, { request, error, operation, ids });
       this.nextIndex += 1;
       this.wanted -= 1;

@@ -4,10 +4,10 @@ import { inspect } from 'node:util';
 import { type ClientArguments, callArguments, clientOptions, refusedCall, waitArguments } from './arguments';
 import type { Batch, BatchItem, BatchOptions, CandidateRequest } from './batch';
 import { createBatch } from './batch-run';
+import { bridge } from './bridge';
 import { type Operation, type Owner, type Start, send } from './calls';
 import { type CallerStack, CelperError, withCallerStack } from './errors';
 import type { CandidateState, Decision, Invitation } from './models';
-import { bridge } from './bridge';
 import { native } from './native';
 import { type CallEvent, eventOf, observe, traceCall, tracesCalls } from './observe';
 import { toError } from './outcomes';
@@ -388,7 +388,8 @@ export class Celper implements CelperApi {
    */
   watchCandidates(candidateIds: readonly string[], options: WatchOptions): Watch {
     const caller: CallerStack = {};
-    const watch = createWatch(Celper.#of(this)?.#owner, candidateIds, options, caller);
+    const client = Celper.#of(this);
+    const watch = createWatch(client === undefined ? undefined : client.#owner, candidateIds, options, caller);
     captureCaller(caller, Celper.prototype.watchCandidates);
     return watch;
   }
@@ -418,7 +419,13 @@ export class Celper implements CelperApi {
     prepare: (owner: Owner) => Start,
     method: Function,
   ): Promise<T> {
-    const client = Celper.#of(receiver);
+    let client: Celper | undefined;
+    try {
+      client = Celper.#of(receiver);
+    } catch (error) {
+      // What a proxy has thrown.
+      return Promise.reject(error);
+    }
     if (!tracesCalls()) return Celper.#send(client, operation, prepare, method);
     return traceCall(operation, client, () => Celper.#send(client, operation, prepare, method));
   }

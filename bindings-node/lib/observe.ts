@@ -139,9 +139,14 @@ export class Observation {
   }
 }
 
-/** Begins to observe a call or a batch that the caller makes now; `undefined` if nobody wants to know. */
+/** Begins to observe a call or a batch that the caller makes now; `undefined` if nobody wants to know. Never throws. */
 export function observe(watchers: Watchers): Observation | undefined {
-  const trace = watchers.telemetry && callerTrace(watchers.telemetry);
+  let trace: CallerTrace | undefined;
+  try {
+    trace = watchers.telemetry && callerTrace(watchers.telemetry);
+  } catch (reason) {
+    warn('OpenTelemetry', reason);
+  }
   if (trace === undefined && watchers.onEvent === undefined) return undefined;
   return new Observation(watchers, trace);
 }

@@ -1,7 +1,7 @@
 /** Makes the results and errors of what the native half sends. */
 
-import { type CallerStack, type ErrorFields, type ErrorKind, errorOf, setStack } from './errors';
 import type { NativeRecord } from './bridge';
+import { type CallerStack, type ErrorFields, type ErrorKind, errorOf, setStack } from './errors';
 import type { RateLimit } from './models';
 import { attachRecord, type CallRecord } from './record';
 

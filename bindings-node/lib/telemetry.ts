@@ -239,7 +239,9 @@ function attributesOf(telemetry: Telemetry, { operation }: CallRecord, attempt: 
     'http.request.method': methodOf(operation),
     ...telemetry.serverAttributes,
     ...(status !== undefined && { 'http.response.status_code': status }),
-    ...(errorKind !== undefined && { 'error.type': status !== undefined && status >= 400 ? String(status) : errorKind }),
+    ...(errorKind !== undefined && {
+      'error.type': status !== undefined && status >= 400 ? String(status) : errorKind,
+    }),
   };
 }
 

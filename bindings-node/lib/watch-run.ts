@@ -8,7 +8,17 @@
 import { AsyncResource } from 'node:async_hooks';
 import { refusedCall, type WatchArguments, watchArguments } from './arguments';
 import type { NativeWatch } from './binding';
-import { bridge, close, hold, type Message, type NativeSeen, open, type Receiver, release } from './bridge';
+import {
+  bridge,
+  close,
+  hold,
+  type Message,
+  type NativeRecord,
+  type NativeSeen,
+  open,
+  type Receiver,
+  release,
+} from './bridge';
 import type { Owner } from './calls';
 import { type CallerStack, CelperError, withCallerStack } from './errors';
 import { askKeyProvider } from './keys';
@@ -71,7 +81,8 @@ class WatchRun implements Receiver {
 
   receive(message: Message): void {
     if (Object.hasOwn(message, 'seen')) this.addItem((message as { seen: NativeSeen }).seen);
-    else if (Object.hasOwn(message, 'log')) publishLog((message as Extract<Message, { log: unknown }>).log, this.context);
+    else if (Object.hasOwn(message, 'log'))
+      publishLog((message as Extract<Message, { log: unknown }>).log, this.context);
     else if (Object.hasOwn(message, 'needsKey')) this.provideKey((message as { needsKey: number }).needsKey);
     else if (Object.hasOwn(message, 'finished')) this.end();
     else this.fail(this.toError(message as { error: NativeError }));
@@ -91,8 +102,7 @@ class WatchRun implements Receiver {
       const self = new WeakRef(this);
       this.state = 'running';
       this.id = open({ receive: (message) => self.deref()?.receive(message) });
-      this.removeAbortListener =
-        signal && onAbort(signal, () => self.deref()?.fail(abortReason(signal)));
+      this.removeAbortListener = signal && onAbort(signal, () => self.deref()?.fail(abortReason(signal)));
       abandoned.register(this, { id: this.id, removeAbortListener: this.removeAbortListener }, this);
       this.proceed();
       this.native = bridge.startWatch(this.id, owner.client, ...native, wantsLogs());
@@ -173,7 +183,7 @@ class WatchRun implements Receiver {
     }
   }
 
-  private toError(message: { error: NativeError }): Error {
+  private toError(message: { error: NativeError; record?: NativeRecord }): Error {
     return toError(message.error, recordIn(message), this.caller, this.keyFailures);
   }
 

@@ -172,7 +172,7 @@ impl NativeBatch {
             input.idempotency_key = idempotency_key;
             input.timeout = timeout.map(milliseconds);
             input.max_retries = max_retries;
-            let _ = traceparent;
+            input.traceparent = traceparent;
             input
         }))
     }

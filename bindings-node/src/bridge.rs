@@ -212,7 +212,7 @@ impl Bridge {
         input.idempotency_key = idempotency_key;
         input.timeout = timeout.map(milliseconds);
         input.max_retries = max_retries;
-        let _ = traceparent;
+        input.traceparent = traceparent;
         // Boxed, to keep the future that JavaScript's thread creates and moves small.
         let call = |client, input| Box::pin(bindings::send(client, input));
         // A panic here is before anything is sent, like the arguments that the core rejects.

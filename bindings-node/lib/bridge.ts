@@ -6,20 +6,10 @@
  */
 
 import type { Bridge } from './binding';
-import type { OperationName } from './errors';
+import type { LogRecord } from './events';
 import { native } from './native';
-import type { LogRecord } from './observe';
 import type { NativeError, RawItem, RawResult } from './outcomes';
-import type { AttemptRecord, WaitRecord } from './record';
-
-/** A call's record, as it arrives. */
-export interface NativeRecord {
-  operation: OperationName;
-  startedAt: number;
-  duration: number;
-  attempts: AttemptRecord[];
-  waits: WaitRecord[];
-}
+import type { NativeRecord } from './record';
 
 /** A candidate of a watch. */
 export type NativeSeen = { candidateId: string; previousStatus?: string; record?: NativeRecord } & (

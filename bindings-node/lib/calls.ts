@@ -2,13 +2,13 @@
 
 import { AsyncResource } from 'node:async_hooks';
 import type { NativeClient } from './binding';
-import { bridge, close, hold, type Message, type NativeRecord, open, type Receiver, release } from './bridge';
+import { bridge, close, hold, type Message, open, type Receiver, release } from './bridge';
 import type { KeyProvider } from './client';
 import type { CallerStack, OperationName } from './errors';
 import { askKeyProvider } from './keys';
 import { eventOf, type Observation, observe, publishLog, type Watchers, wantsLogs } from './observe';
 import { type NativeError, type RawResult, toError, toResult } from './outcomes';
-import { type CallRecord, recordIn } from './record';
+import { type CallRecord, type NativeRecord, recordIn } from './record';
 import { abortReason, onAbort } from './signals';
 import type { Ids } from './telemetry';
 

@@ -57,6 +57,7 @@ export {
   UnexpectedResponseError,
   WebhookError,
 } from './errors';
+export type { CallEvent, LogRecord } from './events';
 export type {
   Answered,
   CandidateState,
@@ -66,7 +67,6 @@ export type {
   RateLimit,
 } from './models';
 export { CandidateStatus, isKnownStatus } from './models';
-export type { CallEvent, LogRecord } from './observe';
 export type { AttemptRecord, CallRecord, WaitReason, WaitRecord } from './record';
 export type { WaitOptions, Watch, WatchItem, WatchOptions } from './watch';
 export * as webhooks from './webhooks';

@@ -1,9 +1,8 @@
 /** Makes the results and errors of what the native half sends. */
 
-import type { NativeRecord } from './bridge';
 import { type CallerStack, type ErrorFields, type ErrorKind, errorOf, setStack } from './errors';
 import type { RateLimit } from './models';
-import { attachRecord, type CallRecord } from './record';
+import { attachRecord, type CallRecord, type NativeRecord } from './record';
 
 export interface NativeError extends ErrorFields {
   kind: ErrorKind;

@@ -1,6 +1,5 @@
 /** What a call did: its attempts and waits. */
 
-import type { NativeRecord } from './bridge';
 import type { ErrorKind, OperationName } from './errors';
 import { native } from './native';
 
@@ -57,6 +56,15 @@ export interface CallRecord {
   readonly waits: readonly WaitRecord[];
   /** Readable lines: a heading, then each attempt and wait. */
   toString(): string;
+}
+
+/** A call's record, as it arrives. */
+export interface NativeRecord {
+  operation: OperationName;
+  startedAt: number;
+  duration: number;
+  attempts: AttemptRecord[];
+  waits: WaitRecord[];
 }
 
 class Record implements CallRecord {

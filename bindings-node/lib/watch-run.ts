@@ -8,23 +8,13 @@
 import { AsyncResource } from 'node:async_hooks';
 import { refusedCall, type WatchArguments, watchArguments } from './arguments';
 import type { NativeWatch } from './binding';
-import {
-  bridge,
-  close,
-  hold,
-  type Message,
-  type NativeRecord,
-  type NativeSeen,
-  open,
-  type Receiver,
-  release,
-} from './bridge';
+import { bridge, close, hold, type Message, type NativeSeen, open, type Receiver, release } from './bridge';
 import type { Owner } from './calls';
 import { type CallerStack, CelperError, withCallerStack } from './errors';
 import { askKeyProvider } from './keys';
 import { publishLog, wantsLogs } from './observe';
 import { type NativeError, toError, toResult } from './outcomes';
-import { recordIn } from './record';
+import { type NativeRecord, recordIn } from './record';
 import { abortReason, onAbort } from './signals';
 import type { Watch, WatchItem } from './watch';
 

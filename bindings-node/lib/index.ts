@@ -27,7 +27,7 @@ export type {
 export type {
   ActionOptions,
   CallOptions,
-  CelperApi,
+  CandidateActions,
   CelperOptions,
   InviteOptions,
   KeyProvider,
@@ -59,12 +59,12 @@ export {
 } from './errors';
 export type { CallEvent, LogRecord } from './events';
 export type {
-  Answered,
   CandidateState,
   Decision,
   Invitation,
   KnownCandidateStatus,
   RateLimit,
+  ResponseMeta,
 } from './models';
 export { CandidateStatus, isKnownStatus } from './models';
 export type { AttemptRecord, CallRecord, WaitReason, WaitRecord } from './record';

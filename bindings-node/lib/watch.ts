@@ -37,8 +37,18 @@ export type WatchItem = {
   /** Its status before; `undefined` in its first item. */
   readonly previousStatus?: CandidateStatus;
 } & (
-  | { readonly state: CandidateState; readonly error?: undefined }
-  | { readonly state?: undefined; readonly error: CelperError }
+  | {
+      /** The candidate's state. */
+      readonly state: CandidateState;
+      /** Absent: it was read. */
+      readonly error?: undefined;
+    }
+  | {
+      /** Absent: it could not be read. */
+      readonly state?: undefined;
+      /** Why the candidate is no longer watched. */
+      readonly error: CelperError;
+    }
 );
 
 /**

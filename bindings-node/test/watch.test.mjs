@@ -92,11 +92,14 @@ test('leaving the loop ends the watch, and so do its signal and closing the clie
   for await (const _ of left) break;
   assert.deepEqual(await left.next(), { done: true, value: undefined });
 
-  const returned = client.watchCandidates([candidateId], { jobPositionId });
-  await returned.next();
-  const pending = returned.next();
+  const { id: slow } = await sandbox.createCandidate();
+  await sandbox.queueFault(slow, 'delay', { seconds: 30 });
+  const returned = client.watchCandidates([slow], { jobPositionId });
+  const first = returned.next();
+  await until(async () => (await sandbox.requests(slow)).length > 0, 'the first read');
   await returned.return();
-  assert.deepEqual(await pending, { done: true, value: undefined });
+  assert.deepEqual(await first, { done: true, value: undefined });
+  await until(async () => (await sandbox.requests(slow))[0].clientClosed, 'the connection to close');
 
   const controller = new AbortController();
   const aborted = client.watchCandidates([candidateId], { jobPositionId, signal: controller.signal });

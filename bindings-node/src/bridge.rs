@@ -213,10 +213,12 @@ impl Bridge {
         input.timeout = timeout.map(milliseconds);
         input.max_retries = max_retries;
         input.traceparent = traceparent;
-        // Boxed, to keep the future that JavaScript's thread creates and moves small.
-        let call = |client, input| Box::pin(bindings::send(client, input));
+        let call = {
+            let (client, input) = (client.0.clone(), input.clone());
+            move || bindings::send(client, input)
+        };
         // A panic here is before anything is sent, like the arguments that the core rejects.
-        if let Err(error) = catch_panic(|| self.spawn(id, logs, call(client.0.clone(), input.clone()))) {
+        if let Err(error) = catch_panic(|| self.spawn(id, logs, call)) {
             let error = bindings::rejected_call(&input, error);
             self.shared.deliver(id, &outcome::error_json(id, &error));
         }
@@ -237,22 +239,21 @@ impl Bridge {
     ) {
         let timeout = timeout.map(|timeout| if timeout.is_infinite() { Duration::MAX } else { milliseconds(timeout) });
         let input = WaitInput { candidate_id, job_position_id, until, timeout };
-        let call = |client| Box::pin(watch::wait_for_status(client, input));
-        if let Err(error) = catch_panic(|| self.spawn(id, logs, call(client.0.clone()))) {
+        let client = client.0.clone();
+        if let Err(error) = catch_panic(|| self.spawn(id, logs, move || watch::wait_for_status(client, input))) {
             self.shared.deliver(id, &outcome::error_json(id, &watch::rejected_watch(error)));
         }
     }
 
-    fn spawn(
-        &self,
-        id: u32,
-        logs: Option<bool>,
-        call: impl Future<Output = Result<OperationOutput, Error>> + Send + 'static,
-    ) -> Result<(), Error> {
+    /// `call` makes the call's future, which is large, on the runtime's thread.
+    fn spawn<F>(&self, id: u32, logs: Option<bool>, call: impl FnOnce() -> F + Send + 'static) -> Result<(), Error>
+    where
+        F: Future<Output = Result<OperationOutput, Error>> + Send + 'static,
+    {
         let shared = Arc::clone(&self.shared);
         let scope = self.scope(id, logs);
         let call = bindings::runtime()?.spawn(async move {
-            let result = scope.run(call).await;
+            let result = scope.run(Box::pin(call())).await;
             let outcome = catch_panic(|| result.map(|output| outcome::result_json(id, &output)));
             shared.deliver(id, &outcome.unwrap_or_else(|error| outcome::error_json(id, &error)));
         });

@@ -28,12 +28,15 @@ reader = InMemoryMetricReader()
 
 
 @pytest.fixture(autouse=True, scope="module")
-def _providers() -> None:
+def _providers() -> Iterator[None]:
     # Only roots outside of a sampled trace are dropped.
     provider = TracerProvider(sampler=ParentBased(TraceIdRatioBased(1)))
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     trace.set_tracer_provider(provider)
     metrics.set_meter_provider(MeterProvider([reader]))
+    yield
+    # What it keeps would look like a leak to later tests.
+    exporter.shutdown()
 
 
 @pytest.fixture(autouse=True)

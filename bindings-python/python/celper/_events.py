@@ -70,7 +70,7 @@ class Telemetry:
 _COROUTINE = 0x80
 
 
-def checked(on_event: Callable[[CallEvent], object] | None, telemetry: Telemetry | None) -> None:
+def checked(on_event: Callable[[CallEvent], object] | None, telemetry: object) -> None:
     """Refuses options of other types."""
     code = getattr(on_event, "__code__", None)
     if on_event is not None and (not callable(on_event) or (code and code.co_flags & _COROUTINE)):

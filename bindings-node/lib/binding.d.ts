@@ -13,10 +13,13 @@ export declare class Bridge {
   disconnect(): void
   /** Starts a call. Its outcome is queued with `id`, unless the call is cancelled first; with `logs`, its log records before that. */
   start(id: number, client: NativeClient, operation: 'status' | 'invite' | 'select' | 'reject', candidateId: string, jobPositionId: string, emailSubject?: string | undefined | null, emailBody?: string | undefined | null, idempotencyKey?: string | undefined | null, timeout?: number | undefined | null, maxRetries?: number | undefined | null, traceparent?: string | undefined | null, logs?: boolean | undefined | null): void
-  /** Starts a wait for one of the statuses, as a call. Without a `timeout`, the core's default. */
-  startWait(id: number, client: NativeClient, candidateId: string, jobPositionId: string, until: Array<string>, timeout?: number | undefined | null, logs?: boolean | undefined | null): void
-  /** Starts a watch. Everything that is asked of it is queued with `id`. */
-  startWatch(id: number, client: NativeClient, candidateIds: Array<string>, jobPositionId: string, logs?: boolean | undefined | null): NativeWatch
+  /**
+   * Starts a wait for one of the statuses, as a call. Without a `timeout`, the core's default. With `reads`, each read that has
+   * ended is queued.
+   */
+  startWait(id: number, client: NativeClient, candidateId: string, jobPositionId: string, until: Array<string>, timeout?: number | undefined | null, traceparent?: string | undefined | null, reads?: boolean | undefined | null, logs?: boolean | undefined | null): void
+  /** Starts a watch. Everything that is asked of it is queued with `id`; with `reads`, also each read that has ended. */
+  startWatch(id: number, client: NativeClient, candidateIds: Array<string>, jobPositionId: string, traceparent?: string | undefined | null, reads?: boolean | undefined | null, logs?: boolean | undefined | null): NativeWatch
   /** Starts a batch. `{ started }` or its error is queued with `id`, and later everything that is asked of it. */
   startBatch(id: number, client: NativeClient, batchId?: string | undefined | null, journal?: string | undefined | null, total?: number | undefined | null, logs?: boolean | undefined | null): NativeBatch
   /** Aborts a call: its connection closes and nothing more is sent. Its outcome may already be in the queue. */
@@ -63,8 +66,8 @@ export declare class NativeClient {
   endBatches(): void
   /** The options that have defaults. */
   get limits(): NativeLimits
-  /** The URL of an operation's requests for a span; without the ids, it says so in their places. */
-  spanUrl(operation: 'status' | 'invite' | 'select' | 'reject', candidateId?: string | undefined | null, jobPositionId?: string | undefined | null): string
+  /** The spans and metrics of a call, as JSON, from the JSON of its record. Without the ids, URLs say so in their places. */
+  telemetry(record: string, errorKind?: string | undefined | null, candidateId?: string | undefined | null, jobPositionId?: string | undefined | null): string
   /** The API's base URL. */
   get baseUrl(): string
 }
@@ -169,6 +172,9 @@ export declare function recordText(json: string): string
 
 /** Signs a body; returns names and values of the headers, or the error, as JSON. The time is in milliseconds since 1970. */
 export declare function signWebhook(body: Uint8Array, secret: Uint8Array, timestamp?: number | undefined | null): string
+
+/** The histograms and the names of spans, as JSON. */
+export declare function telemetryDefinitions(): string
 
 /** Verifies a webhook and returns the event or the error as JSON. */
 export declare function unwrapWebhook(webhook: NativeWebhook): string

@@ -16,6 +16,9 @@ export type NativeSeen = { candidateId: string; previousStatus?: string; record?
   | { error: NativeError }
 );
 
+/** A read of a wait or a watch that has ended. */
+export type NativeRead = { candidateId: string; jobPositionId: string; record: string; error?: NativeError };
+
 /** A message of the native half, to the receiver with this id. */
 export type Message = { id: number } & (
   | { ok: RawResult; record?: string }
@@ -26,6 +29,7 @@ export type Message = { id: number } & (
   | { wanted: number }
   | { items: RawItem[] }
   | { seen: NativeSeen }
+  | { read: NativeRead }
   | { finished: true }
 );
 

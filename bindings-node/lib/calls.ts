@@ -2,7 +2,7 @@
 
 import { AsyncResource } from 'node:async_hooks';
 import type { NativeClient } from './binding';
-import { bridge, close, hold, type Message, open, type Receiver, release } from './bridge';
+import { bridge, close, hold, type Message, type NativeRead, open, type Receiver, release } from './bridge';
 import type { KeyProvider } from './client';
 import type { CallerStack, OperationName } from './errors';
 import { type KeyHolder, provideKey } from './keys';
@@ -32,10 +32,10 @@ export interface Start {
   operation: Operation;
   ids: Ids;
   signal: AbortSignal | undefined;
-  /** The name of its span, unless it is the operation's. */
-  span?: string;
+  /** It is a wait for a status, which tells of its reads if it is observed. */
+  isWait: boolean;
   /** Starts it in the core. */
-  start(id: number, traceparent: string | undefined, logs: boolean): void;
+  start(id: number, observation: Observation | undefined, logs: boolean): void;
 }
 
 /** Starts a call. The promise rejects with the call's error, or with the signal's reason when that aborts. */
@@ -43,9 +43,12 @@ export function send<T>(owner: Owner, given: Start, caller: CallerStack): Promis
   return new Promise((resolve, reject) => {
     const { signal } = given;
     const observation = observe(owner);
+    if (given.isWait) observation?.beginWait();
     if (signal?.aborted) {
       const reason = abortReason(signal);
-      observation?.ended(eventOf(given.operation, undefined, reason), given.ids);
+      const event = eventOf(given.operation, undefined, reason);
+      if (given.isWait) observation?.endWait(event);
+      else observation?.failed(event);
       return reject(reason);
     }
     const call = new Call(owner, given, observation, caller, resolve as Call['resolve'], reject);
@@ -54,7 +57,7 @@ export function send<T>(owner: Owner, given: Start, caller: CallerStack): Promis
     call.removeAbortListener = signal && onAbort(signal, () => call.abort(id, signal));
     hold();
     try {
-      given.start(id, observation?.traceparent, logs);
+      given.start(id, observation, logs);
     } catch (error) {
       call.removeAbortListener?.();
       release();
@@ -90,6 +93,7 @@ class Call implements Receiver, KeyHolder {
   receive(message: Message): void {
     if (Object.hasOwn(message, 'log')) publishLog((message as Extract<Message, { log: unknown }>).log, this.context);
     else if (Object.hasOwn(message, 'needsKey')) this.giveKey((message as { needsKey: number }).needsKey);
+    else if (Object.hasOwn(message, 'read')) this.tellRead((message as { read: NativeRead }).read);
     else this.settle(message);
   }
 
@@ -129,8 +133,17 @@ class Call implements Receiver, KeyHolder {
   }
 
   private observe(record: CallRecord | undefined, error?: unknown): void {
-    const { operation, ids, span } = this.given;
-    this.observation?.ended(eventOf(operation, record, error), ids, this.context, span);
+    const { operation, ids, isWait } = this.given;
+    const event = eventOf(operation, record, error);
+    if (isWait) this.observation?.endWait(event, this.context);
+    else if (record) this.observation?.ended(event, ids, this.context);
+    else this.observation?.failed(event, this.context);
+  }
+
+  private tellRead(read: NativeRead): void {
+    const record = recordIn(read);
+    const error = read.error && toError(read.error, record, {}, this.keyFailures);
+    this.observation?.ended(eventOf('status', record, error), this.given.ids, this.context);
   }
 
   private end(id: number): void {

@@ -109,8 +109,8 @@ export interface CelperOptions {
    */
   telemetry?: boolean | TelemetryOptions | undefined;
   /**
-   * Called once for each call, and for each request of a batch, when it has ended: in the caller's async context, before the call's
-   * promise settles. What it throws becomes a process warning, and does not affect the call.
+   * Called once for each call, each request of a batch, and each read of a wait or a watch, when it has ended: in the caller's async
+   * context, before the call's promise settles. What it throws becomes a process warning, and does not affect the call.
    */
   onEvent?: ((event: CallEvent) => void) | undefined;
 }
@@ -363,8 +363,9 @@ export class Celper implements CandidateActions {
         operation: 'status',
         ids: [args[0], args[1]],
         signal,
-        span: 'celper.wait_for_status',
-        start: (id, _traceparent, logs) => bridge.startWait(id, client, ...args, logs),
+        isWait: true,
+        start: (id, observation, logs) =>
+          bridge.startWait(id, client, ...args, observation?.traceparent, observation !== undefined, logs),
       };
     };
     return Celper.#start(this, 'status', prepare, Celper.prototype.waitForStatus);
@@ -408,7 +409,8 @@ export class Celper implements CandidateActions {
         operation,
         ids: [args[0], args[1]],
         signal,
-        start: (id, traceparent, logs) => bridge.start(id, client, operation, ...args, traceparent, logs),
+        isWait: false,
+        start: (id, observation, logs) => bridge.start(id, client, operation, ...args, observation?.traceparent, logs),
       };
     };
     return Celper.#start(receiver, operation, prepare, method);
@@ -446,7 +448,12 @@ export class Celper implements CandidateActions {
       result = send<T>(client.#owner, start, caller);
     } catch (error) {
       const refused = withStackBelow(method, error);
-      if (client) observe(client.#owner)?.ended(eventOf(operation, undefined, refused), undefined);
+      const observation = client && observe(client.#owner);
+      const event = eventOf(operation, undefined, refused);
+      if (method === Celper.prototype.waitForStatus) {
+        observation?.beginWait();
+        observation?.endWait(event);
+      } else observation?.failed(event);
       return Promise.reject(refused);
     }
     // After the call has started: capturing the stack takes longer than the rest of this thread's work for a call.

@@ -27,7 +27,7 @@ export interface LogRecord {
 }
 
 /**
- * A call, or a request of a batch, that has ended: what `onEvent` gets.
+ * A call, a request of a batch, or a read of a wait or a watch, that has ended: what `onEvent` gets.
  *
  * ```ts
  * const client = new Celper({
@@ -39,7 +39,7 @@ export interface CallEvent {
   readonly type: 'call';
   /** What was called; `batch` for a row of a batch that is no request. */
   readonly operation: OperationName;
-  /** What it did; `undefined` if nothing was sent, and for a call that its signal has aborted. */
+  /** What it did; `undefined` if nothing was sent, for a call that its signal has aborted, and for a wait that has timed out. */
   readonly record?: CallRecord;
   /** The error, or the signal's reason; `undefined` if the call succeeded. */
   readonly error?: unknown;

@@ -10,7 +10,16 @@ import { CelperError, type OperationName } from './errors';
 import type { CallEvent, LogRecord } from './events';
 import { messageOf } from './keys';
 import type { CallRecord } from './record';
-import { type CallerTrace, callerTrace, type Ids, type Telemetry, writeTelemetry } from './telemetry';
+import {
+  type CallerTrace,
+  callerTrace,
+  endWait,
+  type Ids,
+  startWait,
+  type Telemetry,
+  writeFailure,
+  writeTelemetry,
+} from './telemetry';
 
 /** Who wants to know of a client's calls. */
 export interface Watchers {
@@ -66,26 +75,54 @@ export function traceCall<T>(operation: OperationName, client: Celper | undefine
   return calls.tracePromise(call, new CallTrace(operation, client)) as Promise<T>;
 }
 
-/** Whoever wants to know how a call, or the requests of a batch, end. */
+/** Whoever wants to know how a call, a wait, or the requests of a batch or a watch, end. Nothing of it throws. */
 export class Observation {
   constructor(
     private readonly watchers: Watchers,
-    private readonly trace: CallerTrace | undefined,
+    private trace: CallerTrace | undefined,
   ) {}
 
-  /** The header that makes the service's spans children of the caller's, if the program wants that. */
+  /** The header that makes the service's spans children of the caller's, or of the wait's, if the program wants that. */
   get traceparent(): string | undefined {
     return this.trace?.traceparent;
   }
 
-  /** A call has ended. Never throws. `context` is its async context, unless it is the current one. */
-  ended(event: Omit<CallEvent, 'type'>, ids: Ids | undefined, context?: AsyncResource, name?: string): void {
-    const { onEvent } = this.watchers;
+  /** A call has ended that has a record. `context` is its async context, unless it is the current one. */
+  ended(event: Omit<CallEvent, 'type'>, ids: Ids | undefined, context?: AsyncResource): void {
+    const { record, error } = event;
+    if (record) this.write((trace) => writeTelemetry(trace, record, error, ids));
+    this.tell(event, context);
+  }
+
+  /** A call has ended without a record: it was refused before it began, or aborted. */
+  failed(event: Omit<CallEvent, 'type'>, context?: AsyncResource): void {
+    this.write((trace) => writeFailure(trace, event.operation, event.error));
+    this.tell(event, context);
+  }
+
+  /** A wait for a status begins. The spans of its reads are its children. */
+  beginWait(): void {
+    this.write((trace) => {
+      this.trace = startWait(trace);
+    });
+  }
+
+  /** A wait for a status has ended. Its reads have events of their own; an error that is none of theirs has one here. */
+  endWait(event: Omit<CallEvent, 'type'>, context?: AsyncResource): void {
+    this.write((trace) => endWait(trace, event.error));
+    if (event.error !== undefined && event.record === undefined) this.tell(event, context);
+  }
+
+  private write(work: (trace: CallerTrace) => void): void {
     try {
-      if (this.trace) writeTelemetry(this.trace, event, ids, name);
+      if (this.trace) work(this.trace);
     } catch (reason) {
       warn('OpenTelemetry', reason);
     }
+  }
+
+  private tell(event: Omit<CallEvent, 'type'>, context: AsyncResource | undefined): void {
+    const { onEvent } = this.watchers;
     if (onEvent === undefined) return;
     const call = () => onEvent(Object.freeze({ type: 'call', ...event }));
     try {
@@ -98,7 +135,7 @@ export class Observation {
   }
 }
 
-/** Begins to observe a call or a batch that the caller makes now; `undefined` if nobody wants to know. Never throws. */
+/** Begins to observe a call, a wait, a batch or a watch that the caller makes now; `undefined` if nobody wants to know. Never throws. */
 export function observe(watchers: Watchers): Observation | undefined {
   let trace: CallerTrace | undefined;
   try {

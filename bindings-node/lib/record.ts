@@ -71,7 +71,7 @@ interface Fields {
 class Record implements CallRecord {
   private fields: Fields | undefined;
 
-  constructor(private readonly json: string) {}
+  constructor(readonly json: string) {}
 
   get operation(): OperationName {
     return this.read().operation;
@@ -119,6 +119,11 @@ class Record implements CallRecord {
 function frozen<T extends object>(items: readonly T[]): readonly T[] {
   for (const item of items) Object.freeze(item);
   return Object.freeze(items);
+}
+
+/** The core's JSON of a record. */
+export function jsonOf(record: CallRecord): string {
+  return record instanceof Record ? record.json : JSON.stringify(record);
 }
 
 /** The record in a message of the native half, if it has one. */

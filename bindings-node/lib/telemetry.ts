@@ -1,6 +1,6 @@
 /**
  * Spans and metrics for the program's OpenTelemetry SDK, by its conventions for HTTP clients. They are written when a call has ended,
- * from its record.
+ * from its record, as the core says.
  *
  * The SDK is found where every copy of `@opentelemetry/api` 1.x looks for it: in a global object, under a symbol with the API's major
  * version. Importing the API would find less: zero-code instrumentation (`--require`, the Kubernetes operator, a Lambda layer) brings a
@@ -9,7 +9,8 @@
 
 import type { NativeClient } from './binding';
 import { CelperError, type OperationName } from './errors';
-import type { AttemptRecord, CallRecord } from './record';
+import { native } from './native';
+import { type CallRecord, jsonOf } from './record';
 
 const API = Symbol.for('opentelemetry.js.api.1');
 /** The context's key of its span, in every copy of the API. */
@@ -62,46 +63,60 @@ const INTERNAL = 0;
 const CLIENT = 2;
 const ERROR = { code: 2 };
 
-/** What the conventions advise for HTTP requests. */
-const REQUEST_SECONDS = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10];
-/** Waits for the rate limit take up to minutes. */
-const WAIT_SECONDS = [0.01, 0.1, 0.5, 1, 2.5, 5, 10, 15, 30, 60, 120, 300, 600];
+interface HistogramDefinition {
+  readonly name: string;
+  readonly unit: string;
+  readonly description: string;
+  readonly boundaries: number[];
+}
+
+interface Definitions {
+  readonly requests: HistogramDefinition;
+  readonly waits: HistogramDefinition;
+  /** The names of spans, by operation. */
+  readonly calls: Readonly<Record<string, string>>;
+  readonly wait: string;
+}
+
+/** Decided by the core. Read for the first call that is traced. */
+let read: Definitions | undefined;
+function definitions(): Definitions {
+  read ??= JSON.parse(native.telemetryDefinitions()) as Definitions;
+  return read;
+}
+
+/** A call, as the core gives it. Times are in microseconds since 1970, durations in seconds. */
+interface CallSpans {
+  readonly name: string;
+  readonly start: number;
+  readonly end: number;
+  readonly errorType?: string;
+  readonly waits: readonly { name: string; time: number; duration: number; reason: string }[];
+  readonly requests: readonly {
+    name: string;
+    start: number;
+    end: number;
+    duration: number;
+    failed: boolean;
+    attributes: Attributes;
+    spanAttributes: Attributes;
+  }[];
+}
 
 /** The candidate's id and the position's. */
 export type Ids = readonly [candidateId: string, jobPositionId: string];
 
 /** The option `telemetry` of a client. */
 export class Telemetry {
-  private server: Attributes | undefined;
-  private readonly urls = new Map<OperationName, string>();
-
   constructor(
     readonly redact: boolean,
     readonly propagate: boolean,
     private readonly client: NativeClient,
   ) {}
 
-  /** What all requests of the client have. */
-  get serverAttributes(): Attributes {
-    if (this.server === undefined) {
-      const { hostname, port, protocol } = new URL(this.client.baseUrl);
-      this.server = {
-        'server.address': hostname.replace(/^\[|\]$/g, ''),
-        'server.port': Number(port) || (protocol === 'http:' ? 80 : 443),
-      };
-    }
-    return this.server;
-  }
-
-  urlOf(operation: OperationName, ids: Ids | undefined): string {
-    const named = operation as 'status';
-    if (!this.redact && ids !== undefined) return this.client.spanUrl(named, ...ids);
-    let url = this.urls.get(operation);
-    if (url === undefined) {
-      url = this.client.spanUrl(named);
-      this.urls.set(operation, url);
-    }
-    return url;
+  spansOf(record: CallRecord, error: unknown, ids: Ids | undefined): CallSpans {
+    const shown = this.redact || ids === undefined ? [] : ids;
+    return JSON.parse(this.client.telemetry(jsonOf(record), error === undefined ? undefined : typeOf(error), ...shown));
   }
 }
 
@@ -111,6 +126,8 @@ export interface CallerTrace {
   readonly context: Context;
   readonly startedAt: number;
   readonly traceparent: string | undefined;
+  /** The span of a wait for a status, which is in `context`. */
+  readonly wait?: Span;
 }
 
 /** A context without a context manager, which an SDK always registers; a program can be without. */
@@ -144,7 +161,7 @@ export function callerTrace(telemetry: Telemetry): CallerTrace | undefined {
   return {
     telemetry,
     context,
-    startedAt: Date.now(),
+    startedAt: now(),
     traceparent: telemetry.propagate ? traceparentOf(context) : undefined,
   };
 }
@@ -171,82 +188,78 @@ const tracerOf = cached((provider: NonNullable<OpenTelemetry['trace']>) => provi
 
 const histogramsOf = cached((provider: NonNullable<OpenTelemetry['metrics']>) => {
   const meter = provider.getMeter('celper', version);
-  const histogram = (name: string, description: string, explicitBucketBoundaries: number[]) =>
-    meter.createHistogram(name, { unit: 's', description, advice: { explicitBucketBoundaries } });
-  return {
-    requests: histogram('http.client.request.duration', 'Duration of HTTP client requests.', REQUEST_SECONDS),
-    waits: histogram('celper.wait.duration', 'Duration of the waits of calls.', WAIT_SECONDS),
-  };
+  const histogram = ({ name, unit, description, boundaries }: HistogramDefinition) =>
+    meter.createHistogram(name, { unit, description, advice: { explicitBucketBoundaries: boundaries } });
+  const { requests, waits } = definitions();
+  return { requests: histogram(requests), waits: histogram(waits) };
 });
 
-interface Ended {
-  readonly operation: OperationName;
-  readonly record?: CallRecord;
-  readonly error?: unknown;
-}
-
-/** Writes the spans and metrics of a call that has ended. `name` is for what lasts longer than the call with this record. */
-export function writeTelemetry(caller: CallerTrace, call: Ended, ids: Ids | undefined, name?: string): void {
+/** Writes the spans and metrics of a call that has ended. */
+export function writeTelemetry(caller: CallerTrace, record: CallRecord, error: unknown, ids: Ids | undefined): void {
   const api = registered();
-  if (api?.trace) writeSpans(tracerOf(api.trace), caller, call, ids, name);
-  if (api?.metrics && call.record) writeMetrics(histogramsOf(api.metrics), caller, call.record);
+  if (api === undefined) return;
+  const call = caller.telemetry.spansOf(record, error, ids);
+  if (api.trace) writeSpans(tracerOf(api.trace), caller.context, call);
+  if (api.metrics) writeMetrics(histogramsOf(api.metrics), caller.context, call);
 }
 
-function writeSpans(tracer: Tracer, caller: CallerTrace, call: Ended, ids: Ids | undefined, name?: string): void {
-  const { telemetry, context } = caller;
-  const { operation, record, error } = call;
-  const startedAt = record && name === undefined ? record.startedAt : caller.startedAt;
-  const endedAt = record ? record.startedAt + record.duration : Date.now();
-  const span = tracer.startSpan(
-    name ?? `celper.${operation}`,
-    { kind: INTERNAL, startTime: time(startedAt), attributes: {} },
-    context,
+/** Writes the span of a call without a record: it was refused before it began, or aborted. */
+export function writeFailure(caller: CallerTrace, operation: OperationName, error: unknown): void {
+  const api = registered();
+  if (api?.trace) end(caller, start(caller, definitions().calls[operation] ?? operation), error);
+}
+
+/** Starts the span of a wait for a status, whose reads are its children: the trace of their caller. */
+export function startWait(caller: CallerTrace): CallerTrace {
+  if (!registered()?.trace) return caller;
+  const wait = start(caller, definitions().wait);
+  if (wait === undefined) return caller;
+  const context = caller.context.setValue(SPAN, wait);
+  return { ...caller, wait, context, traceparent: caller.telemetry.propagate ? traceparentOf(context) : undefined };
+}
+
+/** Ends the span of a wait for a status. */
+export function endWait(caller: CallerTrace, error: unknown): void {
+  end(caller, caller.wait, error);
+}
+
+function start({ context, startedAt }: CallerTrace, name: string): Span | undefined {
+  const trace = registered()?.trace;
+  return (
+    trace && tracerOf(trace).startSpan(name, { kind: INTERNAL, startTime: time(startedAt), attributes: {} }, context)
   );
+}
+
+/** Ends a span now. The clock may have been set back. */
+function end({ startedAt }: CallerTrace, span: Span | undefined, error: unknown): void {
+  if (error !== undefined) fail(span, typeOf(error));
+  span?.end(time(Math.max(startedAt, now())));
+}
+
+function fail(span: Span | undefined, errorType: string): void {
+  span?.setAttribute('error.type', errorType);
+  span?.setStatus(ERROR);
+}
+
+function writeSpans(tracer: Tracer, context: Context, call: CallSpans): void {
+  const span = tracer.startSpan(call.name, { kind: INTERNAL, startTime: time(call.start), attributes: {} }, context);
   if (span.isRecording()) {
-    if (record) {
-      const within = context.setValue(SPAN, span);
-      for (const [index, attempt] of record.attempts.entries()) {
-        const attributes = { ...attributesOf(telemetry, record, attempt), 'url.full': telemetry.urlOf(operation, ids) };
-        if (index > 0) Object.assign(attributes, { 'http.request.resend_count': index });
-        const startTime = time(record.startedAt + attempt.offset);
-        const request = tracer.startSpan(methodOf(operation), { kind: CLIENT, startTime, attributes }, within);
-        if (attempt.errorKind) request.setStatus(ERROR);
-        request.end(time(record.startedAt + attempt.offset + attempt.duration));
-      }
-      for (const { reason, offset, duration } of record.waits) {
-        span.addEvent('celper.wait', { reason, duration: duration / 1_000 }, time(record.startedAt + offset));
-      }
+    const within = context.setValue(SPAN, span);
+    for (const { name, start, end, failed, attributes, spanAttributes } of call.requests) {
+      const options = { kind: CLIENT, startTime: time(start), attributes: { ...attributes, ...spanAttributes } };
+      const request = tracer.startSpan(name, options, within);
+      if (failed) request.setStatus(ERROR);
+      request.end(time(end));
     }
-    if (error !== undefined) {
-      span.setAttribute('error.type', typeOf(error));
-      span.setStatus(ERROR);
-    }
+    for (const { name, time: at, reason, duration } of call.waits) span.addEvent(name, { reason, duration }, time(at));
   }
-  span.end(time(Math.max(startedAt, endedAt)));
+  if (call.errorType !== undefined) fail(span, call.errorType);
+  span.end(time(call.end));
 }
 
-function writeMetrics({ requests, waits }: ReturnType<typeof histogramsOf>, caller: CallerTrace, record: CallRecord) {
-  for (const attempt of record.attempts) {
-    requests.record(attempt.duration / 1_000, attributesOf(caller.telemetry, record, attempt), caller.context);
-  }
-  for (const { reason, duration } of record.waits) waits.record(duration / 1_000, { reason }, caller.context);
-}
-
-/** The attributes that the spans and the metrics of a request have. */
-function attributesOf(telemetry: Telemetry, { operation }: CallRecord, attempt: AttemptRecord): Attributes {
-  const { status, errorKind } = attempt;
-  return {
-    'http.request.method': methodOf(operation),
-    ...telemetry.serverAttributes,
-    ...(status !== undefined && { 'http.response.status_code': status }),
-    ...(errorKind !== undefined && {
-      'error.type': status !== undefined && status >= 400 ? String(status) : errorKind,
-    }),
-  };
-}
-
-function methodOf(operation: OperationName): string {
-  return operation === 'status' ? 'GET' : 'POST';
+function writeMetrics({ requests, waits }: ReturnType<typeof histogramsOf>, context: Context, call: CallSpans): void {
+  for (const { duration, attributes } of call.requests) requests.record(duration, attributes, context);
+  for (const { duration, reason } of call.waits) waits.record(duration, { reason }, context);
 }
 
 /** Never its message, which a program's own reason may fill with anything. */
@@ -255,8 +268,11 @@ function typeOf(error: unknown): string {
   return error instanceof Error ? error.name : '_OTHER';
 }
 
-/** From milliseconds since 1970. */
-function time(milliseconds: number): Time {
-  const seconds = Math.floor(milliseconds / 1_000);
-  return [seconds, Math.round((milliseconds - seconds * 1_000) * 1e6)];
+/** In microseconds since 1970. */
+function now(): number {
+  return Date.now() * 1_000;
+}
+
+function time(microseconds: number): Time {
+  return [Math.floor(microseconds / 1e6), (microseconds % 1e6) * 1_000];
 }

@@ -5,10 +5,10 @@
 import { AsyncResource } from 'node:async_hooks';
 import { refusedCall, type WatchArguments, watchArguments } from './arguments';
 import type { NativeWatch } from './binding';
-import { bridge, type Message, type NativeSeen } from './bridge';
+import { bridge, type Message, type NativeRead, type NativeSeen } from './bridge';
 import type { Owner } from './calls';
 import type { CallerStack } from './errors';
-import { wantsLogs } from './observe';
+import { eventOf, type Observation, observe, wantsLogs } from './observe';
 import { type NativeError, toError, toResult } from './outcomes';
 import { recordIn } from './record';
 import { Run } from './run';
@@ -28,6 +28,8 @@ class WatchRun extends Run {
   private failure: { reason: unknown } | undefined;
   private readonly waiters: Waiter[] = [];
   private isAsking = false;
+  /** The spans of its reads have the span as parent in which the watch was created. */
+  private readonly observation: Observation | undefined;
 
   constructor(
     owner: Owner | undefined,
@@ -35,6 +37,7 @@ class WatchRun extends Run {
     caller: CallerStack,
   ) {
     super(owner, caller, new AsyncResource('CelperWatch'));
+    this.observation = owner && observe(owner);
   }
 
   next(): Promise<Step> {
@@ -55,6 +58,7 @@ class WatchRun extends Run {
 
   protected take(message: Message): void {
     if (Object.hasOwn(message, 'seen')) this.addItem((message as { seen: NativeSeen }).seen);
+    else if (Object.hasOwn(message, 'read')) this.tellRead((message as { read: NativeRead }).read);
     else if (Object.hasOwn(message, 'finished')) this.end();
     else this.fail(this.toError(message as { error: NativeError }));
   }
@@ -65,7 +69,9 @@ class WatchRun extends Run {
       this.state = 'running';
       this.connect(args.signal);
       this.proceed();
-      this.native = bridge.startWatch(this.id, owner.client, ...args.native, wantsLogs());
+      const { observation } = this;
+      const traced = [observation?.traceparent, observation !== undefined] as const;
+      this.native = bridge.startWatch(this.id, owner.client, ...args.native, ...traced, wantsLogs());
     } catch (reason) {
       this.fail(reason);
     }
@@ -92,6 +98,13 @@ class WatchRun extends Run {
       ...(Object.hasOwn(seen, 'previousStatus') && { previousStatus: seen.previousStatus }),
     };
     this.waiters.shift()?.resolve({ done: false, value: Object.freeze(item) as WatchItem });
+  }
+
+  private tellRead(read: NativeRead): void {
+    const record = recordIn(read);
+    const error = read.error && toError(read.error, record, {}, this.keyFailures);
+    const ids = [read.candidateId, read.jobPositionId] as const;
+    this.observation?.ended(eventOf('status', record, error), ids, this.context);
   }
 
   protected abort(signal: AbortSignal): void {

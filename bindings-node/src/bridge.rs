@@ -12,6 +12,7 @@
 use std::collections::HashMap;
 use std::ffi::c_void;
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -224,7 +225,8 @@ impl Bridge {
         }
     }
 
-    /// Starts a wait for one of the statuses, as a call. Without a `timeout`, the core's default.
+    /// Starts a wait for one of the statuses, as a call. Without a `timeout`, the core's default. With `reads`, each read that has
+    /// ended is queued.
     #[napi(catch_unwind)]
     #[allow(clippy::too_many_arguments, reason = "as those of `start`")]
     pub fn start_wait(
@@ -235,12 +237,21 @@ impl Bridge {
         job_position_id: String,
         until: Vec<String>,
         timeout: Option<f64>,
+        traceparent: Option<String>,
+        reads: Option<bool>,
         logs: Option<bool>,
     ) {
         let timeout = timeout.map(|timeout| if timeout.is_infinite() { Duration::MAX } else { milliseconds(timeout) });
         let input = WaitInput { candidate_id, job_position_id, until, timeout };
         let client = client.0.clone();
-        if let Err(error) = catch_panic(|| self.spawn(id, logs, move || watch::wait_for_status(client, input))) {
+        let reads = self.scope(id, logs).reads(traceparent, reads);
+        let wait = move || -> Pin<Box<dyn Future<Output = Result<OperationOutput, Error>> + Send>> {
+            match reads {
+                Some(reads) => Box::pin(watch::wait_for_status_observed(client, input, reads)),
+                None => Box::pin(watch::wait_for_status(client, input)),
+            }
+        };
+        if let Err(error) = catch_panic(|| self.spawn(id, logs, wait)) {
             self.shared.deliver(id, &outcome::error_json(id, &watch::rejected_watch(error)));
         }
     }
@@ -265,17 +276,22 @@ impl Bridge {
         Scope { shared: Arc::clone(&self.shared), id, logs: logs == Some(true) }
     }
 
-    /// Starts a watch. Everything that is asked of it is queued with `id`.
+    /// Starts a watch. Everything that is asked of it is queued with `id`; with `reads`, also each read that has ended.
     #[napi(catch_unwind)]
+    #[allow(clippy::too_many_arguments, reason = "as those of `start`")]
     pub fn start_watch(
         &self,
         id: u32,
         client: &NativeClient,
         candidate_ids: Vec<String>,
         job_position_id: String,
+        traceparent: Option<String>,
+        reads: Option<bool>,
         logs: Option<bool>,
     ) -> NativeWatch {
-        NativeWatch::start(self.scope(id, logs), client.0.clone(), candidate_ids, job_position_id)
+        let scope = self.scope(id, logs);
+        let reads = scope.reads(traceparent, reads);
+        NativeWatch::start(scope, client.0.clone(), candidate_ids, job_position_id, reads)
     }
 
     /// Starts a batch. `{ started }` or its error is queued with `id`, and later everything that is asked of it.

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use celper::bindings::{NameStyle, record};
-use celper::{Client, Error, Operation, RateLimits};
+use celper::bindings::{NameStyle, record, telemetry};
+use celper::{Client, Error, RateLimits};
 use napi::bindgen_prelude::{Either, Uint8Array};
 use napi_derive::napi;
 
@@ -102,17 +102,18 @@ impl NativeClient {
         }
     }
 
-    /// The URL of an operation's requests for a span; without the ids, it says so in their places.
+    /// The spans and metrics of a call, as JSON, from the JSON of its record. Without the ids, URLs say so in their places.
     #[napi(catch_unwind)]
-    pub fn span_url(
+    pub fn telemetry(
         &self,
-        #[napi(ts_arg_type = "'status' | 'invite' | 'select' | 'reject'")] operation: String,
+        record: String,
+        error_kind: Option<String>,
         candidate_id: Option<String>,
         job_position_id: Option<String>,
     ) -> String {
         let ids = candidate_id.as_deref().zip(job_position_id.as_deref());
-        let operation = Operation::from_name(&operation);
-        operation.map(|operation| record::span_url(&self.0, operation, ids)).unwrap_or_default()
+        let record = record::from_json(&record);
+        record.map(|record| telemetry::call_json(&self.0, &record, error_kind.as_deref(), ids)).unwrap_or_default()
     }
 
     /// The API's base URL.

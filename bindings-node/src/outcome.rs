@@ -9,7 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use celper::bindings::batch::BatchRowItem;
 use celper::bindings::logs::{Level, LogRecord, LogValue};
 use celper::bindings::record;
-use celper::bindings::watch::WatchItem;
+use celper::bindings::watch::{EndedRead, WatchItem};
 use celper::webhooks::Reason;
 use celper::{CallRecord, CandidateState, Error, Operation, OperationOutput, RateLimit, bindings};
 use serde::Serialize;
@@ -43,6 +43,9 @@ struct Message<'a> {
     /// The watch's next item.
     #[serde(skip_serializing_if = "Option::is_none")]
     seen: Option<SeenFields<'a>>,
+    /// A read of the wait or the watch has ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    read: Option<ReadFields<'a>>,
     /// Nothing of the batch is under way any more.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     finished: bool,
@@ -109,6 +112,17 @@ struct SeenFields<'a> {
     ended: Ended<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     previous_status: Option<&'a str>,
+}
+
+/// A read of a wait or a watch.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ReadFields<'a> {
+    candidate_id: &'a str,
+    job_position_id: &'a str,
+    record: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<ErrorFields<'a>>,
 }
 
 /// A log record. The time is in milliseconds since 1970.
@@ -264,6 +278,17 @@ pub(crate) fn watch_item_json(id: u32, item: &WatchItem) -> String {
         previous_status: item.previous_status.as_ref().map(|status| status.as_str()),
     };
     json(&Message { id, seen: Some(seen), ..Message::default() })
+}
+
+/// The JSON of a read of a wait or a watch.
+pub(crate) fn read_json(id: u32, read: &EndedRead) -> String {
+    let fields = ReadFields {
+        candidate_id: &read.candidate_id,
+        job_position_id: &read.job_position_id,
+        record: record::to_json(&read.record),
+        error: read.error.as_ref().map(error_fields),
+    };
+    json(&Message { id, read: Some(fields), ..Message::default() })
 }
 
 /// The JSON of what the core has logged in this call or batch.

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::sync::{Arc, Once};
 
 use celper::bindings::logs;
+use celper::bindings::watch::Reads;
 
 use crate::bridge::Shared;
 use crate::outcome;
@@ -32,6 +33,13 @@ impl Scope {
     pub(crate) fn polls(self) -> impl Fn(&mut dyn FnMut()) + Send + Sync + 'static {
         self.install_logs();
         move |poll| SCOPE.sync_scope(self.clone(), poll)
+    }
+
+    /// Sends a message for each read of a wait or a watch, if JavaScript wants that.
+    pub(crate) fn reads(&self, traceparent: Option<String>, wanted: Option<bool>) -> Option<Reads> {
+        let (shared, id) = (Arc::clone(&self.shared), self.id);
+        let ended = move |read| shared.push(&outcome::read_json(id, &read));
+        (wanted == Some(true)).then(|| Reads { traceparent, ended: Arc::new(ended) })
     }
 
     /// Not before a record is wanted: without a subscriber, the core's events cost the least.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use celper::bindings::watch::{WatchHandle, rejected_watch};
+use celper::bindings::watch::{Reads, WatchHandle, rejected_watch};
 use celper::{Client, Error, bindings};
 use napi_derive::napi;
 
@@ -20,9 +20,16 @@ pub struct NativeWatch {
 }
 
 impl NativeWatch {
-    pub(crate) fn start(scope: Scope, client: Client, candidate_ids: Vec<String>, job_position_id: String) -> Self {
+    pub(crate) fn start(
+        scope: Scope,
+        client: Client,
+        candidate_ids: Vec<String>,
+        job_position_id: String,
+        reads: Option<Reads>,
+    ) -> Self {
         let (id, shared) = (scope.id, Arc::clone(&scope.shared));
-        let handle = catch_panic(|| WatchHandle::start_within(client, candidate_ids, job_position_id, scope.polls()));
+        let start = || WatchHandle::start_observed(client, candidate_ids, job_position_id, scope.polls(), reads);
+        let handle = catch_panic(start);
         NativeWatch { id, shared, handle: handle.map_err(|error| Some(Box::new(error))) }
     }
 }

@@ -3,14 +3,14 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use celper::bindings::watch::{WaitInput, rejected_watch, wait_for_status};
+use celper::bindings::watch::{Reads, WaitInput, rejected_watch, wait_for_status, wait_for_status_observed};
 use celper::bindings::{self, Argument, NameStyle, forked_call, rejected_call};
 use celper::{Client, Error, Operation, OperationInput, OperationOutput};
 use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyDelta, PyInt, PySequence, PyString, PyTuple};
 
-use crate::errors;
+use crate::{errors, logs};
 
 type Any<'py> = Bound<'py, PyAny>;
 
@@ -51,7 +51,7 @@ impl ArgumentError {
 /// What [`Client::call`](crate::client::Client) makes: one of the operations, or a wait for a status.
 pub(crate) enum CallInput {
     Operation(OperationInput),
-    Wait(WaitInput),
+    Wait(WaitInput, Option<Reads>),
 }
 
 impl CallInput {
@@ -59,7 +59,8 @@ impl CallInput {
     pub(crate) async fn send(self, client: Client) -> Result<OperationOutput, Error> {
         match self {
             CallInput::Operation(input) => bindings::send(client, input).await,
-            CallInput::Wait(input) => wait_for_status(client, input).await,
+            CallInput::Wait(input, None) => wait_for_status(client, input).await,
+            CallInput::Wait(input, Some(reads)) => wait_for_status_observed(client, input, reads).await,
         }
     }
 
@@ -67,7 +68,7 @@ impl CallInput {
     pub(crate) fn forked(&self) -> impl FnOnce() -> Error + use<> {
         let (operation, key) = match self {
             CallInput::Operation(input) => (input.operation, input.idempotency_key.clone()),
-            CallInput::Wait(_) => (Operation::Status, None),
+            CallInput::Wait(..) => (Operation::Status, None),
         };
         move || forked_call(operation, key)
     }
@@ -76,11 +77,13 @@ impl CallInput {
 /// What stands in place of an operation for a wait for a status.
 const WAIT: &str = "wait";
 
-/// Converts the arguments of [`Client::call`](crate::client::Client): in the order of [`OperationInput`], or of [`WaitInput`].
-pub(crate) fn call_input(arguments: &Bound<'_, PyTuple>) -> PyResult<CallInput> {
-    type Wait<'py> = (Any<'py>, Any<'py>, Any<'py>, Any<'py>, Any<'py>);
+/// Converts the arguments of [`Client::call`](crate::client::Client): in the order of [`OperationInput`], or of [`WaitInput`] and
+/// then a `traceparent` and a function that is told of the wait's reads.
+pub(crate) fn call_input(arguments: &Bound<'_, PyTuple>) -> PyResult<(CallInput, Option<Py<PyAny>>)> {
+    type Wait<'py> = (Any<'py>, Any<'py>, Any<'py>, Any<'py>, Any<'py>, Option<String>, Option<Py<PyAny>>);
     if arguments.get_item(0).is_ok_and(|name| name.eq(WAIT).unwrap_or_default()) {
-        let (_, candidate_id, job_position_id, until, timeout): Wait<'_> = arguments.as_any().extract()?;
+        let (_, candidate_id, job_position_id, until, timeout, traceparent, on_read): Wait<'_> =
+            arguments.as_any().extract()?;
         let convert = || -> Result<_, ArgumentError> {
             Ok(WaitInput {
                 candidate_id: text(Argument::CandidateId, &candidate_id)?,
@@ -89,9 +92,10 @@ pub(crate) fn call_input(arguments: &Bound<'_, PyTuple>) -> PyResult<CallInput> 
                 timeout: Some(duration(Argument::Timeout, &timeout)?),
             })
         };
-        return convert().map(CallInput::Wait).map_err(|error| error.map(rejected_watch).into_py_err(arguments.py()));
+        let input = convert().map_err(|error| error.map(rejected_watch).into_py_err(arguments.py()))?;
+        return Ok((CallInput::Wait(input, on_read.as_ref().map(|_| logs::reads(traceparent))), on_read));
     }
-    operation_input(arguments).map(CallInput::Operation)
+    Ok((CallInput::Operation(operation_input(arguments)?), None))
 }
 
 /// A status, or an iterable of statuses.

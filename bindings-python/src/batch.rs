@@ -60,6 +60,8 @@ pub(crate) struct Batch {
 #[pyclass(frozen, weakref, module = "celper._celper")]
 pub(crate) struct Consumer {
     key_provider: Option<Py<PyAny>>,
+    /// Is told of a watch's reads.
+    on_read: Option<Py<PyAny>>,
     host: ConsumerHost,
 }
 
@@ -99,8 +101,8 @@ pub(crate) fn start(
     options: BatchOptions,
     key_provider: Option<&Py<PyAny>>,
 ) -> PyResult<Py<Batch>> {
-    let (consumer, scope) = Consumer::on_thread(py, key_provider)?;
-    let host = Host { events: None, key_provider: None };
+    let (consumer, scope) = Consumer::on_thread(py, key_provider, None)?;
+    let host = Host { events: None, key_provider: None, on_read: None };
     let batch = block_on(py, guard, begin(client, options, consumer, scope), &host)?;
     Ok(batch.into_bound(py).cast_into::<Batch>()?.unbind())
 }
@@ -113,7 +115,7 @@ pub(crate) fn start_on_loop(
     options: BatchOptions,
     key_provider: Option<&Py<PyAny>>,
 ) -> PyResult<BatchWait> {
-    let (consumer, scope) = Consumer::on_loop(bridge, key_provider)?;
+    let (consumer, scope) = Consumer::on_loop(bridge, key_provider, None)?;
     Ok(BatchWait::new(bridge, event_loop, begin(client, options, consumer, scope)))
 }
 
@@ -135,13 +137,15 @@ impl Consumer {
     pub(crate) fn on_thread(
         py: Python<'_>,
         key_provider: Option<&Py<PyAny>>,
+        on_read: Option<Py<PyAny>>,
     ) -> PyResult<(Py<Consumer>, Option<Scope>)> {
         let level = logs::enabled_level(py)?;
-        let events = (level.is_some() || key_provider.is_some()).then(BufferedSink::default);
+        let has_events = level.is_some() || key_provider.is_some() || on_read.is_some();
+        let events = has_events.then(BufferedSink::default);
         let scope = events.as_ref().map(|events| Box::new(logs::scope(events.sink(level))) as Scope);
         let host = events.clone().map_or(ConsumerHost::Nobody, ConsumerHost::Thread);
         let key_provider = key_provider.map(|provider| provider.clone_ref(py));
-        let consumer = Bound::new(py, Consumer { key_provider, host })?;
+        let consumer = Bound::new(py, Consumer { key_provider, on_read, host })?;
         if let Some(events) = events.filter(|_| consumer.get().key_provider.is_some()) {
             events.set_unattended(give_keys_later(&consumer)?);
         }
@@ -152,15 +156,16 @@ impl Consumer {
     pub(crate) fn on_loop(
         bridge: &Bound<'_, Bridge>,
         key_provider: Option<&Py<PyAny>>,
+        on_read: Option<Py<PyAny>>,
     ) -> PyResult<(Py<Consumer>, Option<Scope>)> {
         let py = bridge.py();
-        let (host, scope) = match bridge.get().open_batch(py, key_provider)? {
+        let (host, scope) = match bridge.get().open_batch(py, key_provider, on_read)? {
             Some((id, sink)) => {
                 (ConsumerHost::Loop(bridge.clone().unbind(), id), Some(Box::new(logs::scope(sink)) as Scope))
             }
             None => (ConsumerHost::Nobody, None),
         };
-        Ok((Py::new(py, Consumer { key_provider: None, host })?, scope))
+        Ok((Py::new(py, Consumer { key_provider: None, on_read: None, host })?, scope))
     }
 
     /// Waits on this thread, or as a greenlet.
@@ -179,20 +184,33 @@ impl Consumer {
             return Ok(wait.call1((pending, wait_readable))?.unbind());
         }
         let guard = NativeGuard::new(py);
-        let provider = this.key_provider.as_ref().map(|provider| provider.bind(py));
-        catch_panic(py, || block_on(py, guard, work, &Host { events: this.events(), key_provider: provider }))
+        catch_panic(py, || {
+            let key_provider = this.key_provider.as_ref().map(|provider| provider.bind(py));
+            let on_read = this.on_read.as_ref().map(|on_read| on_read.bind(py));
+            block_on(py, guard, work, &Host { events: this.events(), key_provider, on_read })
+        })
     }
 
     fn events(&self) -> Option<&BufferedSink> {
         if let ConsumerHost::Thread(events) = &self.host { Some(events) } else { None }
     }
 
-    /// Emits the log records and gives the keys that are there. After a wait that gave no item: an exception would lose it.
+    /// Emits the log records, gives the keys and tells of the reads that are there. After a wait that gave no item: an exception would lose it.
     pub(crate) fn serve(slf: &Bound<'_, Self>) -> PyResult<()> {
         let (py, this) = (slf.py(), slf.get());
         let _guard = NativeGuard::new(py);
-        let provider = this.key_provider.as_ref().map(|provider| provider.bind(py));
-        Host { events: this.events(), key_provider: provider }.serve(py)
+        let key_provider = this.key_provider.as_ref().map(|provider| provider.bind(py));
+        let on_read = this.on_read.as_ref().map(|on_read| on_read.bind(py));
+        Host { events: this.events(), key_provider, on_read }.serve(py)
+    }
+
+    /// Tells of the reads that are there. It does not raise, also not after a wait that gave an item: whoever is told does not.
+    pub(crate) fn tell_reads(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let (py, this) = (slf.py(), slf.get());
+        let Some(on_read) = &this.on_read else { return Ok(()) };
+        let _guard = NativeGuard::new(py);
+        let mut reads = this.events().map(BufferedSink::take_reads).unwrap_or_default().into_iter();
+        reads.try_for_each(|read| logs::tell_read(py, Some(on_read.bind(py)), read, None))
     }
 }
 
@@ -202,6 +220,7 @@ impl Consumer {
         if let ConsumerHost::Loop(bridge, _) = &self.host {
             visit.call(bridge)?;
         }
+        visit.call(&self.on_read)?;
         visit.call(&self.key_provider)
     }
 }
@@ -266,9 +285,10 @@ impl Drop for Batch {
 
 #[pymethods]
 impl Batch {
-    /// The batch's side for its rows.
-    fn feed(&self, py: Python<'_>) -> Feed {
-        Feed { handle: self.handle.clone(), requests: self.requests.clone_ref(py), pushed: AtomicU64::new(0) }
+    /// The batch's side for its rows, whose requests carry this `traceparent`.
+    fn feed(&self, py: Python<'_>, traceparent: Option<String>) -> Feed {
+        let (handle, requests) = (self.handle.clone(), self.requests.clone_ref(py));
+        Feed { handle, requests, pushed: AtomicU64::new(0), traceparent }
     }
 
     /// Waits for what is next: `"wants_row"`, an item, or `None` at the end.
@@ -367,6 +387,7 @@ pub(crate) struct Feed {
     requests: Py<PyDict>,
     /// How many rows were added.
     pushed: AtomicU64,
+    traceparent: Option<String>,
 }
 
 #[pymethods]
@@ -386,7 +407,10 @@ impl Feed {
         let py = row.py();
         let _guard = NativeGuard::new(py);
         catch_panic(py, || {
-            let request = to_row(row)?;
+            let request = to_row(row)?.map(|mut input| {
+                input.traceparent.clone_from(&self.traceparent);
+                input
+            });
             self.requests.bind(py).set_item(self.pushed.fetch_add(1, Ordering::Relaxed), row)?;
             self.handle.push(request).map_err(|error| errors::to_py_err(py, &error))
         })

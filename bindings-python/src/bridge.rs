@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Wake, Waker};
 
+use celper::bindings::watch::EndedRead;
 use celper::{Error, OperationOutput, bindings};
 use pyo3::exceptions::{PyBaseException, PyNotImplementedError, PyRuntimeError, PyStopIteration};
 use pyo3::intern;
@@ -164,6 +165,8 @@ struct InFlightCall {
     key_provider: Option<Py<PyAny>>,
     /// The task that awaits what an async key function returned.
     key_task: Option<Py<PyAny>>,
+    /// Is told of a wait's reads.
+    on_read: Option<Py<PyAny>>,
 }
 
 /// Connects one event loop to the core.
@@ -191,6 +194,8 @@ struct Batches {
     key_providers: HashMap<u64, Py<PyAny>>,
     /// The tasks that await what an async key function returned.
     key_tasks: HashMap<u64, Py<PyAny>>,
+    /// Those who are told of the reads of a watch.
+    on_read: HashMap<u64, Py<PyAny>>,
 }
 
 #[pymethods]
@@ -242,6 +247,7 @@ impl Bridge {
         let deliver = |message| match message {
             Message::Event(id, HostEvent::Log(record)) => logs::emit(py, record, this.context(py, id).as_ref()),
             Message::Event(id, HostEvent::Key(reply)) => Self::give_key(slf, id, reply),
+            Message::Event(id, HostEvent::Read(read)) => this.tell_read(py, id, *read),
             Message::Outcome(id, outcome) => {
                 let _context = this.remove_context(id);
                 this.remove(id).map_or(Ok(()), |call| complete(call.future.bind(py), outcome))
@@ -273,15 +279,17 @@ impl Bridge {
             contexts.values().try_for_each(|context| visit.call(context))?;
         }
         if let Some(Ok(batches)) = self.batches.as_ref().map(Mutex::try_lock) {
-            let Batches { waits, key_providers, key_tasks } = &*batches;
-            let objects = waits.values().chain(key_providers.values()).chain(key_tasks.values());
+            let Batches { waits, key_providers, key_tasks, on_read } = &*batches;
+            let objects =
+                waits.values().chain(key_providers.values()).chain(key_tasks.values()).chain(on_read.values());
             objects.into_iter().try_for_each(|object| visit.call(object))?;
         }
         let Some(Ok(calls)) = self.calls.as_ref().map(Mutex::try_lock) else { return Ok(()) };
         calls.values().try_for_each(|call| {
             visit.call(&call.future)?;
             visit.call(&call.key_provider)?;
-            visit.call(&call.key_task)
+            visit.call(&call.key_task)?;
+            visit.call(&call.on_read)
         })
     }
 
@@ -310,7 +318,7 @@ impl Bridge {
         slf: &Bound<'_, Self>,
         event_loop: &Bound<'_, PyAny>,
         client: celper::Client,
-        input: CallInput,
+        (input, on_read): (CallInput, Option<Py<PyAny>>),
         key_provider: Option<&Py<PyAny>>,
     ) -> PyResult<Call> {
         let (py, this) = (slf.py(), slf.get());
@@ -319,7 +327,7 @@ impl Bridge {
         let id = this.new_id();
         if let (Some(inbox), Some(calls), Some(contexts)) = (&this.inbox, &this.calls, &this.contexts) {
             let level = logs::enabled_level(py)?;
-            let has_events = level.is_some() || key_provider.is_some();
+            let has_events = level.is_some() || key_provider.is_some() || on_read.is_some();
             if has_events {
                 lock(contexts).insert(id, copy_context(py)?);
             }
@@ -337,6 +345,7 @@ impl Bridge {
                 task: task.abort_handle(),
                 key_provider: key_provider.map(|provider| provider.clone_ref(py)),
                 key_task: None,
+                on_read,
             };
             lock(calls).insert(id, call);
         }
@@ -347,20 +356,28 @@ impl Bridge {
         self.last_id.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Where the events of a batch go, if it has any: the loop emits its log records and asks this function for its keys, in the
-    /// caller's context, until [`close_batch`](Bridge::close_batch).
-    pub(crate) fn open_batch(&self, py: Python<'_>, key_provider: Option<&Py<PyAny>>) -> PyResult<Option<(u64, Sink)>> {
+    /// Where the events of a batch or a watch go, if it has any: the loop emits its log records, asks this function for its keys and
+    /// tells the other one of its reads, in the caller's context, until [`close_batch`](Bridge::close_batch).
+    pub(crate) fn open_batch(
+        &self,
+        py: Python<'_>,
+        key_provider: Option<&Py<PyAny>>,
+        on_read: Option<Py<PyAny>>,
+    ) -> PyResult<Option<(u64, Sink)>> {
         let level = logs::enabled_level(py)?;
         let (Some(inbox), Some(contexts), Some(batches)) = (&self.inbox, &self.contexts, &self.batches) else {
             return Ok(None);
         };
-        if level.is_none() && key_provider.is_none() {
+        if level.is_none() && key_provider.is_none() && on_read.is_none() {
             return Ok(None);
         }
         let (id, context) = (self.new_id(), copy_context(py)?);
         lock(contexts).insert(id, context);
         if let Some(provider) = key_provider {
             lock(batches).key_providers.insert(id, provider.clone_ref(py));
+        }
+        if let Some(on_read) = on_read {
+            lock(batches).on_read.insert(id, on_read);
         }
         let inbox = Arc::clone(inbox);
         Ok(Some((id, Sink::new(level, move |event| inbox.put(Message::Event(id, event))))))
@@ -371,7 +388,10 @@ impl Bridge {
             return;
         }
         let _context = self.remove_context(id);
-        let _provider = self.batches.as_ref().and_then(|batches| lock(batches).key_providers.remove(&id));
+        let _functions = self.batches.as_ref().map(|batches| {
+            let mut batches = lock(batches);
+            (batches.key_providers.remove(&id), batches.on_read.remove(&id))
+        });
     }
 
     /// A waker that completes the future from [`add_wait`](Bridge::add_wait) with the same id.
@@ -405,6 +425,15 @@ impl Bridge {
     /// Dropped by the caller, after the lock is released: dropping a context may run Python code.
     fn remove_context(&self, id: u64) -> Option<Py<PyAny>> {
         self.contexts.as_ref().and_then(|contexts| lock(contexts).remove(&id))
+    }
+
+    /// Tells of a read, unless its wait or watch has been left.
+    fn tell_read(&self, py: Python<'_>, id: u64, read: EndedRead) -> PyResult<()> {
+        let of_call =
+            self.calls.as_ref().and_then(|calls| lock(calls).get(&id)?.on_read.as_ref().map(|it| it.clone_ref(py)));
+        let of_watch = || lock(self.batches.as_ref()?).on_read.get(&id).map(|it| it.clone_ref(py));
+        let on_read = of_call.or_else(of_watch);
+        logs::tell_read(py, on_read.as_ref().map(|it| it.bind(py)), read, self.context(py, id).as_ref())
     }
 
     /// Calls the key function in the caller's context. What an async one returns is awaited by a task of its own.
@@ -579,6 +608,7 @@ pub(crate) struct PendingCall {
     task: AbortHandle,
     inbox: Option<Arc<Inbox>>,
     key_provider: Option<Py<PyAny>>,
+    on_read: Option<Py<PyAny>>,
 }
 
 #[pymethods]
@@ -599,6 +629,9 @@ impl PendingCall {
         for message in inbox.take() {
             match message {
                 Message::Event(_, HostEvent::Log(record)) => logs::emit(py, record, None)?,
+                Message::Event(_, HostEvent::Read(read)) => {
+                    logs::tell_read(py, self.on_read.as_ref().map(|it| it.bind(py)), *read, None)?;
+                }
                 Message::Event(_, HostEvent::Key(reply)) => {
                     if let Some(provider) = &self.key_provider {
                         reply.send(py, keys::call_sync(provider.bind(py), None))?;
@@ -613,7 +646,8 @@ impl PendingCall {
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        visit.call(&self.key_provider)
+        visit.call(&self.key_provider)?;
+        visit.call(&self.on_read)
     }
 }
 
@@ -621,7 +655,7 @@ impl PendingCall {
     pub(crate) fn start(
         py: Python<'_>,
         client: celper::Client,
-        input: CallInput,
+        (input, on_read): (CallInput, Option<Py<PyAny>>),
         key_provider: Option<&Py<PyAny>>,
     ) -> PyResult<Self> {
         let runtime = bindings::runtime().map_err(|error| errors::to_py_err(py, &error))?;
@@ -639,6 +673,7 @@ impl PendingCall {
             task: task.abort_handle(),
             inbox: Some(inbox),
             key_provider: key_provider.map(|provider| provider.clone_ref(py)),
+            on_read,
         })
     }
 }

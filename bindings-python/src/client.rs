@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 
 use celper::bindings::{self, Argument};
-use celper::{ClientBuilder, Error, Operation};
+use celper::{ClientBuilder, Error};
 use pyo3::exceptions::PyTypeError;
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -18,6 +18,7 @@ use crate::errors::{self, catch_panic};
 use crate::keys::HostKeyProvider;
 use crate::lifetime::NativeGuard;
 use crate::logs::{self, HostEvent};
+use crate::records::CallRecord;
 use crate::results::{self, RateLimits};
 use crate::wait;
 use crate::watch::{self, Watch};
@@ -146,25 +147,28 @@ impl Client {
         })
     }
 
-    /// Starts a watch for a thread, or, on the running event loop, for its tasks.
+    /// Starts a watch for a thread, or, on the running event loop, for its tasks. `on_read` is told of its reads.
     fn watch(
         &self,
         py: Python<'_>,
         candidate_ids: &Bound<'_, PyAny>,
         job_position_id: &Bound<'_, PyAny>,
         on_loop: bool,
+        traceparent: Option<String>,
+        on_read: Option<Py<PyAny>>,
     ) -> PyResult<Watch> {
         let _guard = NativeGuard::new(py);
         catch_panic(py, || {
             let input = watch::input(candidate_ids, job_position_id).map_err(|error| error.into_py_err(py))?;
             let provider = self.key_provider.as_ref();
+            let reads = on_read.as_ref().map(|_| logs::reads(traceparent));
             let consumer = if on_loop {
                 let event_loop = bridge::running_loop(py)?;
-                Consumer::on_loop(&self.bridge_to(&event_loop)?, provider)?
+                Consumer::on_loop(&self.bridge_to(&event_loop)?, provider, on_read)?
             } else {
-                Consumer::on_thread(py, provider)?
+                Consumer::on_thread(py, provider, on_read)?
             };
-            watch::start(py, self.client.clone(), input, consumer)
+            watch::start(py, self.client.clone(), input, consumer, reads)
         })
     }
 
@@ -177,13 +181,18 @@ impl Client {
         })
     }
 
-    /// The URL of a request for a span; without the ids it says `REDACTED`.
-    fn span_url(&self, py: Python<'_>, operation: &str, ids: Option<(String, String)>) -> PyResult<String> {
+    /// The spans and metrics of a call that has ended, as JSON. Without the ids, URLs say `REDACTED`.
+    fn telemetry(
+        &self,
+        py: Python<'_>,
+        record: &CallRecord,
+        error_kind: Option<&str>,
+        ids: Option<(String, String)>,
+    ) -> PyResult<String> {
         let _guard = NativeGuard::new(py);
         catch_panic(py, || {
-            let operation = Operation::from_name(operation).unwrap_or(Operation::Status);
             let ids = ids.as_ref().map(|(candidate, position)| (candidate.as_str(), position.as_str()));
-            Ok(bindings::record::span_url(&self.client, operation, ids))
+            Ok(bindings::telemetry::call_json(&self.client, record.core(), error_kind, ids))
         })
     }
 

@@ -36,7 +36,7 @@ mod _celper {
     #[pymodule_export]
     use crate::client::Client;
     #[pymodule_export]
-    use crate::records::{AttemptRecord, CallRecord, WaitRecord};
+    use crate::records::{AttemptRecord, CallRecord, WaitRecord, telemetry_definitions};
     #[pymodule_export]
     use crate::requests::refusal;
     #[pymodule_export]

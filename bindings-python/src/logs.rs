@@ -1,4 +1,4 @@
-//! Passes the core's log events to Python's logger `celper`.
+//! Passes the core's log events to Python's logger `celper`, and the reads of waits and watches to whoever traces them.
 //!
 //! Events occur on threads that do not call Python. Each call has a [`Sink`] for its records, and a Python thread emits them
 //! later, in the context of the task that made the call. Records below the logger's level are not made.
@@ -11,12 +11,15 @@ use std::task::{Context, Poll, Waker};
 use std::time::UNIX_EPOCH;
 
 use celper::bindings::logs::{self as core_logs, Level, LogRecord, LogValue};
+use celper::bindings::watch::{EndedRead, Reads};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyDict;
 
 use crate::bridge::lock;
+use crate::errors;
 use crate::keys::KeyReply;
+use crate::records::CallRecord;
 
 /// The name of the logger.
 const LOGGER: &str = "celper";
@@ -27,6 +30,8 @@ pub(crate) enum HostEvent {
     Log(LogRecord),
     /// The call needs the API key of a client whose key is a function.
     Key(KeyReply),
+    /// A read of a wait or a watch has ended.
+    Read(Box<EndedRead>),
 }
 
 /// Where a call's events go, and which log records it wants.
@@ -52,6 +57,34 @@ thread_local! {
 pub(crate) fn send_to_host(event: HostEvent) -> bool {
     let sink = SINK.with_borrow(Clone::clone);
     sink.inspect(|sink| (sink.put)(event)).is_some()
+}
+
+/// The reads of a wait or a watch, as events of it.
+pub(crate) fn reads(traceparent: Option<String>) -> Reads {
+    let ended = |read| {
+        send_to_host(HostEvent::Read(Box::new(read)));
+    };
+    Reads { traceparent, ended: Arc::new(ended) }
+}
+
+/// Tells the function of a read, on a Python thread, in `context` if there is one.
+pub(crate) fn tell_read(
+    py: Python<'_>,
+    on_read: Option<&Bound<'_, PyAny>>,
+    read: EndedRead,
+    context: Option<&Bound<'_, PyAny>>,
+) -> PyResult<()> {
+    let Some(on_read) = on_read else { return Ok(()) };
+    let error = read.error.map(|error| errors::to_exception(py, &error)).transpose()?;
+    let arguments = (read.candidate_id, read.job_position_id, CallRecord::from(&read.record), error);
+    match context {
+        Some(context) => {
+            let (candidate_id, job_position_id, record, error) = arguments;
+            context.call_method1("run", (on_read, candidate_id, job_position_id, record, error))
+        }
+        None => on_read.call1(arguments),
+    }
+    .map(drop)
 }
 
 /// Sets this thread's sink, and restores the previous one when dropped.
@@ -99,6 +132,9 @@ pub(crate) fn scope(sink: Sink) -> impl Fn(&mut dyn FnMut()) + Send + Sync + 'st
     }
 }
 
+/// The most events for which reads are added: those of a watch whose items nobody takes are not taken either.
+const MAX_EVENTS: usize = 1_024;
+
 /// A sink that buffers events until they are taken.
 #[derive(Clone, Default)]
 pub(crate) struct BufferedSink(Arc<Mutex<Buffer>>);
@@ -123,6 +159,9 @@ impl BufferedSink {
         let buffer = Arc::clone(&self.0);
         Sink::new(level, move |event| {
             let mut buffer = lock(&buffer);
+            if matches!(event, HostEvent::Read(_)) && buffer.events.len() >= MAX_EVENTS {
+                return;
+            }
             let is_key = matches!(event, HostEvent::Key(_));
             buffer.events.push(event);
             if is_key {
@@ -171,6 +210,20 @@ impl BufferedSink {
         }
         buffer.events = others;
         keys
+    }
+
+    /// Takes the reads that have ended, and leaves the rest.
+    pub(crate) fn take_reads(&self) -> Vec<EndedRead> {
+        let mut buffer = lock(&self.0);
+        let (mut reads, mut others) = (Vec::new(), Vec::new());
+        for event in buffer.events.drain(..) {
+            match event {
+                HostEvent::Read(read) => reads.push(*read),
+                other => others.push(other),
+            }
+        }
+        buffer.events = others;
+        reads
     }
 
     /// Whether the call waits for Python code to give the key.

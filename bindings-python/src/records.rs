@@ -1,6 +1,7 @@
 //! What a call did, as Python classes.
 
 use celper::bindings::record as border;
+use celper::bindings::telemetry::definitions_json;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDateTime, PyDict, PyTuple, PyType};
@@ -46,6 +47,12 @@ record! {
 #[pyclass(frozen, eq, module = "celper")]
 #[derive(Clone, PartialEq)]
 pub(crate) struct CallRecord(Box<celper::CallRecord>);
+
+impl CallRecord {
+    pub(crate) fn core(&self) -> &celper::CallRecord {
+        &self.0
+    }
+}
 
 impl From<&celper::CallRecord> for CallRecord {
     fn from(record: &celper::CallRecord) -> Self {
@@ -140,6 +147,12 @@ impl CallRecord {
     fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, (String,))> {
         Ok((slf.get_type().getattr("_from_json")?, (border::to_json(&slf.get().0),)))
     }
+}
+
+/// The histograms and the names of spans, as JSON.
+#[pyfunction]
+pub(crate) fn telemetry_definitions() -> String {
+    definitions_json()
 }
 
 /// The record of a result, made a Python object when somebody looks at it.

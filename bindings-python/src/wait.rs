@@ -32,14 +32,17 @@ impl Wake for Unpark {
 pub(crate) struct Host<'a, 'py> {
     pub(crate) events: Option<&'a BufferedSink>,
     pub(crate) key_provider: Option<&'a Bound<'py, PyAny>>,
+    /// Is told of the reads of a wait or a watch.
+    pub(crate) on_read: Option<&'a Bound<'py, PyAny>>,
 }
 
 impl Host<'_, '_> {
-    /// Emits the log records, and calls the function for the key.
+    /// Emits the log records, calls the function for the key, and tells of reads.
     pub(crate) fn serve(&self, py: Python<'_>) -> PyResult<()> {
         for event in self.events.into_iter().flat_map(BufferedSink::take) {
             match event {
                 HostEvent::Log(record) => logs::emit(py, record, None)?,
+                HostEvent::Read(read) => logs::tell_read(py, self.on_read, *read, None)?,
                 HostEvent::Key(reply) => {
                     self.key_provider.map_or(Ok(()), |provider| reply.send(py, keys::call_sync(provider, None)))?
                 }
@@ -56,12 +59,14 @@ pub(crate) fn call(
     guard: NativeGuard,
     runtime: &Handle,
     client: Client,
-    input: CallInput,
+    (input, on_read): (CallInput, Option<Py<PyAny>>),
     key_provider: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<(NativeGuard, Result<OperationOutput, Error>)> {
     let level = logs::enabled_level(py)?;
-    let events = (level.is_some() || key_provider.is_some()).then(BufferedSink::default);
-    let host = Host { events: events.as_ref(), key_provider };
+    let on_read = on_read.as_ref().map(|on_read| on_read.bind(py));
+    let has_events = level.is_some() || key_provider.is_some() || on_read.is_some();
+    let events = has_events.then(BufferedSink::default);
+    let host = Host { events: events.as_ref(), key_provider, on_read };
     let forked = input.forked();
     let call = Recorded::new(input.send(client), events.as_ref().map(|events| events.sink(level)));
     let (guard, outcome) = wait(py, guard, runtime, call, &host)?;

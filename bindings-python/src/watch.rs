@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 use celper::bindings::Argument;
-use celper::bindings::watch::{WatchHandle, WatchItem as CoreItem, rejected_watch};
+use celper::bindings::watch::{Reads, WatchHandle, WatchItem as CoreItem, rejected_watch};
 use celper::{Client, OperationOutput};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
@@ -41,9 +41,10 @@ pub(crate) fn start(
     client: Client,
     (candidate_ids, job_position_id): (Vec<String>, String),
     (consumer, scope): (Py<Consumer>, Option<Scope>),
+    reads: Option<Reads>,
 ) -> PyResult<Watch> {
     let started = match scope {
-        Some(scope) => WatchHandle::start_within(client, candidate_ids, job_position_id, scope),
+        Some(scope) => WatchHandle::start_observed(client, candidate_ids, job_position_id, scope, reads),
         None => WatchHandle::start(client, candidate_ids, job_position_id),
     };
     started
@@ -66,6 +67,7 @@ impl Watch {
             to_python(py, item)
         });
         let item = Consumer::wait(consumer, item)?;
+        Consumer::tell_reads(consumer)?;
         if item.is_none(slf.py()) {
             Consumer::serve(consumer)?;
         }
@@ -79,7 +81,8 @@ impl Watch {
 
     /// Ends the watch.
     fn stop(&self, py: Python<'_>) -> PyResult<()> {
-        self.handle.stop().map_err(|error| errors::to_py_err(py, &error))
+        self.handle.stop().map_err(|error| errors::to_py_err(py, &error))?;
+        Consumer::tell_reads(self.consumer.bind(py))
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {

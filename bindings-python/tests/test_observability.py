@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import pickle
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,6 +25,7 @@ from celper_sandbox import Sandbox
 from support import POSITION, wait_for_requests
 
 SECRETS = ("hush-subject", "hush-body")
+EXPECTED = json.loads((Path(__file__).parents[2] / "tests/conformance/telemetry.json").read_text())
 exporter = InMemorySpanExporter()
 reader = InMemoryMetricReader()
 
@@ -55,6 +58,59 @@ def unavailable_once(sandbox: Sandbox) -> str:
 
 def spans(name: str) -> list[ReadableSpan]:
     return [span for span in exporter.get_finished_spans() if span.name == name]
+
+
+def tree(sandbox: Sandbox, parent: int | None = None) -> list[dict[str, Any]]:
+    """The exported spans below this one, in the form of the expected ones."""
+    base, port = sandbox.base_url, int(sandbox.base_url.rpartition(":")[2])
+
+    def plain(attributes: Any) -> dict[str, Any]:
+        return {
+            name: "PORT"
+            if value == port
+            else value.replace(base, "BASE")
+            if isinstance(value, str)
+            else "SECONDS"
+            if isinstance(value, float) and value > 0
+            else value
+            for name, value in (attributes or {}).items()
+        }
+
+    found = [span for span in exporter.get_finished_spans() if (span.parent.span_id if span.parent else None) == parent]
+    return [
+        {
+            "name": span.name,
+            "kind": span.kind.name,
+            "failed": span.status.status_code is trace.StatusCode.ERROR,
+            "attributes": plain(span.attributes),
+            "events": [{"name": event.name, "attributes": plain(event.attributes)} for event in span.events],
+            "children": tree(sandbox, span.context.span_id),
+        }
+        for span in sorted(found, key=lambda span: span.start_time or 0)
+    ]
+
+
+def make(client: celper.Celper, case: dict[str, Any], candidate: str) -> None:
+    """Makes the call of a case."""
+    try:
+        if "wait" in case:
+            timeout = case.get("timeout_seconds", 60)
+            client.wait_for_status(candidate, job_position_id=POSITION, until=case["wait"], timeout=timeout)
+        else:
+            method = getattr(client, dict(celper._celper.OPERATIONS)[case["call"]])
+            method(candidate, job_position_id=POSITION, max_retries=case.get("max_retries"))
+    except celper.CelperError:
+        pass
+
+
+@pytest.mark.parametrize("case", EXPECTED["cases"], ids=lambda case: str(case["name"]))
+def test_spans_are_those_of_every_language(sandbox: Sandbox, case: dict[str, Any]) -> None:
+    candidate = sandbox.create_candidate().id
+    for fault in case.get("faults", ()):
+        sandbox.queue_fault(candidate, **fault)
+    with celper.Celper(**sandbox.client_options) as client:
+        make(client, case, case.get("candidate_id", candidate))
+    assert tree(sandbox) == [case["span"]]
 
 
 def test_a_record_tells_of_every_attempt_and_wait(sandbox: Sandbox, client: celper.Celper) -> None:
@@ -149,6 +205,55 @@ def test_what_is_not_sampled_is_not_written(sandbox: Sandbox) -> None:
     assert exporter.get_finished_spans() == ()
 
 
+def test_a_traceparent_is_sent_for_batches_watches_and_waits(sandbox: Sandbox) -> None:
+    tracer = trace.get_tracer("app")
+    ids = [sandbox.create_candidate().id for _ in range(3)]
+    telemetry = celper.Telemetry(propagate=True)
+    waited: dict[str, list[celper.CallEvent]] = {"sync": [], "async": []}
+
+    def sent() -> list[str]:
+        (requests,) = zip(*(sandbox.requests(candidate)[-1:] for candidate in ids), strict=True)
+        return [str(request.headers.get("traceparent")) for request in requests]
+
+    def of(span: trace.Span | ReadableSpan) -> str:
+        context = span.get_span_context() if isinstance(span, trace.Span) else span.context
+        assert context is not None
+        return f"00-{context.trace_id:032x}-{context.span_id:016x}-01"
+
+    def check(app: trace.Span, events: list[celper.CallEvent]) -> None:
+        (wait,) = spans("celper.wait_for_status")
+        assert sent() == [of(app), of(app), of(wait)]
+        parents = sorted(span.parent.span_id for span in spans("celper.status") if span.parent)
+        assert parents == sorted([app.get_span_context().span_id] * 2 + [wait.context.span_id])
+        assert [(event.operation, event.error) for event in events] == [("status", None)] * 3
+        exporter.clear()
+
+    async def main() -> None:
+        options: Any = {**sandbox.client_options, "telemetry": telemetry, "on_event": waited["async"].append}
+        async with celper.AsyncCelper(**options) as client:
+            with tracer.start_as_current_span("app") as app:
+                batch = client.batch([celper.StatusRequest(ids[0], job_position_id=POSITION)])
+                watch = client.watch_candidates([ids[1]], job_position_id=POSITION)
+            async with batch, watch:
+                await anext(batch)
+                await anext(watch)
+            with trace.use_span(app):
+                await client.wait_for_status(ids[2], job_position_id=POSITION, until="new")
+            check(app, waited["async"])
+
+    options: Any = {**sandbox.client_options, "telemetry": telemetry, "on_event": waited["sync"].append}
+    with celper.Celper(**options) as client:
+        with tracer.start_as_current_span("app") as app:
+            batch = client.batch([celper.StatusRequest(ids[0], job_position_id=POSITION)])
+            watch = client.watch_candidates([ids[1]], job_position_id=POSITION)
+            client.wait_for_status(ids[2], job_position_id=POSITION, until="new")
+        with batch, watch:
+            next(batch)
+            next(watch)
+        check(app, waited["sync"])
+    asyncio.run(main())
+
+
 def test_options_of_telemetry(sandbox: Sandbox) -> None:
     candidate = sandbox.create_candidate().id
     tracer = trace.get_tracer("app")
@@ -237,7 +342,13 @@ def test_metrics_have_durations(sandbox: Sandbox, client: celper.Celper) -> None
         for metric in scope.metrics
     }
     requests, waits = found["http.client.request.duration"], found["celper.wait.duration"]
-    assert requests.unit == waits.unit == "s"
+    for metric, expected in zip((requests, waits), EXPECTED["histograms"], strict=True):
+        assert (metric.name, metric.unit, metric.description) == (
+            expected["name"],
+            expected["unit"],
+            expected["description"],
+        )
+        assert list(metric.data.data_points[0].explicit_bounds) == expected["boundaries"]
     mine = [
         point
         for point in requests.data.data_points
@@ -245,7 +356,9 @@ def test_metrics_have_durations(sandbox: Sandbox, client: celper.Celper) -> None
         and point.attributes["http.request.method"] == "POST"
     ]
     assert {point.attributes.get("error.type") for point in mine} >= {None, "503"}
-    assert mine[0].explicit_bounds[0] == 0.005
+    (case,) = (case for case in EXPECTED["cases"] if case.get("call") == "invite")
+    names = [set(span["attributes"]) - set(EXPECTED["span_only"]) for span in case["span"]["children"]]
+    assert all(any(set(point.attributes) == expected for point in mine) for expected in names)
     assert {point.attributes["reason"] for point in waits.data.data_points} == {"retry"}
 
 

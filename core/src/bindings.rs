@@ -5,6 +5,7 @@
 pub mod batch;
 pub mod logs;
 pub mod record;
+pub mod telemetry;
 pub mod watch;
 
 use std::io;

@@ -21,6 +21,7 @@ use crate::pacing::{Pacer, PollBudget, Polls, RateLimits};
 use crate::process::PerProcess;
 use crate::request::{JobPositionId, OperationInput, OperationOutput, Request};
 use crate::response::FromResponse;
+use crate::spans;
 use crate::transport::HttpTransport;
 use crate::watch::{StatusWait, Watch, WatchInput};
 
@@ -297,8 +298,11 @@ impl Client {
         reservation: Option<Reservation>,
     ) -> Result<R, Error> {
         let config = &self.shared.config;
-        let request = input.prepare(&config.base_url, config.names)?;
-        let engine = check_runtime().and_then(|()| self.engine()).map_err(|error| input.rejected(error))?;
+        let prepared = input.prepare(&config.base_url, config.names).and_then(|request| {
+            let engine = check_runtime().and_then(|()| self.engine()).map_err(|error| input.rejected(error))?;
+            Ok((request, engine))
+        });
+        let (request, engine) = prepared.inspect_err(|error| spans::refused_call(input.operation, error))?;
         let limits = Limits {
             timeout: input.timeout.or(config.limits.timeout).filter(|timeout| *timeout < FOREVER),
             max_retries: input.max_retries.unwrap_or(config.limits.max_retries),
@@ -324,8 +328,8 @@ impl Client {
 
     /// The URL of a request; `None` for invalid ids.
     #[cfg(feature = "bindings")]
-    pub(crate) fn url_of(&self, input: &OperationInput) -> Option<String> {
-        Some(input.prepare(&self.shared.config.base_url, self.shared.config.names).ok()?.url.into())
+    pub(crate) fn url_of(&self, input: &OperationInput) -> Option<reqwest::Url> {
+        Some(input.prepare(&self.shared.config.base_url, self.shared.config.names).ok()?.url)
     }
 
     /// The base URL of the API, without a trailing slash.

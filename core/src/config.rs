@@ -55,6 +55,7 @@ pub struct ClientBuilder {
     ca_certificates: Option<Vec<u8>>,
     app_info: Option<String>,
     configure_http: Option<Arc<ConfigureHttp>>,
+    redact: bool,
     language: (String, Option<String>),
     names: NameStyle,
 }
@@ -89,6 +90,7 @@ impl ClientBuilder {
             ca_certificates: None,
             app_info: None,
             configure_http: None,
+            redact: true,
             language: ("rust".to_owned(), None),
             names: NameStyle::Snake,
         }
@@ -214,6 +216,12 @@ impl ClientBuilder {
         self
     }
 
+    /// Whether the URLs in [`tracing`] spans say `REDACTED` in place of the ids of candidates and job positions. Default: true.
+    pub fn redact(mut self, redact: bool) -> Self {
+        self.redact = redact;
+        self
+    }
+
     /// Changes the settings of the [`reqwest`] client below this one: name resolution, local address, connector layers, or client
     /// certificates (with a `tls_backend_preconfigured`).
     ///
@@ -307,6 +315,7 @@ impl ClientBuilder {
             ca_certificates: ca_certificates.unwrap_or_default(),
             ca_variable: tls::CaVariable::of(&self.language.0),
             configure_http: self.configure_http,
+            redact: self.redact,
             names,
         })
     }
@@ -352,6 +361,7 @@ pub(crate) struct ClientConfig {
     ca_certificates: Vec<CertificateDer<'static>>,
     ca_variable: Option<tls::CaVariable>,
     configure_http: Option<Arc<ConfigureHttp>>,
+    redact: bool,
 }
 
 impl ClientConfig {
@@ -383,7 +393,8 @@ impl ClientConfig {
             Some(budget) => pacing::shared(budget, &self.store, limits),
             None => pacing::unshared(limits),
         });
-        Ok(Engine { transport: self.transport()?, key_provider, pacer, random, names: self.names })
+        let (transport, names, redact) = (self.transport()?, self.names, self.redact);
+        Ok(Engine { transport, key_provider, pacer, random, names, redact })
     }
 
     fn transport(&self) -> Result<HttpTransport, Error> {

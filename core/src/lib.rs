@@ -53,6 +53,7 @@ mod record;
 mod request;
 mod response;
 mod retry;
+mod spans;
 mod tls;
 mod transport;
 mod validate;

@@ -237,7 +237,18 @@ class AsyncCelper(Base):
             NotFoundError: There is no such candidate or job position.
             CelperError: For any other failure; see its subclasses. ``last_state`` is set if a status was read.
         """
-        return await self._native.start("wait", candidate_id, job_position_id, until, timeout)
+        observer = self._observer()
+        if observer is None:
+            return await self._native.start("wait", candidate_id, job_position_id, until, timeout, None, None)
+        observer.begin_wait()
+        traced = (observer.traceparent, observer.end_read)
+        try:
+            state = await self._native.start("wait", candidate_id, job_position_id, until, timeout, *traced)
+        except BaseException as error:
+            observer.end_wait(error)
+            raise
+        observer.end_wait(None)
+        return state
 
     def watch_candidates(self, candidate_ids: Iterable[str], *, job_position_id: str) -> AsyncWatch:
         """Watches candidates: gives the state of each, and then each change.
@@ -258,7 +269,7 @@ class AsyncCelper(Base):
         Raises:
             InvalidArgumentError: An id is invalid, or the client is closed.
         """
-        return AsyncWatch(self._native, candidate_ids, job_position_id)
+        return AsyncWatch(self._native, candidate_ids, job_position_id, self._observer())
 
     async def _call(
         self,

@@ -73,8 +73,8 @@ class Base:
             ca_certificates: Additional certificates to trust: the content of a PEM file. ``SSL_CERT_FILE`` and
                 ``REQUESTS_CA_BUNDLE`` name files to trust instead of the system's certificates.
             app_info: The name of your program, ``name/version``, appended to the User-Agent.
-            on_event: A function that is called with a ``CallEvent`` when a call or a batch's request has ended, on the
-                thread and in the context of its caller. What it raises is logged.
+            on_event: A function that is called with a ``CallEvent`` when a call, a batch's request, or a read of a wait
+                or a watch has ended, on the thread and in the context of its caller. What it raises is logged.
             telemetry: How calls become spans and metrics of OpenTelemetry, where the program uses it. ``None``: not.
 
         Raises:

@@ -68,7 +68,7 @@ class Batch(_OfRequests["_R"]):
         self._reading = allocate_lock()
         self._reading_thread: int | None = None
         self._native = client.batch(batch_id, journal, _length(requests) if total is None else total)
-        self._feed = self._native.feed()
+        self._feed = self._native.feed(observer.traceparent if observer else None)
 
     def __iter__(self: _Sync) -> _Sync:
         return self
@@ -200,7 +200,7 @@ class AsyncBatch(_OfRequests["_R"]):
         async with self._starting:
             if self._native is None:
                 native = await self._client.start_batch(*self._options)
-                self._reader.start(native.feed())
+                self._reader.start(native.feed(self._observer.traceparent if self._observer else None))
                 self._native = native
                 if self._ending is not None:
                     self._end(self._ending)

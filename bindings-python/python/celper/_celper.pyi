@@ -500,6 +500,8 @@ class WatchItem:
     def __json__(self) -> dict[str, Any]: ...
     def __getnewargs_ex__(self) -> tuple[tuple[()], dict[str, Any]]: ...
 
+OnRead: TypeAlias = Callable[[str, str, CallRecord, CelperError | None], object]
+
 @final
 class Client:
     def __new__(
@@ -541,6 +543,8 @@ class Client:
         job_position_id: str,
         until: CandidateStatus | str | Iterable[CandidateStatus | str],
         timeout: float | timedelta,
+        traceparent: str | None,
+        on_read: OnRead | None,
         /,
     ) -> CandidateState: ...
     @overload
@@ -565,9 +569,18 @@ class Client:
         job_position_id: str,
         until: CandidateStatus | str | Iterable[CandidateStatus | str],
         timeout: float | timedelta,
+        traceparent: str | None,
+        on_read: OnRead | None,
         /,
     ) -> Awaitable[CandidateState]: ...
-    def watch(self, candidate_ids: Iterable[str], job_position_id: str, on_loop: bool) -> Watch: ...
+    def watch(
+        self,
+        candidate_ids: Iterable[str],
+        job_position_id: str,
+        on_loop: bool,
+        traceparent: str | None,
+        on_read: OnRead | None,
+    ) -> Watch: ...
     def begin(
         self,
         operation: str,
@@ -586,7 +599,7 @@ class Client:
         self, batch_id: str | None, journal: str | PathLike[str] | None, total: int | None
     ) -> Awaitable[Batch]: ...
     def close(self) -> None: ...
-    def span_url(self, operation: str, ids: tuple[str, str] | None) -> str: ...
+    def telemetry(self, record: CallRecord, error_kind: str | None, ids: tuple[str, str] | None) -> str: ...
     @property
     def base_url(self) -> str: ...
     @property
@@ -624,7 +637,7 @@ class Call:
 
 @final
 class Batch:
-    def feed(self) -> Feed: ...
+    def feed(self, traceparent: str | None) -> Feed: ...
     def next_event(self) -> BatchItem[Any] | Literal["wants_row"] | None: ...
     def wait_until_finished(self) -> None: ...
     def next(self) -> Awaitable[BatchItem[Any] | None]: ...
@@ -637,6 +650,7 @@ class Batch:
     def cancel(self) -> None: ...
 
 def refusal(request: object) -> str | None: ...
+def telemetry_definitions() -> str: ...
 
 @final
 class Feed:

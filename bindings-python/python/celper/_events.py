@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class CallEvent:
-    """A call that has ended, for the option ``on_event``.
+    """A call, or a read of a wait or a watch, that has ended, for the option ``on_event``.
 
     def count(event: celper.CallEvent) -> None:
         calls.labels(event.operation, event.error.kind if event.error else "ok").inc()
@@ -27,7 +27,7 @@ class CallEvent:
     record: CallRecord
     """The call's attempts and waits."""
     error: Exception | None
-    """The error that the call raised, or the batch's item has; ``None`` for a success."""
+    """The error that the call raised, or the batch's item or the read has; ``None`` for a success."""
 
     def __init__(self, *, operation: str, record: CallRecord, error: Exception | None = None) -> None:
         self.operation = operation

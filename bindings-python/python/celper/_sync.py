@@ -236,7 +236,18 @@ class Celper(Base):
             NotFoundError: There is no such candidate or job position.
             CelperError: For any other failure; see its subclasses. ``last_state`` is set if a status was read.
         """
-        return self._native.call("wait", candidate_id, job_position_id, until, timeout)
+        observer = self._observer()
+        if observer is None:
+            return self._native.call("wait", candidate_id, job_position_id, until, timeout, None, None)
+        observer.begin_wait()
+        traced = (observer.traceparent, observer.end_read)
+        try:
+            state = self._native.call("wait", candidate_id, job_position_id, until, timeout, *traced)
+        except BaseException as error:
+            observer.end_wait(error)
+            raise
+        observer.end_wait(None)
+        return state
 
     def watch_candidates(self, candidate_ids: Iterable[str], *, job_position_id: str) -> Watch:
         """Watches candidates: gives the state of each, and then each change.
@@ -257,7 +268,7 @@ class Celper(Base):
         Raises:
             InvalidArgumentError: An id is invalid, or the client is closed.
         """
-        return Watch(self._native, candidate_ids, job_position_id)
+        return Watch(self._native, candidate_ids, job_position_id, self._observer())
 
     def _call(
         self,

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from celper import _celper
     from celper._celper import WatchItem
+    from celper._observe import Observer
 
     _Sync = TypeVar("_Sync", bound="Watch")
     _Async = TypeVar("_Async", bound="AsyncWatch")
@@ -28,8 +29,15 @@ class Watch:
     nothing is read. Any number of threads can take items.
     """
 
-    def __init__(self, client: _celper.Client, candidate_ids: Iterable[str], job_position_id: str) -> None:
-        self._native = client.watch(candidate_ids, job_position_id, False)
+    def __init__(
+        self,
+        client: _celper.Client,
+        candidate_ids: Iterable[str],
+        job_position_id: str,
+        observer: Observer | None = None,
+    ) -> None:
+        traced = (observer.traceparent, observer.end_read) if observer else (None, None)
+        self._native = client.watch(candidate_ids, job_position_id, False, *traced)
 
     def __iter__(self: _Sync) -> _Sync:
         return self
@@ -70,15 +78,22 @@ class AsyncWatch:
     none.
     """
 
-    def __init__(self, client: _celper.Client, candidate_ids: Iterable[str], job_position_id: str) -> None:
+    def __init__(
+        self,
+        client: _celper.Client,
+        candidate_ids: Iterable[str],
+        job_position_id: str,
+        observer: Observer | None = None,
+    ) -> None:
         self._client = client
         self._arguments = (candidate_ids, job_position_id)
+        self._traced = (observer.traceparent, observer.end_read) if observer else (None, None)
         self._native: _celper.Watch | None = None
         self._is_closed = False
 
     def _start(self) -> _celper.Watch:
         if self._native is None:
-            self._native = self._client.watch(*self._arguments, True)
+            self._native = self._client.watch(*self._arguments, True, *self._traced)
         return self._native
 
     def __aiter__(self: _Async) -> _Async:

@@ -19,6 +19,7 @@ use std::time::{Duration, SystemTime};
 use futures_core::Stream;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
+use tracing::Instrument;
 
 use super::journal::{Journal, Writer};
 use super::keys::{RequestId, derive_key};
@@ -543,7 +544,7 @@ impl Driver {
             return self.enqueue(row, true);
         }
         let context = Arc::clone(&self.context);
-        self.calls.spawn(run_step(context, row, category, reservation));
+        self.calls.spawn(run_step(context, row, category, reservation).in_current_span());
     }
 
     /// Decides what follows a step.

@@ -21,6 +21,7 @@ use std::time::SystemTime;
 
 use futures_core::Stream;
 use tokio::runtime::Handle;
+use tracing::Instrument;
 
 pub(crate) use self::driver::{BoxFuture, Input, Outcome, PacedClient, Shared, Source};
 use self::driver::{Clock, Parts};
@@ -243,7 +244,8 @@ impl BatchBuilder {
         };
         // Boxed, so that the runtime's part is compiled once.
         let run: BoxFuture<'static, ()> = Box::pin(driver::run(parts));
-        tokio::spawn(run);
+        // Its calls are children of the caller's span.
+        tokio::spawn(run.in_current_span());
         Ok((shared, batch_id))
     }
 }

@@ -44,6 +44,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::runtime;
+use super::watch::Reads;
 use crate::argument::NameStyle;
 use crate::batch::{BatchBuilder, BatchProgress, BoxFuture, Input, Outcome, PacedClient, Shared};
 use crate::call::Reservation;
@@ -221,7 +222,7 @@ impl BatchHandle {
         options: BatchOptions,
         scope: impl Fn(&mut dyn FnMut()) + Send + Sync + 'static,
     ) -> Result<Self, Error> {
-        Self::start_with(Arc::new(ScopedClient { client, scope: Arc::new(scope) }), options).await
+        Self::start_with(Arc::new(ScopedClient { client, scope: Arc::new(scope), reads: None }), options).await
     }
 
     async fn start_with(client: Arc<dyn PacedClient>, options: BatchOptions) -> Result<Self, Error> {
@@ -438,6 +439,8 @@ pub(super) type Scope = Arc<dyn Fn(&mut dyn FnMut()) + Send + Sync>;
 pub(super) struct ScopedClient {
     pub(super) client: Client,
     pub(super) scope: Scope,
+    /// Only of waits and watches.
+    pub(super) reads: Option<Reads>,
 }
 
 impl ScopedClient {
@@ -494,7 +497,10 @@ impl PacedClient for ScopedClient {
         input: &'a OperationInput,
         reservation: Reservation,
     ) -> BoxFuture<'a, Result<OperationOutput, Error>> {
-        self.scoped(self.client.call(input, reservation))
+        self.scoped(match &self.reads {
+            Some(reads) => Box::pin(reads.observe(&self.client, input, reservation)),
+            None => self.client.call(input, reservation),
+        })
     }
 
     fn closed(&self) -> BoxFuture<'static, Error> {

@@ -106,7 +106,7 @@ pub fn from_json(json: &str) -> Option<CallRecord> {
 pub fn span_url(client: &Client, operation: Operation, ids: Option<(&str, &str)>) -> String {
     let (candidate_id, job_position_id) = ids.unwrap_or(("REDACTED", "REDACTED"));
     let input = OperationInput::new(operation, candidate_id, job_position_id);
-    client.url_of(&input).unwrap_or_else(|| client.base_url().to_owned())
+    client.url_of(&input).map_or_else(|| client.base_url().to_owned(), Into::into)
 }
 
 /// A millisecond's thousandths are enough, and make shorter JSON.

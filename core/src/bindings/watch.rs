@@ -29,14 +29,16 @@ use std::time::Duration;
 
 use tokio::sync::Mutex;
 
-use super::batch::{ScopedClient, guard};
+use super::batch::{Scope, ScopedClient, guard};
 use super::runtime;
 use crate::batch::PacedClient;
+use crate::call::Reservation;
 use crate::client::Client;
 use crate::error::{Error, ErrorKind};
 use crate::model::CandidateStatus;
 use crate::operation::Operation;
 use crate::panics::panic_error;
+use crate::record::CallRecord;
 use crate::request::{OperationInput, OperationOutput};
 pub use crate::watch::WatchItem;
 use crate::watch::{Items, StatusWait, Stopper, WatchInput};
@@ -62,13 +64,84 @@ pub struct WaitInput {
 ///
 /// The wait's own, or [`ErrorKind::Internal`] for a panic.
 pub async fn wait_for_status(client: Client, input: WaitInput) -> Result<OperationOutput, Error> {
+    run_wait(Arc::new(client), input).await
+}
+
+/// As [`wait_for_status`], for a host that traces its calls.
+///
+/// # Errors
+///
+/// Those of [`wait_for_status`].
+pub async fn wait_for_status_observed(
+    client: Client,
+    input: WaitInput,
+    reads: Reads,
+) -> Result<OperationOutput, Error> {
+    let scope: Scope = Arc::new(|poll| poll());
+    run_wait(Arc::new(ScopedClient { client, scope, reads: Some(reads) }), input).await
+}
+
+async fn run_wait(caller: Arc<dyn PacedClient>, input: WaitInput) -> Result<OperationOutput, Error> {
     let until = input.until.into_iter().map(CandidateStatus::from).collect();
     let call = OperationInput {
         timeout: input.timeout,
         ..OperationInput::new(Operation::Status, input.candidate_id, input.job_position_id)
     };
-    let state = guard(StatusWait::new(Arc::new(client), call, until).run()).await;
+    let state = guard(StatusWait::new(caller, call, until).run()).await;
     state.map(OperationOutput::CandidateState).map_err(rejected_watch)
+}
+
+/// What a host that traces its calls wants of the reads of a wait or a watch.
+#[derive(Clone)]
+pub struct Reads {
+    /// A `traceparent` header for their requests.
+    pub traceparent: Option<String>,
+    /// Is told of each read that has ended, on the thread that polls it, before its effect is seen.
+    pub ended: Arc<dyn Fn(EndedRead) + Send + Sync>,
+}
+
+/// A read of a wait or a watch, which is a call of its own.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct EndedRead {
+    /// The candidate.
+    pub candidate_id: String,
+    /// The candidate's job position.
+    pub job_position_id: String,
+    /// What the read did.
+    pub record: CallRecord,
+    /// Why it failed, without a cause; `None` if it did not.
+    pub error: Option<Error>,
+}
+
+impl Reads {
+    pub(super) async fn observe(
+        &self,
+        client: &Client,
+        input: &OperationInput,
+        reservation: Reservation,
+    ) -> Result<OperationOutput, Error> {
+        let input = OperationInput { traceparent: self.traceparent.clone(), ..input.clone() };
+        let result = client.send_reserved(&input, Some(reservation)).await;
+        let (record, error) = match &result {
+            Ok(OperationOutput::CandidateState(state)) => (state.record.as_deref(), None),
+            Ok(_) => (None, None),
+            Err(error) => (error.record(), Some(error)),
+        };
+        if let Some(record) = record {
+            let error = error.map(|error| {
+                error.without_source().with(|parts| {
+                    parts.operation = error.operation();
+                    parts.attempts = error.attempts();
+                    parts.retry_after = error.retry_after();
+                    parts.record = Some(record.clone());
+                })
+            });
+            let OperationInput { candidate_id, job_position_id, .. } = input;
+            (self.ended)(EndedRead { candidate_id, job_position_id, record: record.clone(), error });
+        }
+        result
+    }
 }
 
 /// A watch. Clones are the same watch; dropping the last one ends it.
@@ -108,7 +181,22 @@ impl WatchHandle {
         job_position_id: String,
         scope: impl Fn(&mut dyn FnMut()) + Send + Sync + 'static,
     ) -> Result<Self, Error> {
-        let caller = Arc::new(ScopedClient { client, scope: Arc::new(scope) });
+        Self::start_observed(client, candidate_ids, job_position_id, scope, None)
+    }
+
+    /// As [`start_within`](WatchHandle::start_within), for a host that traces its calls.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`start`](WatchHandle::start).
+    pub fn start_observed(
+        client: Client,
+        candidate_ids: Vec<String>,
+        job_position_id: String,
+        scope: impl Fn(&mut dyn FnMut()) + Send + Sync + 'static,
+        reads: Option<Reads>,
+    ) -> Result<Self, Error> {
+        let caller = Arc::new(ScopedClient { client, scope: Arc::new(scope), reads });
         Self::start_with(caller, WatchInput { candidate_ids, job_position_id })
     }
 

@@ -3,15 +3,15 @@
 #[cfg(test)]
 mod tests;
 
+use std::mem;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use reqwest::Url;
 use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep, timeout_at};
-use tracing::{Span, field};
+use tracing::Span;
 
 use crate::argument::{Argument, NameStyle};
 use crate::base_url::host_and_port;
@@ -23,6 +23,7 @@ use crate::pacing::{AcquireError, Member, Permit, Ticket};
 use crate::record::{ConnectionUse, Recorder, WaitReason};
 use crate::response::{FromResponse, ResponseMeta, is_truncated, parse_error_body, parse_success};
 use crate::retry::{FailedAttempt, may_have_acted, wait_before_retry};
+use crate::spans;
 use crate::transport::{BodyError, PreparedRequest, ResponseHead, SendError, SendState, Stage, Transport};
 
 /// The largest response body that is read.
@@ -64,6 +65,8 @@ pub(crate) struct Engine<T> {
     /// From 0 to 1; spreads retries.
     pub(crate) random: fn() -> f64,
     pub(crate) names: NameStyle,
+    /// Whether spans are without the ids of candidates and job positions.
+    pub(crate) redact: bool,
 }
 
 /// A call's place in the order and the permit of its first attempt, taken before the call starts: the wait for the rate limit
@@ -127,6 +130,8 @@ struct Call<'a, T> {
     recorder: Recorder,
     /// Not entered: that would add to the memory of every call in flight.
     span: Span,
+    /// Of the current attempt, or of the last one if it had a response.
+    attempt_span: Span,
 }
 
 /// A complete 2xx response.
@@ -160,7 +165,8 @@ impl<'a, T: Transport> Call<'a, T> {
             attempts: 0,
             outcome_unknown: false,
             recorder,
-            span: call_span(request.operation),
+            span: spans::call(request.operation),
+            attempt_span: Span::none(),
         }
     }
 
@@ -258,7 +264,8 @@ impl<'a, T: Transport> Call<'a, T> {
         key: ApiKey,
         connection: T::Connection,
     ) -> Result<SuccessResponse, Error> {
-        let span = self.attempt_span();
+        self.attempt_span =
+            spans::attempt(&self.span, self.operation(), &self.request.url, self.engine.redact, self.attempts);
         self.attempts = self.attempts.saturating_add(1);
         permit.iter_mut().for_each(Permit::mark_sent);
         let started = Instant::now();
@@ -296,7 +303,7 @@ impl<'a, T: Transport> Call<'a, T> {
                     // Pooled ones are for first attempts only.
                     let is_new = not_connected || self.attempts > 1;
                     let connection = if is_new { Some(ConnectionUse::New) } else { state.connection() };
-                    self.note_failed_attempt(started, connection, &error, &span);
+                    self.note_failed_attempt(started, connection, &error);
                     return Err(error);
                 }
             }
@@ -308,7 +315,7 @@ impl<'a, T: Transport> Call<'a, T> {
         match &result {
             Ok(response) => {
                 self.recorder.add_attempt(started, connection, Ok(response.status));
-                span.record("http.response.status_code", response.status);
+                self.attempt_span.record("http.response.status_code", response.status);
                 tracing::debug!(
                     target: "celper", operation = self.operation().name(), attempt = self.attempts, status = response.status,
                     request_id = response.meta.request_id.as_deref().unwrap_or(""), duration_ms = millis(started.elapsed()),
@@ -316,7 +323,7 @@ impl<'a, T: Transport> Call<'a, T> {
                 );
             }
             Err(error) => {
-                self.note_failed_attempt(started, connection, error, &span);
+                self.note_failed_attempt(started, connection, error);
             }
         }
         result
@@ -468,6 +475,7 @@ impl<'a, T: Transport> Call<'a, T> {
             Err(error) => {
                 self.note_lost_response(response.status);
                 self.recorder.fail_last_attempt(&error);
+                spans::fail_attempt(&self.attempt_span, Some(response.status), &error);
                 Err(error.with(|parts| {
                     parts.status = Some(response.status);
                     parts.rate_limit = response.meta.rate_limit;
@@ -486,7 +494,7 @@ impl<'a, T: Transport> Call<'a, T> {
                 Ok(result)
             }
             Err(error) => {
-                span.record("error.type", error.kind().name());
+                spans::fail(&span, &error);
                 Err(error.with(|parts| {
                     parts.operation = request.operation.name();
                     parts.attempts = attempts;
@@ -518,13 +526,10 @@ impl<'a, T: Transport> Call<'a, T> {
     }
 
     /// Puts a failed attempt into the call's record, its span and the log.
-    fn note_failed_attempt(&mut self, started: Instant, connection: Option<ConnectionUse>, error: &Error, span: &Span) {
+    fn note_failed_attempt(&mut self, started: Instant, connection: Option<ConnectionUse>, error: &Error) {
         self.recorder.add_attempt(started, connection, Err(error));
-        span.record("http.response.status_code", error.status());
-        match error.status().filter(|status| *status >= 400) {
-            Some(status) => span.record("error.type", status.to_string()),
-            None => span.record("error.type", error.kind().name()),
-        };
+        // Dropping the span ends it: the wait for the next attempt is not in it.
+        spans::fail_attempt(&mem::replace(&mut self.attempt_span, Span::none()), error.status(), error);
         tracing::debug!(
             target: "celper", operation = self.operation().name(), attempt = self.attempts,
             status = error.status().unwrap_or(0), kind = error.kind().name(), request_id = error.request_id().unwrap_or(""),
@@ -535,37 +540,6 @@ impl<'a, T: Transport> Call<'a, T> {
     fn operation(&self) -> Operation {
         self.request.operation
     }
-
-    /// The span of the next attempt: an HTTP client's by OpenTelemetry's conventions.
-    fn attempt_span(&self) -> Span {
-        let url = &self.request.url;
-        tracing::info_span!(
-            target: "celper", parent: &self.span, "attempt", otel.name = self.operation().http_method(), otel.kind = "client",
-            http.request.method = self.operation().http_method(), server.address = url.host_str(),
-            server.port = url.port_or_known_default(), url.full = without_ids(url),
-            http.request.resend_count = (self.attempts > 0).then_some(self.attempts),
-            http.response.status_code = field::Empty, error.r#type = field::Empty
-        )
-    }
-}
-
-/// A request's URL for a span: the ids of candidates and job positions do not belong into every tracing backend.
-fn without_ids(url: &Url) -> String {
-    let mut url = url.clone();
-    let (path, query) = (url.path().to_owned(), url.query().map(|_| "jobPositionId=REDACTED"));
-    if let [operation, _, base] = path.rsplitn(3, '/').collect::<Vec<_>>()[..] {
-        url.set_path(&[base, "REDACTED", operation].join("/"));
-    }
-    url.set_query(query);
-    url.into()
-}
-
-/// The span of a call, with the fields that tracing-opentelemetry reads.
-fn call_span(operation: Operation) -> Span {
-    tracing::info_span!(
-        target: "celper", "call", otel.name = format!("celper.{}", operation.name()), otel.kind = "internal",
-        error.r#type = field::Empty
-    )
 }
 
 /// What is waited for longer than this is logged at INFO: otherwise a program would seem to hang.

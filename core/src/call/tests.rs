@@ -126,6 +126,7 @@ fn engine(script: impl Into<VecDeque<Behavior>>) -> Engine<SimulatedServer> {
         pacer: None,
         random: || 1.0,
         names: NameStyle::Snake,
+        redact: true,
     }
 }
 

@@ -15,6 +15,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc::{self, OwnedPermit, Receiver, Sender};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, sleep_until};
+use tracing::Instrument;
 
 use super::{Pace, Seen, poll};
 use crate::batch::{BoxFuture, PacedClient};
@@ -151,7 +152,8 @@ impl Items {
                 drop(sender);
             }
         });
-        let task = tokio::spawn(run).abort_handle();
+        // Its reads are children of the caller's span.
+        let task = tokio::spawn(run.in_current_span()).abort_handle();
         let stopper = Stopper { task, is_stopped: Arc::default() };
         Ok(Items { outbox, stopper, is_finished })
     }
@@ -302,10 +304,11 @@ impl Driver {
             max_retries: Some(0),
             ..OperationInput::new(Operation::Status, &*candidate.id, self.job_position_id.as_str())
         };
-        self.under_way.spawn(async move {
+        let polled = async move {
             let result = catch_panic(poll(&*caller, slot, &input, reservation)).await;
             Polled { index, room, result: result.unwrap_or_else(|panic| Err(panic_error(&*panic))) }
-        });
+        };
+        self.under_way.spawn(polled.in_current_span());
     }
 
     /// Gives the item of a poll, if there is one, and decides when the candidate is polled again.

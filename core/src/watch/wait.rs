@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until, timeout_at};
+use tracing::Instrument;
 
 use super::{FIRST_INTERVAL, Pace, Seen, poll};
 use crate::argument::Argument;
@@ -16,6 +17,7 @@ use crate::model::{CandidateState, CandidateStatus};
 use crate::operation::{Category, Operation};
 use crate::pacing::Polls;
 use crate::request::OperationInput;
+use crate::spans;
 
 /// How long a wait lasts without a `timeout`.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10 * 60);
@@ -68,6 +70,13 @@ impl StatusWait {
     }
 
     pub(crate) async fn run(self) -> Result<CandidateState, Error> {
+        let span = spans::wait();
+        // The spans of the reads are its children.
+        let result = self.wait().instrument(span.clone()).await;
+        result.inspect_err(|error| spans::fail(&span, error))
+    }
+
+    async fn wait(self) -> Result<CandidateState, Error> {
         let polls = self.check().map_err(|error| self.input.rejected(error))?;
         let timeout = self.input.timeout.unwrap_or(DEFAULT_TIMEOUT);
         let deadline = after(Instant::now(), timeout);

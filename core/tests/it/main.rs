@@ -17,5 +17,6 @@ mod pacing;
 mod proxy;
 mod random_faults;
 mod raw_server;
+mod spans;
 mod test_env;
 mod tls;

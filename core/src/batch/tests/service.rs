@@ -311,6 +311,7 @@ impl SimulatedClient {
             pacer: limits.map(unshared),
             random: || 0.5,
             names: NameStyle::Snake,
+            redact: true,
         };
         Arc::new(SimulatedClient {
             engine: Arc::new(engine),

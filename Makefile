@@ -166,7 +166,7 @@ test-node: node sandbox-node ## The npm package
 	cd bindings-node && npm test
 
 # The tests that other runtimes can run; the rest test packages and Node's own tools.
-NODE_SUITE := $(addprefix test/,abort.test.mjs arguments.test.mjs batch.test.mjs errors.test.mjs hostile.test.mjs keys.test.mjs lifetime.test.mjs operations.test.mjs)
+NODE_SUITE := $(addprefix test/,$(addsuffix .test.mjs,abort arguments batch certificates errors hostile keys lifetime observe operations records telemetry watch webhooks))
 RUNTIMES := test/runtimes/node_modules
 
 .PHONY: test-node-runtimes

@@ -116,7 +116,7 @@ test('instanceof works across ESM, CommonJS and a second copy in one process', a
   assert.equal(cjs.NotFoundError, celper.NotFoundError);
   for (const name of Object.keys(cjs)) assert.equal(celper[name], cjs[name], name);
 
-  const files = Object.keys(require.cache).filter((file) => /[\\/]dist[\\/]\w+\.js$/.test(file));
+  const files = Object.keys(require.cache).filter((file) => /[\\/]dist[\\/][\w-]+\.js$/.test(file));
   const original = files.map((file) => [file, require.cache[file]]);
   for (const file of files) delete require.cache[file];
   const copy = require('celper');

@@ -32,7 +32,7 @@ def sources(folder: str) -> list[str]:
     """A folder's files that are packed; of a crate those that cargo packs, which is what maturin does as well."""
     if (ROOT / folder / "Cargo.toml").exists():
         manifest = ROOT / folder / "Cargo.toml"
-        files = run("cargo", "package", "--quiet", "--list", "--allow-dirty", "--offline", "--manifest-path", manifest)
+        files = run("cargo", "package", "--quiet", "--list", "--allow-dirty", "--manifest-path", manifest)
         return [name for name in files.splitlines() if name not in ADDED]
     files = run("git", "ls-files", "--cached", "--others", "--exclude-standard", folder)
     # TypeScript is compiled; its declarations have nothing to compile.

@@ -37,6 +37,10 @@ pub struct ClientOptions {
     pub ca_certificates: Option<String>,
     /// The program's name and version, for the User-Agent header.
     pub app_info: Option<String>,
+    /// The address of the host's function for log events, which stays valid for as long as the process runs; 0: none.
+    pub log_callback: u64,
+    /// Up to which level the creation of the client logs; see [`CallInput`](crate::CallInput).
+    pub log_level: u8,
     /// `kotlin` or `swift`, for the User-Agent header.
     pub language: String,
     /// The language's version, for the User-Agent header.

@@ -10,6 +10,13 @@ for program in "$pasted"/main?*.swift; do
     mv "$program" "$pasted/main.swift"
     swiftc -emit-sil -o /dev/null -swift-version 6 -warnings-as-errors -I Tests/Consumer/.build/debug/Modules \
         -Xcc "-fmodule-map-file=$PWD/Generated/CelperFFI/module.modulemap" "$pasted/main.swift"
+    # The example of a fake checks itself, and needs no server.
+    if grep -q FakeClient "$pasted/main.swift"; then
+        swiftc -o "$pasted/fake" -swift-version 6 -I Tests/Consumer/.build/debug/Modules \
+            -Xcc "-fmodule-map-file=$PWD/Generated/CelperFFI/module.modulemap" "$pasted/main.swift" \
+            Tests/Consumer/.build/debug/Celper{,Generated}.build/*.o -L lib -lcelper_uniffi -Xlinker -rpath -Xlinker "$PWD/lib"
+        "$pasted/fake"
+    fi
 done
 # Without this flag, the summary of an empty XCTest run follows the real one.
 exec swift test --quiet --disable-xctest -Xswiftc -warnings-as-errors

@@ -65,6 +65,7 @@ arguments! {
     RateLimitsWindow "rate_limits.window" "rateLimits.window";
     Timeout "timeout" "timeout";
     Timestamp "timestamp" "timestamp";
+    Traceparent "traceparent" "traceparent";
     Tolerance "tolerance" "tolerance";
     Until "until" "until";
 }

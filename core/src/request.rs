@@ -18,7 +18,7 @@ use crate::model::{CandidateState, Decision, Invitation};
 use crate::operation::Operation;
 use crate::response::{FromAction, FromResponse};
 use crate::transport::PreparedRequest;
-use crate::validate::{check_body, check_idempotency_key, check_subject, encode_id, not_zero};
+use crate::validate::{check_body, check_idempotency_key, check_subject, check_traceparent, encode_id, not_zero};
 
 /// A job position's id. The named type keeps the two ids of a call, both strings, from being swapped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -45,6 +45,8 @@ pub struct OperationInput {
     pub timeout: Option<Duration>,
     /// Overrides the client's `max_retries`.
     pub max_retries: Option<u32>,
+    /// A W3C `traceparent` header for the requests; none when `None`: it tells the service about the caller's traces.
+    pub traceparent: Option<String>,
 }
 
 /// The result of [`Client::send`].
@@ -74,6 +76,7 @@ impl OperationInput {
             idempotency_key: None,
             timeout: None,
             max_retries: None,
+            traceparent: None,
         }
     }
 
@@ -105,6 +108,9 @@ impl OperationInput {
         self.email_subject.as_deref().map_or(Ok(()), |text| check_subject(subject, text))?;
         self.email_body.as_deref().map_or(Ok(()), |text| check_body(body, text))?;
         self.idempotency_key.as_deref().map_or(Ok(()), |text| check_idempotency_key(key, text))?;
+        self.traceparent
+            .as_deref()
+            .map_or(Ok(()), |text| check_traceparent(Argument::Traceparent.name(names), text))?;
         self.timeout.map_or(Ok(()), |timeout| not_zero(Argument::Timeout.name(names), timeout))?;
         if self.operation != Operation::Invite && (self.email_subject.is_some() || self.email_body.is_some()) {
             return Err(Error::invalid_argument(format!("only invitations take {subject} and {body}")));
@@ -124,7 +130,8 @@ impl OperationInput {
             (["?jobPositionId=", &*job_position], None)
         };
         let path = [&["/v1/candidates/", &*candidate, "/", operation.name()][..], &query[..]].concat().concat();
-        Ok(PreparedRequest { operation, url: base_url.join(&path)?, action })
+        let traceparent = self.traceparent.as_deref().and_then(|text| HeaderValue::from_str(text).ok());
+        Ok(PreparedRequest { operation, url: base_url.join(&path)?, action, traceparent })
     }
 
     fn idempotency_header(&self, name: &str) -> Result<HeaderValue, Error> {
@@ -218,6 +225,13 @@ impl<R: FromResponse> Request<R> {
     /// How many more attempts may follow a failed one; overrides the client's. 0 means exactly one request.
     pub fn max_retries(mut self, max_retries: u32) -> Self {
         self.input.max_retries = Some(max_retries);
+        self
+    }
+
+    /// A [W3C `traceparent`](https://www.w3.org/TR/trace-context/#traceparent-header) header for the call's requests, such as
+    /// `00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01`. None is sent otherwise: it tells the service about your traces.
+    pub fn traceparent(mut self, traceparent: impl Into<String>) -> Self {
+        self.input.traceparent = Some(traceparent.into());
         self
     }
 }

@@ -23,6 +23,7 @@ use crate::operation::Operation;
 use crate::record::ConnectionUse;
 
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// A request that is built once per call and sent, the same to the byte, in each of its attempts.
@@ -32,6 +33,7 @@ pub(crate) struct PreparedRequest {
     pub(crate) url: Url,
     /// The idempotency key and the body; reads have neither.
     pub(crate) action: Option<(HeaderValue, Bytes)>,
+    pub(crate) traceparent: Option<HeaderValue>,
 }
 
 impl PreparedRequest {
@@ -283,6 +285,9 @@ impl Transport for HttpTransport {
         if let Some((idempotency_key, _)) = &request.action {
             message.headers_mut().insert(IDEMPOTENCY_KEY, idempotency_key.clone());
             message.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+        if let Some(traceparent) = &request.traceparent {
+            message.headers_mut().insert(TRACEPARENT, traceparent.clone());
         }
         if self.proxy_address.is_none() && request.url.domain().is_some() {
             // The resolver, which is asked for a new connection, corrects this.

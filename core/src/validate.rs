@@ -78,6 +78,17 @@ pub(crate) fn check_idempotency_key(name: &str, key: &str) -> Result<(), Error> 
     Err(Error::invalid_argument(format!("{name} {problem}")))
 }
 
+/// The form of version 00: later versions keep it.
+pub(crate) fn check_traceparent(name: &str, text: &str) -> Result<(), Error> {
+    let fields: Vec<_> = text.split('-').collect();
+    let is_hex = |text: &&str| text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    if fields.iter().all(is_hex) && fields.iter().map(|field| field.len()).eq([2, 32, 16, 2]) {
+        return Ok(());
+    }
+    let example = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    Err(Error::invalid_argument(format!("{name} is not a W3C trace context; it has the form {example}")))
+}
+
 /// Whether a header transmits the value unchanged: HTTP trims white space, and bytes beyond ASCII have no defined encoding.
 pub(crate) fn is_header_safe(value: &str) -> bool {
     value.bytes().all(|byte| (b' '..=b'~').contains(&byte)) && value.trim() == value
@@ -124,6 +135,17 @@ mod tests {
         }
         assert!(check_body("email_body", "two\r\nlines\tand a tab").is_ok());
         assert!(check_body("email_body", "a\0b").unwrap_err().message().starts_with("email_body "));
+    }
+
+    #[test]
+    fn a_traceparent_has_the_form_of_w3c_trace_context() {
+        let valid = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        assert!(check_traceparent("traceparent", valid).is_ok());
+        for text in
+            ["", "00", &valid.to_uppercase(), &valid[1..], &format!("{valid}\r\nX-Evil: 1"), &format!("{valid}-0")]
+        {
+            assert!(check_traceparent("traceparent", text).is_err(), "{text:?}");
+        }
     }
 
     #[test]

@@ -40,17 +40,20 @@ async fn requests_are_as_documented() {
     let limit = state.rate_limit.unwrap();
     assert_eq!((limit.limit, limit.remaining), (Some(40), Some(39)));
     assert!(limit.reset_at.is_some());
-    env.invite(&id).idempotency_key("once").await.unwrap();
+    let traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    env.invite(&id).idempotency_key("once").traceparent(traceparent).await.unwrap();
     let requests = env.requests(&id).await;
     let [status, invite] = &requests[..] else { panic!("{requests:?}") };
 
     assert_eq!(status["method"], "GET");
     assert_eq!(status["target"], format!("/v1/candidates/{id}/status?jobPositionId={POSITION}"));
     assert!(status["body"].is_null() && status["header"]["idempotency-key"].is_null());
+    assert!(status["header"]["traceparent"].is_null());
     assert_eq!(invite["method"], "POST");
     assert_eq!(invite["target"], format!("/v1/candidates/{id}/invite"));
     assert_eq!(invite["body"], format!(r#"{{"jobPositionId":"{POSITION}"}}"#));
     assert_eq!(invite["header"]["idempotency-key"], "once");
+    assert_eq!(invite["header"]["traceparent"], traceparent);
     assert_eq!(invite["header"]["content-type"], "application/json");
     for request in [status, invite] {
         assert_eq!(request["header"]["x-api-key"], env.sandbox.api_key());

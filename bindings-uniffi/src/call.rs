@@ -85,6 +85,8 @@ pub struct CallInput {
     pub max_retries: Option<i64>,
     /// The statuses of a wait for one of them; a call that is none has no list.
     pub until: Option<Vec<String>>,
+    /// A `traceparent` header for the requests.
+    pub traceparent: Option<String>,
     /// Up to which level the call logs: 0 nothing, 1 warnings, 2 information, 3 debugging.
     pub log_level: u8,
 }
@@ -97,6 +99,7 @@ impl CallInput {
         input.email_subject = self.email_subject;
         input.email_body = self.email_body;
         input.idempotency_key = self.idempotency_key;
+        input.traceparent = self.traceparent;
         let timeout = self.timeout.map(|timeout| seconds(Argument::Timeout, NAMES, timeout)).transpose();
         input.timeout = timeout.map_err(|error| rejected_call(&input, error))?;
         let max_retries = self.max_retries.map(|retries| count(Argument::MaxRetries, retries)).transpose();

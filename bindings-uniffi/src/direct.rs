@@ -150,6 +150,7 @@ mod tests {
             timeout: None,
             max_retries: None,
             until: None,
+            traceparent: None,
             log_level: 0,
         };
         let mut bytes = Vec::new();

@@ -1,0 +1,41 @@
+package ai.celper
+
+import ai.celper.internal.ffi.CallInput
+import ai.celper.internal.ffi.NativeClient
+import ai.celper.internal.ffi.Outcome
+
+/** Who is told of calls that have ended, on the caller's coroutine or thread: the option `onEvent`, and OpenTelemetry. */
+internal class CallObserver private constructor(private val onEvent: ((CallEvent) -> Unit)?, private val spans: CallSpans?) {
+    /** What has to be known of the caller when it makes a call. */
+    fun caller(): Any? = spans?.context()
+
+    fun prepared(input: CallInput, caller: Any?): CallInput {
+        val traceparent = spans?.traceparent(caller) ?: return input
+        return input.copy(traceparent = traceparent)
+    }
+
+    /** A call has ended. What an observer throws is no error of the call. */
+    fun ended(
+        caller: Any?, operation: String, candidateId: String, jobPositionId: String, outcome: Outcome, error: CelperException?,
+    ) {
+        val record = when (outcome) {
+            is Outcome.Succeeded -> outcome.record?.let(::LazyRecord)
+            is Outcome.Failed -> error?.lazyRecord
+            is Outcome.Cancelled -> return
+        }
+        if (record != null) runCatching { spans?.ended(caller, candidateId, jobPositionId, record, error) }
+        runCatching { onEvent?.invoke(CallEvent(operation, record, error)) }
+    }
+
+    companion object {
+        /** Null if nobody has to be told. */
+        fun of(native: NativeClient, onEvent: ((CallEvent) -> Unit)?, telemetry: Telemetry?): CallObserver? {
+            val spans = telemetry?.takeIf { hasOpenTelemetry }?.let { CallSpans(native, it) }
+            return if (onEvent == null && spans == null) null else CallObserver(onEvent, spans)
+        }
+
+        private val hasOpenTelemetry = runCatching {
+            Class.forName("io.opentelemetry.api.GlobalOpenTelemetry", false, CallObserver::class.java.classLoader)
+        }.isSuccess
+    }
+}

@@ -11,6 +11,7 @@ VENV := bindings-python/.venv
 MVN ?= mvn -q -B
 KOTLIN := bindings-uniffi/kotlin
 SWIFT := bindings-uniffi/swift
+SANDBOX_JVM := tests/sandbox/jvm
 TOOLS := target/tools
 KOTLIN_RUNNER := tests/conformance/runners/kotlin
 SWIFT_RUNNER := tests/conformance/runners/swift/Runner
@@ -194,8 +195,14 @@ sandbox-python: $(VENV)/.tools sandbox ## Build the sandbox's Python package, an
 sandbox-node: bindings-node/node_modules/.package-lock.json sandbox ## Build the sandbox's npm package
 	cd tests/sandbox/node && ../../../bindings-node/node_modules/.bin/tsc
 
+# The Kotlin package's tests use its sources, and run its own tests; this compiles what is published.
+.PHONY: sandbox-jvm
+sandbox-jvm: ## Build the sandbox's Kotlin and Java package: tests/sandbox/jvm/target/celper-sandbox-*.jar
+	@cd $(SANDBOX_JVM) && $(MVN) -Dmaven.test.skip=true package
+	@ls $(SANDBOX_JVM)/target/celper-sandbox-*.jar
+
 .PHONY: test-sandbox
-test-sandbox: test-sandbox-python test-sandbox-node ## The sandbox as users install it, with pip and npm
+test-sandbox: test-sandbox-python test-sandbox-node sandbox-jvm ## The sandbox as users install it, with pip and npm
 
 .PHONY: test-sandbox-python
 test-sandbox-python: python sandbox-python
@@ -282,7 +289,7 @@ tests/fleet/queues/node_modules/.package-lock.json: tests/fleet/queues/package-l
 	@touch $@
 
 .PHONY: test-kotlin
-test-kotlin: sandbox ## The Kotlin and Java package against the sandbox, and the size of its library
+test-kotlin: sandbox ## The Kotlin and Java package and that of the sandbox, and the size of its library
 	@rm -rf $(KOTLIN)/target/surefire-reports
 	@cd $(KOTLIN) && $(MVN) package
 	@grep -h 'Tests run' $(KOTLIN)/target/surefire-reports/*.txt
@@ -399,7 +406,7 @@ test-dist: ## The packages of `make dist`, each in an empty environment without 
 .PHONY: clean
 clean: ## Remove what was built
 	$(CARGO) clean
-	rm -rf $(KOTLIN)/target $(KOTLIN)/spring-boot/target $(addprefix $(SWIFT)/,.build Generated lib Tests/Consumer/.build Tests/Consumer/Sources)
+	rm -rf $(KOTLIN)/target $(KOTLIN)/spring-boot/target $(SANDBOX_JVM)/target $(addprefix $(SWIFT)/,.build Generated lib Tests/Consumer/.build Tests/Consumer/Sources)
 	rm -rf $(KOTLIN_RUNNER)/target $(SWIFT_RUNNER)/.build
 	rm -rf $(BENCH_VENV) tests/bench/node/node_modules tests/fleet/queues/node_modules $(BENCH_KOTLIN)/target $(BENCH_SWIFT)/.build
 	rm -rf docs/reference/node_modules $(VENV) bindings-node/{dist,node_modules,packed,.runtimes,*.node} tests/sandbox/node/{dist,packed}

@@ -47,6 +47,7 @@ PLACES: dict[str, list[str]] = {
     "bindings-node/package.json": NPM,
     "tests/sandbox/node/package.json": NPM,
     "bindings-uniffi/kotlin/pom.xml": POM,
+    "tests/sandbox/jvm/pom.xml": POM,
     "bindings-uniffi/kotlin/android.gradle.kts": ['val repository = "{url}"'],
     "bindings-uniffi/swift/Release/Package.swift": ['let downloads = "{url}/releases/download/'],
     "README.md": ['.package(url: "{url}"'],
@@ -87,7 +88,9 @@ def check() -> list[str]:
     url = address()
     files = texts()
     errors: list[str] = []
-    for name, places in PLACES.items():
+    # The poms with a licence are those that are published.
+    poms = {name: POM for name, text in files.items() if name.endswith("pom.xml") and "<licenses>" in text}
+    for name, places in (PLACES | poms).items():
         wanted = [place.format(**parts(url, name)) for place in places]
         errors += [f"{name}: no {text}" for text in wanted if text not in files.get(name, "")]
     if url != PLACEHOLDER:

@@ -31,6 +31,7 @@ PLACES: dict[str, list[str]] = {
     "bindings-node/package.json": [MANIFEST],
     "bindings-node/package-lock.json": [LOCK_HEAD, LOCK_ROOT],
     "bindings-uniffi/kotlin/pom.xml": [rf"<artifactId>celper</artifactId>\s*<version>{VERSION}</version>"],
+    "tests/sandbox/jvm/pom.xml": [rf"<artifactId>celper-sandbox</artifactId>\s*<version>{VERSION}</version>"],
     "bindings-uniffi/swift/Release/Package.swift": [rf'^let version = "{VERSION}"$'],
     "README.md": [rf'from: "{VERSION}"'],
     "bindings-uniffi/README.md": [rf'from: "{VERSION}"', rf"download/v{VERSION}/CelperFFI", rf"CelperFFI-{VERSION}-"],

@@ -2,7 +2,8 @@
 # Extracts one language's examples from the documentation, so that the build compiles them: `examples.sh kotlin|java|swift OUT`.
 # `tests/docs/README.md` describes which code blocks are examples.
 #
-# The README's first call is a complete program and is written unchanged. Each other example becomes a function in its own file,
+# The README's first call is a complete program and is written unchanged, and so is an example of Kotlin or Java with a class `…Test`, in
+# a file of its name: it runs with the tests. Each other example becomes a function in its own file,
 # with its imports at the top and a parameter `session`, which stands for the app's own class that some examples use. Swift's are
 # written twice more, for the main actor and for a main.swift, where other isolation rules apply.
 set -euo pipefail
@@ -14,8 +15,10 @@ rm -rf "$out"
 mkdir -p "$out"
 out="$(cd "$out" && pwd -P)"
 
+ending="$language"
 case "$language" in
 kotlin)
+    ending=kt
     program="$out/FirstCall.kt" functions="$out/Example%d.kt"
     head='@file:Suppress("unused", "UNUSED_VARIABLE", "UNUSED_EXPRESSION")
 
@@ -44,11 +47,15 @@ swift)
 esac
 
 cd "$root"
-awk -v language="$language" -v program="$program" -v functions="$functions" -v head="$head" -v open="$open" -v close_="$close" -v pasted="$out/Pasted/main" '
+awk -v language="$language" -v program="$program" -v functions="$functions" -v head="$head" -v open="$open" -v close_="$close" -v pasted="$out/Pasted/main" \
+    -v tests="$out/" -v ending="$ending" '
     $0 == "```" && inside {
         inside = 0
         if (whole) close(program)
-        else {
+        else if (test) {
+            printf "%s\n%s", imports, body >(tests test "." ending)
+            close(tests test "." ending)
+        } else {
             # Swift warns about an unused constant, and some examples only create a client.
             if (language == "swift" && creates_client) body = body "_ = client\n"
             file = sprintf(functions, ++count)
@@ -66,6 +73,7 @@ awk -v language="$language" -v program="$program" -v functions="$functions" -v h
     $0 == "```" language && !not_run {
         inside = first = 1
         whole = creates_client = 0
+        test = ""
         imports = body = ""
         place = FILENAME ":" FNR
         next
@@ -74,6 +82,7 @@ awk -v language="$language" -v program="$program" -v functions="$functions" -v h
     !inside { next }
     first { first = 0; whole = FILENAME == "README.md" && /^import / }
     /^let client/ { creates_client = 1 }
+    /^class [A-Za-z]+Test/ && language != "swift" { test = $2; sub(/[^A-Za-z].*/, "", test) }
     whole { print >program; next }
     /^import / { imports = imports $0 "\n"; next }
     { body = body $0 "\n" }

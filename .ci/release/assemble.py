@@ -16,6 +16,8 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import programs
+
 # Written by Maven Central itself, or wrong after a file is added to a jar.
 EXCLUDED = ("SHA256SUMS", "maven-metadata*", "*.md5", "*.sha1", "*.sha256", "*.sha512")
 
@@ -54,7 +56,7 @@ def manifests(folder: Path) -> list[dict[str, Any]]:
     return found
 
 
-def missing(out: Path, in_jar: list[str]) -> list[str]:
+def missing(out: Path, in_jar: list[str], in_maven: list[str]) -> list[str]:
     """The files that the release lacks."""
     packages = manifests(out / "npm")
     there = {package["name"] for package in packages}
@@ -66,6 +68,9 @@ def missing(out: Path, in_jar: list[str]) -> list[str]:
         wheels = list((out / "python").glob(f"{package['name'].replace('-', '_')}-{package['version']}-*.whl"))
         if len(wheels) != len(platforms):
             absent.append(f"wheels of {package['name']}: found {len(wheels)} of {len(platforms)}")
+    systems = ["linux", "osx", "windows"]
+    programs_in = {f"{system}-{cpu}" for system in systems for cpu in ("x86_64", "aarch64")} - set(in_maven)
+    absent += [f"the sandbox's program in Maven for {platform}" for platform in sorted(programs_in)]
     systems = [f"{system}-{cpu}" for system in ("linux", "darwin", "win32") for cpu in ("x86-64", "aarch64")]
     absent += [f"library in the jar for {system}" for system in systems if system not in in_jar]
     ends = ("linux-x64-gnu.artifactbundle", "linux-arm64-gnu.artifactbundle", "xcframework")
@@ -87,7 +92,9 @@ def main(parts: Path, out: Path) -> int:
     (jar,) = (path for path in out.glob("maven/ai/celper/celper/*/celper-*.jar") if path.stem.count("-") == 1)
     in_jar = add_libraries(jar, out / "jvm")
     shutil.rmtree(out / "jvm", ignore_errors=True)
-    absent = missing(out, in_jar)
+    (sandbox,) = out.glob("maven/ai/celper/celper-sandbox/*")
+    in_maven = programs.complete(sandbox)
+    absent = missing(out, in_jar, in_maven)
     if absent:
         print("missing:", *absent, sep="\n  ", file=sys.stderr)
         return 1

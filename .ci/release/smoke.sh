@@ -37,4 +37,10 @@ if [[ "$platform" != *-musl ]]; then
     rm -f java/*-{sources,javadoc}.jar
     mvn -q -B -Dstyle.color=never -f java/celper-*.pom dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory=.
     (cd java && java -cp ".${separator}*" Smoke.java)
+    echo "the sandbox's jars on $platform"
+    gson="$(sed -n '/<artifactId>gson/{n;s/.*>\(.*\)<.*/\1/p}' "$release"/maven/ai/celper/celper-sandbox/*/*.pom)"
+    mvn -q -B -Dstyle.color=never dependency:copy -Dartifact="com.google.code.gson:gson:$gson" -DoutputDirectory=java
+    cp "$release"/maven/ai/celper/celper-sandbox/*/celper-sandbox-*.jar "$smoke/SmokeSandbox.java" java/
+    rm -f java/*-{sources,javadoc}.jar
+    (cd java && java -cp ".${separator}*" SmokeSandbox.java)
 fi

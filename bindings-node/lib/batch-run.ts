@@ -39,11 +39,11 @@ interface Waiter {
   reject(reason: unknown): void;
 }
 
-/** What the core is told: nothing, to start no more, or to drop what is under way as well. */
-enum Leaving {
-  Stays,
-  Stops,
-  Cancels,
+/** Whether and how the core is told to stop: to start nothing more, or to drop what is under way as well. */
+enum Stop {
+  No,
+  Graceful,
+  Immediate,
 }
 
 /** The batches that somebody waits for. */
@@ -61,7 +61,7 @@ const NO_PROGRESS = { done: 0, succeeded: 0, failed: 0, notAttempted: 0, resumed
 
 class BatchRun implements Receiver {
   private state: 'new' | 'starting' | 'running' | 'ended' = 'new';
-  private leaving = Leaving.Stays;
+  private stopped = Stop.No;
   /** The owner takes no more items. */
   private isLeft = false;
   /** What the iteration throws at its end. */
@@ -91,7 +91,7 @@ class BatchRun implements Receiver {
   private readonly waiters: Waiter[] = [];
   private isAsking = false;
   /** Those who wait for the batch's end. */
-  private readonly leavers: (() => void)[] = [];
+  private readonly returns: (() => void)[] = [];
 
   constructor(
     private readonly owner: Owner | undefined,
@@ -128,8 +128,8 @@ class BatchRun implements Receiver {
 
   async return(): Promise<Step> {
     if (this.state === 'starting' || this.state === 'running') {
-      const ended = new Promise<void>((resolve) => this.leavers.push(resolve));
-      this.leave(Leaving.Stops);
+      const ended = new Promise<void>((resolve) => this.returns.push(resolve));
+      this.leave(Stop.Graceful);
       await ended;
       if (this.failure !== undefined) throw this.takeFailure();
     } else {
@@ -143,10 +143,10 @@ class BatchRun implements Receiver {
   }
 
   /** Starts nothing more; the iteration gives the last items. */
-  stop(leaving: Leaving): void {
+  stop(how: Stop): void {
     if (this.state === 'new') this.end();
-    this.leaving = Math.max(this.leaving, leaving);
-    if (this.state === 'running') this.tellLeaving();
+    this.stopped = Math.max(this.stopped, how);
+    if (this.state === 'running') this.tellStop();
   }
 
   receive(message: Message): void {
@@ -184,8 +184,8 @@ class BatchRun implements Receiver {
   private begin({ batchId }: { batchId?: string }): void {
     this.startedId = batchId;
     this.state = 'running';
-    if (this.leaving === Leaving.Stays) this.openSource();
-    else this.tellLeaving();
+    if (this.stopped === Stop.No) this.openSource();
+    else this.tellStop();
     if (this.isLeft) this.native?.requestFinished();
   }
 
@@ -365,21 +365,21 @@ class BatchRun implements Receiver {
   private abort(signal: AbortSignal): void {
     // An owner that has left can still hurry.
     if (!this.isLeft) this.failure = { reason: abortReason(signal) };
-    this.leave(Leaving.Cancels);
+    this.leave(Stop.Immediate);
   }
 
   /** Gives no more items, and ends the batch once nothing is under way any more. */
-  private leave(leaving: Leaving): void {
+  private leave(how: Stop): void {
     const wasLeft = this.isLeft;
     this.isLeft = true;
     this.items.length = 0;
-    this.stop(leaving);
+    this.stop(how);
     if (this.state === 'running' && !wasLeft) this.native?.requestFinished();
     this.proceed();
   }
 
-  private tellLeaving(): void {
-    if (this.leaving === Leaving.Cancels) this.native?.cancel();
+  private tellStop(): void {
+    if (this.stopped === Stop.Immediate) this.native?.cancel();
     else this.native?.stop();
     this.closeSource();
   }
@@ -411,7 +411,7 @@ class BatchRun implements Receiver {
       if (this.failure === undefined) resolve({ done: true, value: undefined });
       else reject(this.takeFailure());
     }
-    for (const left of this.leavers.splice(0)) left();
+    for (const returned of this.returns.splice(0)) returned();
   }
 
   private takeFailure(): unknown {
@@ -469,11 +469,11 @@ class ClientBatch implements Batch {
   }
 
   stop(): void {
-    ClientBatch.of(this).stop(Leaving.Stops);
+    ClientBatch.of(this).stop(Stop.Graceful);
   }
 
   cancel(): void {
-    ClientBatch.of(this).stop(Leaving.Cancels);
+    ClientBatch.of(this).stop(Stop.Immediate);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -138,12 +138,12 @@ export interface InviteOptions extends ActionOptions {
  * The four operations, and batches of them: what a program needs of a client, for parameters that also take a fake.
  *
  * ```ts
- * async function inviteAll(client: CelperApi, candidates: string[]) { … }
+ * async function inviteAll(client: CandidateActions, candidates: string[]) { … }
  *
- * const fake: CelperApi = { …, getCandidateStatus: async () => ({ status: 'new', analysisViewed: false, interviewScore: null }) };
+ * const fake: CandidateActions = { …, getCandidateStatus: async () => ({ status: 'new', analysisViewed: false, interviewScore: null }) };
  * ```
  */
-export interface CelperApi {
+export interface CandidateActions {
   /** See {@link Celper.getCandidateStatus}. */
   getCandidateStatus(candidateId: string, options: CallOptions): Promise<CandidateState>;
   /** See {@link Celper.inviteCandidate}. */
@@ -176,7 +176,7 @@ const SELF = Symbol('celper.self');
  *
  * @throws {@link InvalidArgumentError} for an invalid option or a missing API key.
  */
-export class Celper implements CelperApi {
+export class Celper implements CandidateActions {
   readonly #owner: Owner;
   readonly #shown: ClientArguments['shown'];
   /** Set by `close`, and resolved when the calls in progress have ended. */

@@ -27,7 +27,7 @@ export type {
 export type {
   ActionOptions,
   CallOptions,
-  CelperApi,
+  CandidateActions,
   CelperOptions,
   InviteOptions,
   KeyProvider,
@@ -57,12 +57,12 @@ export {
   WebhookError,
 } from './errors';
 export type {
-  Answered,
   CandidateState,
   Decision,
   Invitation,
   KnownCandidateStatus,
   RateLimit,
+  ResponseMeta,
 } from './models';
 export { CandidateStatus, isKnownStatus } from './models';
 export * as webhooks from './webhooks';

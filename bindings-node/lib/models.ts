@@ -65,7 +65,7 @@ export interface RateLimit {
 }
 
 /** The fields that every result has. */
-export interface Answered {
+export interface ResponseMeta {
   /** The server's id of the request, to name when you contact support; `undefined` if it sent none, as in errors. */
   readonly requestId?: string;
   /** The server's rate limit headers; `undefined` if it sent none. */
@@ -75,7 +75,7 @@ export interface Answered {
 }
 
 /** A candidate's state, from `getCandidateStatus`. */
-export interface CandidateState extends Answered {
+export interface CandidateState extends ResponseMeta {
   /** The candidate's status. */
   readonly status: CandidateStatus;
   /** Whether the interview's analysis has been viewed, which a decision requires. */
@@ -85,7 +85,7 @@ export interface CandidateState extends Answered {
 }
 
 /** An invitation, from `inviteCandidate`. */
-export interface Invitation extends Answered {
+export interface Invitation extends ResponseMeta {
   /** Whether the candidate was invited. */
   readonly invited: boolean;
   /** The interview session's id. */
@@ -97,7 +97,7 @@ export interface Invitation extends Answered {
 }
 
 /** A decision, from `selectCandidate` and `rejectCandidate`. */
-export interface Decision extends Answered {
+export interface Decision extends ResponseMeta {
   /** The candidate's new status: `selected` or `rejected`. */
   readonly status: CandidateStatus;
 }

@@ -6,7 +6,7 @@
 use std::future::Future;
 use std::mem;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
@@ -16,7 +16,7 @@ use celper::{Client, Error};
 use pyo3::exceptions::{PyRuntimeError, PyStopIteration};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyTuple, PyWeakrefReference};
+use pyo3::types::{PyDict, PyTuple, PyWeakrefReference};
 use pyo3::{IntoPyObjectExt, PyTraverseError, PyVisit, intern};
 
 use crate::arguments::{ArgumentError, optional, path, row_count, text};
@@ -26,8 +26,7 @@ use crate::errors::{self, catch_panic};
 use crate::keys;
 use crate::lifetime::{NativeGuard, generation, is_other_process};
 use crate::logs::{self, BufferedSink};
-use crate::requests::{BatchProgress, to_row};
-use crate::results;
+use crate::requests::{BatchItem, BatchProgress, to_row};
 use crate::wait::{Host, wait};
 
 /// Converts to a Python object on a Python thread.
@@ -52,6 +51,8 @@ fn work<T: Send + 'static>(
 #[pyclass(frozen, weakref, module = "celper._celper")]
 pub(crate) struct Batch {
     handle: BatchHandle,
+    /// The rows without an item, by index.
+    requests: Py<PyDict>,
     key_provider: Option<Py<PyAny>>,
     host: BatchHost,
 }
@@ -106,7 +107,8 @@ pub(crate) fn start(
         |py, handle| {
             let events_too = events.clone();
             let host = events.map_or(BatchHost::Nobody, BatchHost::Consumer);
-            let batch = Bound::new(py, Batch { handle, key_provider: provider, host })?;
+            let batch =
+                Bound::new(py, Batch { handle, requests: PyDict::new(py).unbind(), key_provider: provider, host })?;
             if let Some(events) = events_too.filter(|_| batch.get().key_provider.is_some()) {
                 events.set_unattended(give_keys_later(&batch)?);
             }
@@ -141,7 +143,7 @@ fn give_keys(py: Python<'_>, batch: &Py<PyWeakrefReference>, context: &Py<PyAny>
     for reply in events.take_keys() {
         // A copy, because a context can be entered only once at a time.
         let context = context.bind(py).call_method0("copy")?;
-        reply.answer(py, keys::call_sync(provider.bind(py), Some(&context)))?;
+        reply.send(py, keys::call_sync(provider.bind(py), Some(&context)))?;
     }
     Ok(())
 }
@@ -167,7 +169,7 @@ pub(crate) fn start_on_loop(
             }
         },
         // When the batch does not start, the host is dropped with this function.
-        |py, handle| Batch { handle, key_provider: None, host }.into_py_any(py),
+        |py, handle| Batch { handle, requests: PyDict::new(py).unbind(), key_provider: None, host }.into_py_any(py),
     );
     Ok(BatchWait::new(bridge, event_loop, started))
 }
@@ -200,17 +202,24 @@ impl Drop for Batch {
 #[pymethods]
 impl Batch {
     /// The batch's side for its rows.
-    fn feed(&self) -> Feed {
-        Feed { handle: self.handle.clone() }
+    fn feed(&self, py: Python<'_>) -> Feed {
+        Feed { handle: self.handle.clone(), requests: self.requests.clone_ref(py), pushed: AtomicU64::new(0) }
     }
 
     /// Waits for what is next: `"wants_row"`, an item, or `None` at the end.
     fn next_event(slf: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
-        let handle = slf.get().handle.clone();
+        let (handle, this) = (slf.get().handle.clone(), slf.clone().unbind());
         let event = async move { handle.next_event().await };
-        let event = work(event, |py, event| match event {
+        let event = work(event, move |py, event| match event {
             BatchEvent::WantsRow => Ok(intern!(py, "wants_row").clone().into_any().unbind()),
-            BatchEvent::Item(item) => item_fields(py, *item),
+            BatchEvent::Item(item) => {
+                // A signal that came while this thread waited would interrupt it as soon as it has the item, and lose that.
+                if let Err(interrupt) = py.check_signals() {
+                    this.get().handle.put_back(*item).map_err(|error| errors::to_py_err(py, &error))?;
+                    return Err(interrupt);
+                }
+                this.get().take_item(py, *item)
+            }
             BatchEvent::End => Ok(py.None()),
             _ => Ok(py.None()),
         });
@@ -230,12 +239,12 @@ impl Batch {
 
     /// Waits on the event loop for the next item; `None` at the end.
     fn next(slf: &Bound<'_, Self>) -> PyResult<BatchWait> {
-        let handle = slf.get().handle.clone();
+        let (handle, this) = (slf.get().handle.clone(), slf.clone().unbind());
         let item = async move { handle.next().await };
         BatchWait::on_running_loop(
             slf.py(),
             &slf.get().handle,
-            work(item, |py, item| item.map_or_else(|| Ok(py.None()), |item| item_fields(py, item))),
+            work(item, move |py, item| item.map_or_else(|| Ok(py.None()), |item| this.get().take_item(py, item))),
         )
     }
 
@@ -273,6 +282,7 @@ impl Batch {
         if let BatchHost::Loop(bridge, _) = &self.host {
             visit.call(bridge)?;
         }
+        visit.call(&self.requests)?;
         visit.call(&self.key_provider)
     }
 }
@@ -297,6 +307,13 @@ impl Batch {
         catch_panic(py, || block_on(py, guard, work, &Host { events: this.events(), key_provider: provider }))
     }
 
+    fn take_item(&self, py: Python<'_>, item: BatchRowItem) -> PyResult<Py<PyAny>> {
+        let requests = self.requests.bind(py);
+        let request = requests.as_any().get_item(item.index)?;
+        requests.del_item(item.index)?;
+        BatchItem::from_core(py, item, request.unbind())?.into_py_any(py)
+    }
+
     fn events(&self) -> Option<&BufferedSink> {
         if let BatchHost::Consumer(events) = &self.host { Some(events) } else { None }
     }
@@ -314,6 +331,9 @@ impl Batch {
 #[pyclass(frozen, module = "celper._celper")]
 pub(crate) struct Feed {
     handle: BatchHandle,
+    requests: Py<PyDict>,
+    /// How many rows were added.
+    pushed: AtomicU64,
 }
 
 #[pymethods]
@@ -328,11 +348,15 @@ impl Feed {
         )
     }
 
-    /// Adds a row. False: the batch takes no more.
+    /// Adds a row. False: the batch takes no more. No signal handler runs in the middle, so that each row has its index.
     fn push(&self, row: &Bound<'_, PyAny>) -> PyResult<bool> {
         let py = row.py();
         let _guard = NativeGuard::new(py);
-        catch_panic(py, || self.handle.push(to_row(row)?).map_err(|error| errors::to_py_err(py, &error)))
+        catch_panic(py, || {
+            let request = to_row(row)?;
+            self.requests.bind(py).set_item(self.pushed.fetch_add(1, Ordering::Relaxed), row)?;
+            self.handle.push(request).map_err(|error| errors::to_py_err(py, &error))
+        })
     }
 
     /// There are no further rows.
@@ -344,17 +368,10 @@ impl Feed {
     fn fail_rows(&self, py: Python<'_>, message: &str) -> PyResult<()> {
         self.handle.fail_rows(message).map_err(|error| errors::to_py_err(py, &error))
     }
-}
 
-/// `(index, result, error, idempotency_key, resumed, not_attempted, already_done)`.
-fn item_fields(py: Python<'_>, item: BatchRowItem) -> PyResult<Py<PyAny>> {
-    let none = || py.None().into_bound(py);
-    let (result, error) = match item.result {
-        Ok(output) => (results::to_python(py, output)?, none()),
-        Err(error) => (none(), errors::to_exception(py, &error)?),
-    };
-    let key = item.idempotency_key;
-    (item.index, result, error, key, item.resumed, item.not_attempted, item.already_done).into_py_any(py)
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.requests)
+    }
 }
 
 /// The iterator with which a task awaits something of a batch.

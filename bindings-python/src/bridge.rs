@@ -424,14 +424,14 @@ impl Bridge {
         let awaitable = key.as_ref().ok().filter(|key| key.hasattr("__await__").unwrap_or_default());
         let Some(awaitable) = awaitable else {
             // In a batch, the event loop raises or reports what is not an `Exception`.
-            return if is_batch { reply.answer(py, key) } else { this.answer(py, id, reply, key) };
+            return if is_batch { reply.send(py, key) } else { this.send_key(py, id, reply, key) };
         };
         // A batch asks for several keys at a time.
         let id = if is_batch { this.new_id() } else { id };
-        let answer = KeyAnswer { bridge: slf.clone().unbind(), id, reply: Mutex::new(Some(reply)) };
+        let callback = KeyTaskCallback { bridge: slf.clone().unbind(), id, reply: Mutex::new(Some(reply)) };
         let await_key = AWAIT_KEY.import(py, "celper._bridge", "await_key")?;
         let event_loop = this.event_loop.bind(py).call0()?;
-        let task = await_key.call1((event_loop, awaitable, context, Bound::new(py, answer)?))?;
+        let task = await_key.call1((event_loop, awaitable, context, Bound::new(py, callback)?))?;
         this.set_key_task(id, Some(task.unbind()));
         Ok(())
     }
@@ -447,30 +447,30 @@ impl Bridge {
     }
 
     /// Replies with the key. What is not an `Exception` is raised by the call, as it is.
-    fn answer(&self, py: Python<'_>, id: u64, reply: KeyReply, key: PyResult<Bound<'_, PyAny>>) -> PyResult<()> {
-        let Err(other) = reply.answer(py, key) else { return Ok(()) };
+    fn send_key(&self, py: Python<'_>, id: u64, reply: KeyReply, key: PyResult<Bound<'_, PyAny>>) -> PyResult<()> {
+        let Err(other) = reply.send(py, key) else { return Ok(()) };
         let Some(call) = self.remove(id) else { return Ok(()) };
         call.task.abort();
         set_result(call.future.bind(py), &other.into_value(py).into_bound(py).into_any())
     }
 }
 
-/// Answers a request for the key when the task that awaits it is done.
+/// Replies to a request for the key when the task that awaits it is done.
 #[pyclass(frozen, module = "celper._celper")]
-struct KeyAnswer {
+struct KeyTaskCallback {
     bridge: Py<Bridge>,
     id: u64,
     reply: Mutex<Option<KeyReply>>,
 }
 
 #[pymethods]
-impl KeyAnswer {
+impl KeyTaskCallback {
     fn __call__(&self, py: Python<'_>, task: &Bound<'_, PyAny>) -> PyResult<()> {
         let _guard = NativeGuard::new(py);
         let Some(reply) = lock(&self.reply).take() else { return Ok(()) };
         let bridge = self.bridge.get();
         bridge.set_key_task(self.id, None);
-        bridge.answer(py, self.id, reply, task.call_method0("result"))
+        bridge.send_key(py, self.id, reply, task.call_method0("result"))
     }
 }
 
@@ -600,7 +600,7 @@ impl PendingCall {
                 Message::Event(_, HostEvent::Log(record)) => logs::emit(py, record, None)?,
                 Message::Event(_, HostEvent::Key(reply)) => {
                     if let Some(provider) = &self.key_provider {
-                        reply.answer(py, keys::call_sync(provider.bind(py), None))?;
+                        reply.send(py, keys::call_sync(provider.bind(py), None))?;
                     }
                 }
                 Message::Outcome(_, Ok(output)) => return results::to_python(py, output).map(|result| Some((result,))),

@@ -32,13 +32,13 @@ impl KeyProvider for HostKeyProvider {
     }
 }
 
-/// Answers one request for the key.
+/// The reply to one request for the key.
 pub(crate) struct KeyReply(oneshot::Sender<Result<ApiKey, KeyProviderError>>);
 
 impl KeyReply {
     /// Replies with what the function returned or raised. What is not an `Exception` (`KeyboardInterrupt`, for example) is
     /// returned: it ends the call as it is.
-    pub(crate) fn answer(self, py: Python<'_>, result: PyResult<Bound<'_, PyAny>>) -> PyResult<()> {
+    pub(crate) fn send(self, py: Python<'_>, result: PyResult<Bound<'_, PyAny>>) -> PyResult<()> {
         let reply = match result.and_then(|key| to_key(&key)) {
             Ok(key) => Ok(key),
             Err(error) if error.is_instance_of::<PyException>(py) => {

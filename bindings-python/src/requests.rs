@@ -3,15 +3,16 @@
 //! A request holds its arguments as they were given. They are converted when the batch reads it, so that one that is wrong gives
 //! an item with an error, and no exception in the caller's loop over its rows.
 
-use celper::bindings::batch::{BatchRow, rejected_batch};
+use celper::bindings::batch::{BatchRow, BatchRowItem, rejected_batch};
 use celper::{BatchProgress as CoreProgress, Error, Operation, bindings};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 
 use crate::arguments::{ArgumentError, NAMES, to_input};
+use crate::errors::to_exception;
 use crate::lifetime::NativeGuard;
-use crate::results::{plain, record, repr, values};
+use crate::results::{plain, record, repr, to_python, values};
 
 /// Always shown.
 const IDS: [&str; 2] = ["candidate_id", "job_position_id"];
@@ -242,6 +243,17 @@ record! {
         eta: Option<f64> = None,
         /// The seconds until the next request is sent, when the rate limit lets none through now.
         rate_limit_wait: Option<f64> = None,
+    }
+}
+
+impl BatchItem {
+    pub(crate) fn from_core(py: Python<'_>, item: BatchRowItem, request: Py<PyAny>) -> PyResult<Self> {
+        let BatchRowItem { index, result, idempotency_key, resumed, not_attempted, already_done, .. } = item;
+        let (result, error) = match result {
+            Ok(output) => (Some(to_python(py, output)?.unbind()), None),
+            Err(error) => (None, Some(to_exception(py, &error)?.unbind())),
+        };
+        Ok(BatchItem { index, request, result, error, idempotency_key, resumed, not_attempted, already_done })
     }
 }
 

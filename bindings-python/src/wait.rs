@@ -41,7 +41,7 @@ impl Host<'_, '_> {
             match event {
                 HostEvent::Log(record) => logs::emit(py, record, None)?,
                 HostEvent::Key(reply) => {
-                    self.key_provider.map_or(Ok(()), |provider| reply.answer(py, keys::call_sync(provider, None)))?
+                    self.key_provider.map_or(Ok(()), |provider| reply.send(py, keys::call_sync(provider, None)))?
                 }
             }
         }

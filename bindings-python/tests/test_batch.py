@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import logging
 import os
@@ -205,6 +206,78 @@ def test_cancelling_the_task_cancels_the_batch(sandbox: Sandbox) -> None:
     asyncio.run(main())
 
 
+def test_a_timeout_of_the_wait_for_an_item_loses_none(sandbox: Sandbox) -> None:
+    rows = statuses(sandbox, 6)
+    limits = celper.RateLimits(reads=3, window=0.5)
+
+    async def main() -> tuple[list[int], int]:
+        indexes, timeouts = list[int](), 0
+        options = {**sandbox.client_options, "rate_limits": limits, "rate_limit_store": "process"}
+        async with celper.AsyncCelper(**options).batch(rows) as batch:
+            while len(indexes) < len(rows):
+                try:
+                    indexes.append((await asyncio.wait_for(anext(batch), 0.05)).index)
+                except asyncio.TimeoutError:
+                    timeouts += 1
+        return sorted(indexes), timeouts
+
+    indexes, timeouts = asyncio.run(main())
+    assert indexes == list(range(6))
+    assert timeouts > 0
+
+
+@pytest.mark.parametrize("is_closed", [True, False], ids=["loop closed", "task cancelled"])
+def test_a_batch_whose_loop_has_ended_says_so(sandbox: Sandbox, is_closed: bool) -> None:
+    rows = statuses(sandbox, 200)
+    batch = celper.AsyncCelper(**{**sandbox.client_options, "rate_limits": None}).batch(rows)
+
+    async def one() -> None:
+        await anext(batch)
+
+    async def others() -> None:
+        async for _ in batch:
+            pass
+
+    if is_closed:
+        loop = asyncio.new_event_loop()
+        loop.run_until_complete(one())
+        loop.close()
+    else:
+        asyncio.run(one())
+    with pytest.raises(RuntimeError, match="closed" if is_closed else "cancelled"):
+        asyncio.run(others())
+
+
+@KINDS
+def test_the_end_of_the_block_frees_the_source(kind: str, sandbox: Sandbox) -> None:
+    rows = statuses(sandbox, 2)
+    closed = []
+
+    def generator() -> Iterator[StatusRequest]:
+        try:
+            while True:
+                yield from rows
+        finally:
+            closed.append(True)
+
+    async def main() -> None:
+        source = asynchronous(generator()) if kind == "async iterable" else generator()
+        batch = celper.AsyncCelper(**sandbox.client_options).batch(source)
+        del source
+        async with batch:
+            await anext(batch)
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert closed
+
+    if kind == "sync":
+        with celper.Celper(**sandbox.client_options).batch(generator()) as batch:
+            next(batch)
+        assert closed
+    else:
+        asyncio.run(main())
+
+
 def test_several_tasks_and_threads_can_take_items(sandbox: Sandbox) -> None:
     rows = statuses(sandbox, 40)
 
@@ -356,6 +429,31 @@ def test_ctrl_c_closes_a_batch_and_a_second_one_cancels_it(sandbox: Sandbox) -> 
         # The program runs on: the request was dropped, not the process.
         wait_until_closed(sandbox, slow)
         program.kill()
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this system has no timer signals")
+def test_an_interrupt_loses_no_item(client: celper.Celper, sandbox: Sandbox) -> None:
+    """The signal comes before the item, within the 50 ms in which a waiting thread runs no signal handlers."""
+    slow = sandbox.create_candidate().id
+    sandbox.queue_fault(slow, "delay", seconds=0.2, times=None)
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    earlier = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        for start in (0.16, 0.17, 0.18, 0.19):
+            with client.batch([status(slow)]) as batch:
+                signal.setitimer(signal.ITIMER_REAL, start)
+                items: list[Any] = []
+                with contextlib.suppress(KeyboardInterrupt):
+                    for item in batch:
+                        items.append(item)
+                signal.setitimer(signal.ITIMER_REAL, 0)
+                items += batch
+            assert [item.request.candidate_id for item in items] == [slow]
+    finally:
+        signal.signal(signal.SIGALRM, earlier)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")

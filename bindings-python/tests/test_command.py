@@ -7,6 +7,7 @@ import csv
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -142,6 +143,7 @@ def test_lines_are_those_of_the_file() -> None:
         (b"PK\x03\x04...", "an Excel workbook"),
         ("candidate_id\nc1\n".encode("utf-16-le"), "NUL"),
         (b"\n \n", "is empty"),
+        (b"sep=;\n\n", "is empty"),
         (b'candidate_id\nc1\n"c2\nc3\n', "line 3: a quoted cell has no closing quote"),
         (b'candidate_id,x\n"c1"2,y\n', "line 2: a quoted cell has text after its closing quote"),
     ],
@@ -215,6 +217,8 @@ def test_all_problems_are_reported_before_anything_is_sent(sandbox: Sandbox) -> 
         (["invite", "f.csv", "--position", "other"], "line 2: the position is pos_1, but --position says other"),
         (["invite", "f.csv", "--body-file", "none.txt"], "none.txt"),
         (["invite", "f.csv", "--rate-limits", "fast"], "is not of the form"),
+        (["invite", "f.csv", "--rate-limits", "reads=1e3"], "'reads=1e3' has a value that is not a number"),
+        (["invite", "f.csv", "--subject", " "], "--subject is empty"),
         (["invite", "f.csv", "--results", "f.csv"], "is the file itself"),
         (["invite", "-"], "--batch-id"),
         (["invite", "f.csv"], "no terminal to ask at; pass --yes"),
@@ -519,3 +523,66 @@ def test_results_that_are_a_pipe_or_a_device_are_refused(sandbox: Sandbox) -> No
 def test_a_candidate_id_that_is_too_long_for_a_file_name_is_an_id(sandbox: Sandbox) -> None:
     done = celper("status", "c" * 1000, "--position", POSITION)
     assert (done.returncode, "not_found" in done.stderr or "no such candidate" in done.stderr) == (1, True)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+@pytest.mark.parametrize("option", ["", "--json"])
+def test_output_that_cannot_be_written_is_an_error(sandbox: Sandbox, option: str) -> None:
+    write_candidates(sandbox, 2)
+    command = f"{sys.executable} -m celper status candidates.csv --position {POSITION} {option} >/dev/full"
+    done = subprocess.run(command, shell=True, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    assert done.returncode == 4
+    assert "standard output cannot be written: No space left on device" in done.stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="this system has no limit for files")
+def test_a_full_disk_ends_the_run_and_leaves_whole_rows(sandbox: Sandbox) -> None:
+    ids = write_candidates(sandbox, 20)
+    command = f"{sys.executable} -m celper invite candidates.csv --position {POSITION} --yes --rate-limits none"
+    full = subprocess.run(
+        ["bash", "-c", f"ulimit -f 2; {command}"], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert full.returncode == 1
+    assert "The results could not be written" in full.stdout
+    assert "Remove the cause, and run the same command again" in full.stdout
+    assert {len(row) for row in csv.reader(Path("candidates.results.csv").read_text().splitlines())} == {18}
+    assert celper(*command.split()[3:]).returncode == 0
+    assert sorted(acted(sandbox)) == sorted(ids)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="this system has no SIGHUP")
+@pytest.mark.parametrize("ignored", [False, True])
+def test_a_hangup_stops_the_run_unless_it_is_ignored(sandbox: Sandbox, ignored: bool) -> None:
+    write_candidates(sandbox, 6)
+    limits = "--rate-limits=reads=2,actions=2,total=2,window=1"
+    command = [*CELPER, "invite", "candidates.csv", "--position", POSITION, "--yes", limits]
+    if ignored:
+        command = ["nohup", *command]
+    run = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    wait_until(lambda: acted(sandbox))
+    run.send_signal(signal.SIGHUP)
+    run.send_signal(signal.SIGHUP)
+    assert run.wait(60) == (0 if ignored else 3)
+    assert {row["outcome"] for row in results_of()} == ({"ok"} if ignored else {"ok", "not attempted"})
+
+
+def test_another_run_that_takes_the_results_file_loses_no_results(sandbox: Sandbox) -> None:
+    write_candidates(sandbox, 3)
+    sandbox.queue_fault("cand_2", "delay", seconds=3)
+    command = [*CELPER, "invite", "candidates.csv", "--position", POSITION, "--yes"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as first:
+        wait_until(lambda: Path("candidates.results.csv").exists() and len(results_of()) == 2)
+        assert celper("status", "candidates.csv", "--position", POSITION).returncode == 0
+        output, _ = first.communicate(timeout=60)
+    assert "Results: candidates.invite.results.csv" in output
+    for path, operation in [("candidates.invite.results.csv", "invite"), ("candidates.results.csv", "status")]:
+        assert [(row["operation"], row["outcome"]) for row in results_of(path)] == [(operation, "ok")] * 3
+
+
+def test_a_terminal_without_unicode_shows_no_escapes(sandbox: Sandbox) -> None:
+    write_candidates(sandbox, 6)
+    limits = "--rate-limits=reads=3,actions=3,total=3,window=1"
+    shell = Shell([*CELPER, "status", "candidates.csv", "--position", POSITION, limits], PYTHONIOENCODING="ascii")
+    assert shell.finish() == 0
+    assert "\\u" not in shell.raw
+    assert "3/6" in shell.raw

@@ -8,7 +8,11 @@ let library = Context.packageDirectory + "/lib"
 let package = Package(
     name: "Celper",
     platforms: [.macOS(.v13), .iOS(.v16)],
-    products: [.library(name: "Celper", targets: ["Celper"])],
+    products: [
+        .library(name: "Celper", targets: ["Celper"]),
+        // For tests: runs the sandbox. It needs nothing of the other targets.
+        .library(name: "CelperSandbox", targets: ["CelperSandbox"]),
+    ],
     targets: [
         .systemLibrary(name: "CelperFFI", path: "Generated/CelperFFI"),
         .target(
@@ -23,7 +27,8 @@ let package = Package(
             ]
         ),
         .target(name: "Celper", dependencies: ["CelperGenerated"], exclude: ["PrivacyInfo.xcprivacy"]),
-        .testTarget(name: "CelperTests", dependencies: ["Celper", "CelperGenerated"]),
+        .target(name: "CelperSandbox"),
+        .testTarget(name: "CelperTests", dependencies: ["Celper", "CelperGenerated", "CelperSandbox"]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::argument::NameStyle;
-use crate::batch::{BatchBuilder, BoxFuture, Caller, CandidateRequest, from_iter, from_stream};
+use crate::batch::{BatchBuilder, BoxFuture, CandidateRequest, PacedClient, from_iter, from_stream};
 use crate::call::{Engine, FOREVER, Limits, Reservation};
 use crate::config::{ClientBuilder, ClientConfig, random};
 use crate::error::Error;
@@ -380,7 +380,7 @@ impl fmt::Debug for Client {
     }
 }
 
-impl Caller for Client {
+impl PacedClient for Client {
     fn base_url(&self) -> &str {
         Client::base_url(self)
     }

@@ -330,7 +330,7 @@ impl Error {
     }
 
     /// The same error without its cause, to be reported in a second place.
-    pub(crate) fn outline(&self) -> Self {
+    pub(crate) fn without_source(&self) -> Self {
         Error::new(self.kind(), self.message()).with(|parts| {
             parts.status = self.0.status;
             parts.code.clone_from(&self.0.code);

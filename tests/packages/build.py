@@ -9,7 +9,7 @@ import sys
 import tarfile
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,7 @@ def main() -> None:
     npm(DIST / "npm", program)
     step("Kotlin, Java and Swift")
     maven(DIST / "maven", native.library("celper-uniffi", "release"))
+    sandbox_maven(DIST / "maven", program)
     if native.LINUX:
         swift(DIST / "swift")
     step("the size of the library for apps")
@@ -131,28 +132,44 @@ def npm(out: Path, program: Path) -> None:
 
 def maven(out: Path, library: Path) -> None:
     """Build `ai.celper:celper`, its sources and its reference, as a Maven repository."""
-    folder = ROOT / "bindings-uniffi/kotlin"
-    with tempfile.TemporaryDirectory() as notices:
-        (Path(notices) / "META-INF").mkdir()
-        shutil.copy(ROOT / "LICENSE", Path(notices) / "META-INF/LICENSE")
-        # The release adds the other platforms' libraries to the jar.
-        text = licenses.text("celper-uniffi", anywhere=True)
-        (Path(notices) / "META-INF" / LICENSES).write_text(text, encoding="utf-8")
-        options = ["-Dmaven.test.skip=true", f"-Dnotices={notices}", f"-Dnative.platform={platforms.JNA}"]
+    # The release adds the other platforms' libraries to the jar.
+    notices = licenses.text("celper-uniffi", anywhere=True)
+    options = [f"-Dnative.platform={platforms.JNA}"]
+    deploy(ROOT / "bindings-uniffi/kotlin", out, notices, *options, env={"CELPER_LIBRARY": str(library)})
+
+
+def deploy(folder: Path, out: Path, notices: str | None, *options: str, env: Mapping[str, str] | None = None) -> None:
+    """Build a Maven project, its sources and its reference, and deploy them to a folder."""
+    with tempfile.TemporaryDirectory() as work:
+        (Path(work) / "META-INF").mkdir()
+        shutil.copy(ROOT / "LICENSE", Path(work) / "META-INF/LICENSE")
+        if notices is not None:
+            (Path(work) / "META-INF" / LICENSES).write_text(notices, encoding="utf-8")
         repository = f"-DaltDeploymentRepository=dist::{out.as_uri()}"
-        run(
-            "mvn",
-            "-q",
-            "-B",
-            "-P",
-            "dist",
-            "clean",
-            "deploy",
-            *options,
-            repository,
-            cwd=folder,
-            env={"CELPER_LIBRARY": str(library)},
-        )
+        goals = ["-P", "dist", "clean", "deploy", "-Dmaven.test.skip=true", f"-Dnotices={work}", repository]
+        run("mvn", "-q", "-B", *goals, *options, cwd=folder, env=env)
+
+
+def sandbox_maven(out: Path, program: Path) -> None:
+    """Build `ai.celper:celper-sandbox`, and this platform's program for it."""
+    deploy(ROOT / "tests/sandbox/jvm", out, None)
+    folder = out / "ai/celper/celper-sandbox" / version()
+    sandbox_program(folder, program)
+    run(sys.executable, ROOT / ".ci/release/programs.py", folder)
+
+
+def sandbox_program(folder: Path, program: Path) -> None:
+    """Write the jar with the sandbox's program for this platform."""
+    folder.mkdir(parents=True, exist_ok=True)
+    files = {
+        "META-INF/LICENSE": (ROOT / "LICENSE").read_bytes(),
+        f"META-INF/{LICENSES}": licenses.text("celper-sandbox").encode(),
+        f"ai/celper/sandbox/program/{platforms.MAVEN}/{program.name}": program.read_bytes(),
+    }
+    with zipfile.ZipFile(folder / f"celper-sandbox-{version()}-{platforms.MAVEN}.jar", "w") as jar:
+        for name, content in files.items():
+            # No timestamps, so that the same program gives the same jar.
+            jar.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
 
 
 def swift(out: Path) -> None:

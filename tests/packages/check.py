@@ -34,6 +34,8 @@ class Package:
     """The most bytes that one of its files may have."""
 
 
+SANDBOX = "maven/ai/celper/celper-sandbox/{version}/celper-sandbox-{version}"
+
 PACKAGES = [
     Package("rust/celper-{version}.crate", "crate", has_licenses=False),
     Package("python/celper-{version}.tar.gz", "sdist", "celper-python", anywhere=True),
@@ -46,6 +48,10 @@ PACKAGES = [
     Package("maven/ai/celper/celper/{version}/celper-{version}.jar", "jar", "celper-uniffi", anywhere=True),
     Package("maven/ai/celper/celper/{version}/celper-{version}-sources.jar", "sources-jar", has_licenses=False),
     Package("maven/ai/celper/celper/{version}/celper-{version}-javadoc.jar", "javadoc-jar", has_licenses=False),
+    Package(f"{SANDBOX}.jar", "sandbox-jar", has_licenses=False),
+    Package(f"{SANDBOX}-{{maven}}.jar", "sandbox-jar-platform", "celper-sandbox"),
+    Package(f"{SANDBOX}-sources.jar", "sandbox-sources-jar", has_licenses=False),
+    Package(f"{SANDBOX}-javadoc.jar", "sandbox-javadoc-jar", has_licenses=False),
 ]
 if native.LINUX:
     PACKAGES.append(Package("swift/CelperFFI-{version}-{npm}.artifactbundle.zip", "swift", "celper-uniffi"))

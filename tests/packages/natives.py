@@ -9,7 +9,7 @@ import build
 import native
 import platforms
 import sbom
-from tree import DIST
+from tree import DIST, version
 
 
 def main() -> None:
@@ -23,13 +23,15 @@ def main() -> None:
     program = build.sandbox_python(DIST / "python", bills["celper-sandbox"])
     build.step("npm")
     build.npm(DIST / "npm", program)
-    # JNA has one folder for Linux, so the jar has only the glibc library. The Swift package has only that one as well.
+    # JNA has one folder for Linux, so the jar has only the glibc library. The Swift package has only that one as well,
+    # and the sandbox for the JVM needs no other.
     if native.LINUX and native.LIBC == "musl":
         return
     if native.LINUX:
         build.step("Swift")
         build.swift(DIST / "swift")
-    build.step("the library for the jar")
+    build.step("the sandbox's program for Maven, and the library for the jar")
+    build.sandbox_program(DIST / "maven/ai/celper/celper-sandbox" / version(), program)
     folder = DIST / "jvm" / platforms.JNA
     folder.mkdir(parents=True)
     shutil.copy(native.library("celper-uniffi", "release"), folder / platforms.LIBRARY)

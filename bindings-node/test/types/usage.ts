@@ -4,11 +4,11 @@ import {
   type ApiError,
   type Batch,
   type BatchItem,
+  type CandidateActions,
   type CandidateRequest,
   type CandidateState,
   CandidateStatus,
   Celper,
-  type CelperApi,
   CelperError,
   type CelperOptions,
   type Decision,
@@ -147,7 +147,7 @@ export const wrongProvider = new Celper({ apiKey: () => 5 });
 // @ts-expect-error: a client's options are read-only
 client.timeout = 5;
 
-export const fake: CelperApi = {
+export const fake: CandidateActions = {
   getCandidateStatus: async () => ({ status: 'new', analysisViewed: false, interviewScore: null, attempts: 1 }),
   inviteCandidate: () => Promise.reject(new RateLimitError('slow down')),
   selectCandidate: async (_id, { jobPositionId }) => ({ status: jobPositionId, attempts: 1 }),

@@ -6,7 +6,7 @@ from _thread import allocate_lock, get_ident
 from types import GenericAlias
 
 from celper._celper import BatchItem, BatchProgress, InviteRequest, RejectRequest, SelectRequest, StatusRequest
-from celper._errors import CelperError, InvalidArgumentError
+from celper._errors import CelperError, ConnectionFailedError, InvalidArgumentError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Iterable, Iterator
     from os import PathLike
     from types import TracebackType
-    from typing import Any, Generic, TypeVar
+    from typing import Any, Generic, Literal, TypeVar
 
     from celper import _celper
 
@@ -61,8 +61,6 @@ class Batch(_OfRequests["_R"]):
         total: int | None,
     ) -> None:
         self._rows: Iterator[_R] | None = iter(_checked(requests))
-        self._requests: dict[int, Any] = {}
-        self._pushed = 0
         self._failure: Exception | None = None
         self._reading = allocate_lock()
         self._reading_thread: int | None = None
@@ -78,10 +76,9 @@ class Batch(_OfRequests["_R"]):
             if event is None:
                 failure, self._failure = self._failure, None
                 raise StopIteration if failure is None else failure
-            if event == "wants_row":
-                self._read()
-            else:
-                return _item(self._requests, event)
+            if not isinstance(event, str):
+                return event
+            self._read()
 
     def _read(self) -> None:
         """Gives the batch one row."""
@@ -89,11 +86,12 @@ class Batch(_OfRequests["_R"]):
             # It would wait for itself.
             raise RuntimeError("the iterable of the requests takes items of its own batch; take them outside of it")
         with self._reading:
-            if self._rows is None:
+            rows = self._rows
+            if rows is None:
                 return
             self._reading_thread = get_ident()
             try:
-                row = next(self._rows)
+                row = next(rows)
             except StopIteration:
                 self._rows = None
                 self._feed.end_rows()
@@ -104,9 +102,7 @@ class Batch(_OfRequests["_R"]):
                     raise
                 self._failure = error
             else:
-                self._requests[self._pushed] = row
                 self._feed.push(row)
-                self._pushed += 1
             finally:
                 self._reading_thread = None
 
@@ -139,6 +135,8 @@ class Batch(_OfRequests["_R"]):
         except BaseException:
             self._native.cancel()
             raise
+        # A generator to which nobody else refers is closed.
+        self._rows = None
 
     def __enter__(self: _Sync) -> _Sync:
         return self
@@ -146,7 +144,12 @@ class Batch(_OfRequests["_R"]):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self.close()
+        try:
+            self.close()
+        except ConnectionFailedError:
+            # This is a forked child, which may leave the block by an exception of its own, such as `SystemExit`.
+            if error is None:
+                raise
 
     def __repr__(self) -> str:
         return _repr(self, getattr(self, "_native", None))
@@ -164,7 +167,8 @@ class AsyncBatch(_OfRequests["_R"]):
 
     It starts at the ``async with``, or at the first item. A task reads the requests, as long as the batch runs. The end
     of the ``async with`` block closes the batch: nothing more is started, and the block waits for what is under way.
-    Cancelling a task that waits for an item, or in the block, cancels the batch.
+    Cancelling the task in the block cancels the batch. A wait for one item can have a timeout of its own in the block:
+    it loses no item. Without a block, cancelling the wait for an item cancels the batch.
 
     An iterable that raises ends the batch, and its exception is raised after the last item.
     """
@@ -183,9 +187,9 @@ class AsyncBatch(_OfRequests["_R"]):
         self._options = (batch_id, journal, _length(requests) if total is None else total)
         self._native: _celper.Batch | None = None
         self._starting = Lock()
-        self._leaving: str | None = None
-        self._requests: dict[int, Any] = {}
-        self._reader = _Reader(self._requests, _checked(requests, "__aiter__"))
+        self._is_entered = False
+        self._ending: Literal["stop", "cancel"] | None = None
+        self._reader = _Reader(_checked(requests, "__aiter__"))
 
     async def _start(self) -> _celper.Batch:
         async with self._starting:
@@ -193,23 +197,26 @@ class AsyncBatch(_OfRequests["_R"]):
                 native = await self._client.start_batch(*self._options)
                 self._reader.start(native.feed())
                 self._native = native
-                if self._leaving is not None:
-                    self._leave(self._leaving)
+                if self._ending is not None:
+                    self._end(self._ending)
             return self._native
 
     def __aiter__(self: _Async) -> _Async:
         return self
 
     async def __anext__(self) -> BatchItem[_R]:
+        self._reader.check_loop()
         try:
-            fields = await (self._native or await self._start()).next()
+            item = await (self._native or await self._start()).next()
         except Exception:
             raise
         except BaseException:
-            self.cancel()
+            # In the `async with` block this may be a timeout of this wait alone; the block's end sees if it is not.
+            if not self._is_entered:
+                self.cancel()
             raise
-        if fields is not None:
-            return _item(self._requests, fields)
+        if item is not None:
+            return item
         failure, self._reader.failure = self._reader.failure, None
         raise StopAsyncIteration if failure is None else failure
 
@@ -228,17 +235,17 @@ class AsyncBatch(_OfRequests["_R"]):
 
     def stop(self) -> None:
         """Starts nothing more. What is under way finishes, and gives the last items."""
-        self._leave("stop")
+        self._end("stop")
 
     def cancel(self) -> None:
         """Starts nothing more, and drops what is under way: the outcome of these requests is unknown.
 
         With a journal, the next run finds it out.
         """
-        self._leave("cancel")
+        self._end("cancel")
 
-    def _leave(self, how: str) -> None:
-        self._leaving = how
+    def _end(self, how: Literal["stop", "cancel"]) -> None:
+        self._ending = how
         if self._native is not None:
             if how == "cancel":
                 self._native.cancel()
@@ -260,6 +267,7 @@ class AsyncBatch(_OfRequests["_R"]):
 
     async def __aenter__(self: _Async) -> _Async:
         await self._start()
+        self._is_entered = True
         return self
 
     async def __aexit__(
@@ -267,9 +275,14 @@ class AsyncBatch(_OfRequests["_R"]):
     ) -> None:
         from asyncio import CancelledError
 
-        if kind is not None and issubclass(kind, CancelledError):
-            self.cancel()
-        await self.aclose()
+        self._is_entered = False
+        try:
+            if kind is not None and issubclass(kind, CancelledError):
+                self.cancel()
+            await self.aclose()
+        except ConnectionFailedError:
+            if error is None:
+                raise
 
     def __del__(self) -> None:
         if hasattr(self, "_reader"):
@@ -288,17 +301,27 @@ class _Reader:
     It does not refer to the batch, so that one to which nobody refers any more is freed, and stops.
     """
 
-    def __init__(self, requests: dict[int, Any], source: AsyncIterable[Any] | Iterable[Any]) -> None:
+    def __init__(self, source: AsyncIterable[Any] | Iterable[Any]) -> None:
         self.failure: BaseException | None = None
-        self._requests = requests
-        self._source = source
+        self._source: AsyncIterable[Any] | Iterable[Any] | None = source
         self._is_stopped = False
+        self._feed: _celper.Feed | None = None
         self._task: Task[None] | None = None
 
     def start(self, feed: _celper.Feed) -> None:
         from asyncio import get_running_loop
 
-        self._task = get_running_loop().create_task(self._run(feed))
+        self._feed = feed
+        # Only the task refers to the source: when it ends, a generator to which nobody else refers is closed.
+        source, self._source = self._source, None
+        self._task = get_running_loop().create_task(self._run(feed, source))
+
+    def check_loop(self) -> None:
+        """Ends the rows if the task can never go on."""
+        if self._feed and self._task and not self._task.done() and self._task.get_loop().is_closed():
+            message = "the event loop on which the batch reads its requests is closed"
+            self._feed.fail_rows(message)
+            self.failure = RuntimeError(f"{message}; start and end a batch on one loop")
 
     def stop(self) -> None:
         """Ends the task, also from another thread."""
@@ -315,12 +338,23 @@ class _Reader:
 
         if self._task is not None and self._task.get_loop() is get_running_loop():
             await wait([self._task])
+            # Its exception refers to the source.
+            self._task = None
 
-    async def _run(self, feed: _celper.Feed) -> None:
+    async def _run(self, feed: _celper.Feed, source: Any) -> None:
+        from asyncio import CancelledError
+
         try:
-            await self._read(feed)
+            await self._read(feed, source)
+        except CancelledError:
+            message = "the task that reads the requests of the batch was cancelled, as asyncio.run does at its end"
+            _fail_rows(feed, message)
+            if not self._is_stopped:
+                # Whoever takes items was not cancelled.
+                self.failure = RuntimeError(message)
+            raise
         except BaseException as error:
-            feed.fail_rows(_raised(error))
+            _fail_rows(feed, _raised(error))
             if not self._is_stopped:
                 self.failure = error
             if not isinstance(error, Exception):
@@ -328,11 +362,9 @@ class _Reader:
         else:
             feed.end_rows()
 
-    async def _read(self, feed: _celper.Feed) -> None:
+    async def _read(self, feed: _celper.Feed, source: Any) -> None:
         from asyncio import sleep
 
-        pushed = 0
-        source: Any = self._source
         is_async = hasattr(source, "__aiter__")
         rows = aiter(source) if is_async else iter(source)
         while await feed.wants_rows():
@@ -340,26 +372,17 @@ class _Reader:
                 row = await anext(rows) if is_async else next(rows)
             except (StopIteration, StopAsyncIteration):
                 return
-            self._requests[pushed] = row
             feed.push(row)
-            pushed += 1
             if not is_async:
                 # An iterable that takes long for each row must not hold up the loop's other tasks for several.
                 await sleep(0)
 
 
-def _item(requests: dict[int, Any], fields: tuple[Any, ...]) -> BatchItem[Any]:
-    index, result, error, idempotency_key, resumed, not_attempted, already_done = fields
-    return BatchItem(
-        index=index,
-        request=requests.pop(index),
-        result=result,
-        error=error,
-        idempotency_key=idempotency_key,
-        resumed=resumed,
-        not_attempted=not_attempted,
-        already_done=already_done,
-    )
+def _fail_rows(feed: _celper.Feed, message: str) -> None:
+    try:  # noqa: SIM105 - without another import
+        feed.fail_rows(message)
+    except ConnectionFailedError:
+        pass  # This is a forked child, whose loop ends.
 
 
 def _checked(requests: _T, *more: str) -> _T:

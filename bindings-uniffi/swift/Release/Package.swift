@@ -50,7 +50,10 @@ let system = ["dl", "m", "pthread"]
 let package = Package(
     name: "Celper",
     platforms: [.macOS(.v13), .iOS(.v16)],
-    products: [.library(name: "Celper", targets: ["Celper"])],
+    products: [
+        .library(name: "Celper", targets: ["Celper"]),
+        .library(name: "CelperSandbox", targets: ["CelperSandbox"]),
+    ],
     targets: [
         native,
         .target(
@@ -73,6 +76,7 @@ let package = Package(
             exclude: excluded,
             resources: resources
         ),
+        .target(name: "CelperSandbox", path: "bindings-uniffi/swift/Sources/CelperSandbox"),
     ],
     swiftLanguageModes: [.v6]
 )

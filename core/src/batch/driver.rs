@@ -24,7 +24,7 @@ use super::journal::{Journal, Writer};
 use super::keys::{RequestId, derive_key};
 use super::plan::{Next, Row, Step, ends_batch, not_attempted};
 use super::progress::{BatchProgress, Counters};
-use super::record::{Doubt, Line};
+use super::record::{Line, SentAction};
 use crate::argument::NameStyle;
 use crate::call::Reservation;
 use crate::error::{Error, ErrorKind};
@@ -46,7 +46,7 @@ const MAX_UNPACED: usize = 16;
 pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// What a batch, a wait for a status, or a watch needs of a client.
-pub(crate) trait Caller: Send + Sync + 'static {
+pub(crate) trait PacedClient: Send + Sync + 'static {
     fn base_url(&self) -> &str;
 
     fn names(&self) -> NameStyle;
@@ -111,27 +111,27 @@ pub(crate) struct Outcome {
 /// What the driver shares with the batch's owner.
 pub(crate) struct Shared {
     state: Mutex<State>,
-    caller: Arc<dyn Caller>,
+    client: Arc<dyn PacedClient>,
 }
 
 struct State {
     outbox: VecDeque<Outcome>,
     consumers: Vec<Waker>,
     driver: Option<Waker>,
-    leaving: Leaving,
+    stop: Stop,
     is_finished: bool,
     failure: Option<Error>,
     counters: Counters,
 }
 
-/// What the batch's owner wants.
+/// Whether the batch's owner wants it to stop, and how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Leaving {
-    Stays,
+enum Stop {
+    No,
     /// Nothing more is started.
-    Stops,
+    Graceful,
     /// What is under way is dropped as well.
-    Cancels,
+    Immediate,
 }
 
 impl State {
@@ -144,17 +144,17 @@ impl State {
 }
 
 impl Shared {
-    pub(crate) fn new(caller: Arc<dyn Caller>, total: Option<u64>) -> Self {
+    pub(crate) fn new(client: Arc<dyn PacedClient>, total: Option<u64>) -> Self {
         let state = State {
             outbox: VecDeque::new(),
             consumers: Vec::new(),
             driver: None,
-            leaving: Leaving::Stays,
+            stop: Stop::No,
             is_finished: false,
             failure: None,
             counters: Counters::new(total),
         };
-        Shared { state: Mutex::new(state), caller }
+        Shared { state: Mutex::new(state), client }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -178,6 +178,16 @@ impl Shared {
         Poll::Pending
     }
 
+    /// Makes an item that could not be handed over the next one again.
+    #[cfg(feature = "bindings")]
+    pub(crate) fn put_back(&self, outcome: Outcome) {
+        let mut state = self.lock();
+        state.outbox.push_front(outcome);
+        let consumers = std::mem::take(&mut state.consumers);
+        drop(state);
+        consumers.into_iter().for_each(Waker::wake);
+    }
+
     /// Ready when the driver has ended. Items may be left.
     #[cfg(feature = "bindings")]
     pub(crate) fn poll_finished(&self, cx: &mut Context<'_>) -> Poll<()> {
@@ -191,17 +201,17 @@ impl Shared {
 
     /// Starts no further request. Requests under way continue.
     pub(crate) fn stop(&self) {
-        self.leave(Leaving::Stops);
+        self.request_stop(Stop::Graceful);
     }
 
     /// Starts no further request, and drops those that are under way.
     pub(crate) fn cancel(&self) {
-        self.leave(Leaving::Cancels);
+        self.request_stop(Stop::Immediate);
     }
 
-    fn leave(&self, leaving: Leaving) {
+    fn request_stop(&self, stop: Stop) {
         let mut state = self.lock();
-        state.leaving = state.leaving.max(leaving);
+        state.stop = state.stop.max(stop);
         let driver = state.driver.take();
         drop(state);
         driver.into_iter().for_each(Waker::wake);
@@ -209,7 +219,7 @@ impl Shared {
 
     pub(crate) fn progress(&self) -> BatchProgress {
         // Outside of the lock, as the pacer has one of its own.
-        let pacer = self.caller.pacer();
+        let pacer = self.client.pacer();
         self.lock().counters.snapshot(pacer.as_deref())
     }
 
@@ -229,8 +239,8 @@ impl Shared {
 }
 
 /// What a request's task needs.
-struct Equipment {
-    caller: Arc<dyn Caller>,
+struct RowContext {
+    client: Arc<dyn PacedClient>,
     journal: Option<Arc<Writer>>,
     batch_id: Option<String>,
     clock: Clock,
@@ -241,30 +251,30 @@ pub(crate) type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
 
 pub(super) struct Driver {
     shared: Arc<Shared>,
-    equipment: Arc<Equipment>,
+    context: Arc<RowContext>,
     journal: Option<Journal>,
     /// `None` at its end.
     source: Option<Source>,
     next_index: u64,
     /// The requests so far, and the index at which each came first. Indexes beyond 32 bits are stored as the largest.
     seen: HashMap<RequestId, u32>,
-    reads: Lane,
-    actions: Lane,
-    calls: JoinSet<Finished>,
+    reads: Waiting,
+    actions: Waiting,
+    calls: JoinSet<FinishedStep>,
     closed: BoxFuture<'static, Error>,
     /// Why no further request is started.
-    end: Option<End>,
-    leaving: Leaving,
+    end: Option<EndReason>,
+    stop: Stop,
 }
 
 /// The requests of a category that were not started, and the wait of the first one for its permit.
 #[derive(Default)]
-struct Lane {
+struct Waiting {
     rows: VecDeque<Row>,
     reservation: Option<BoxFuture<'static, Result<Reservation, Error>>>,
 }
 
-enum End {
+enum EndReason {
     /// All further requests are items that were not attempted.
     Failed(Error, Option<u64>),
     /// The owner has left: what was not started gives no item.
@@ -272,7 +282,7 @@ enum End {
 }
 
 /// A request whose step is over.
-struct Finished {
+struct FinishedStep {
     row: Row,
     next: Next,
     category: Category,
@@ -285,9 +295,10 @@ struct Finished {
 }
 
 enum Event {
-    Leaving(Leaving),
+    /// The owner wants the batch to stop.
+    Stop(Stop),
     Closed(Error),
-    Finished(Box<Finished>),
+    Finished(Box<FinishedStep>),
     /// A permit for a request of the category.
     Reserved(Category, Result<Reservation, Error>),
     Input(Option<Input>),
@@ -336,26 +347,26 @@ pub(super) fn run(parts: Parts) -> impl Future<Output = ()> + Send {
 
 impl Driver {
     fn new(Parts { shared, source, batch_id, journal, clock }: Parts) -> Self {
-        let caller = Arc::clone(&shared.caller);
-        let equipment = Equipment {
+        let client = Arc::clone(&shared.client);
+        let context = RowContext {
             journal: journal.as_ref().map(|journal| Arc::clone(journal.writer())),
             batch_id,
             clock,
-            caller: Arc::clone(&caller),
+            client: Arc::clone(&client),
         };
         Driver {
             shared,
-            equipment: Arc::new(equipment),
+            context: Arc::new(context),
             journal,
             source: Some(source),
             next_index: 0,
             seen: HashMap::new(),
-            reads: Lane::default(),
-            actions: Lane::default(),
+            reads: Waiting::default(),
+            actions: Waiting::default(),
             calls: JoinSet::new(),
-            closed: caller.closed(),
+            closed: client.closed(),
             end: None,
-            leaving: Leaving::Stays,
+            stop: Stop::No,
         }
     }
 
@@ -363,17 +374,17 @@ impl Driver {
         self.count();
         while !self.is_finished() {
             match poll_fn(|cx| self.poll_event(cx)).await {
-                Event::Leaving(leaving) => {
-                    self.leaving = leaving;
-                    self.end(End::Stopped);
-                    if leaving == Leaving::Cancels {
+                Event::Stop(stop) => {
+                    self.stop = stop;
+                    self.end(EndReason::Stopped);
+                    if stop == Stop::Immediate {
                         self.calls.shutdown().await;
                     }
                 }
-                Event::Closed(error) => self.end(End::Failed(error, None)),
+                Event::Closed(error) => self.end(EndReason::Failed(error, None)),
                 Event::Finished(finished) => self.finish_step(*finished),
                 Event::Reserved(category, Ok(reservation)) => self.start(category, reservation),
-                Event::Reserved(_, Err(error)) => self.end(End::Failed(error, None)),
+                Event::Reserved(_, Err(error)) => self.end(EndReason::Failed(error, None)),
                 Event::Input(Some(Input::Row(input))) => self.accept(input).await,
                 Event::Input(Some(Input::Invalid(error))) => {
                     let index = self.next_index();
@@ -381,7 +392,7 @@ impl Driver {
                 }
                 Event::Input(Some(Input::Failed(error))) => {
                     self.end_source();
-                    self.end(End::Failed(error, None));
+                    self.end(EndReason::Failed(error, None));
                 }
                 Event::Input(None) => self.end_source(),
             }
@@ -399,8 +410,8 @@ impl Driver {
     fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
         let untaken = {
             let mut state = self.shared.lock();
-            if state.leaving > self.leaving {
-                return Poll::Ready(Event::Leaving(state.leaving));
+            if state.stop > self.stop {
+                return Poll::Ready(Event::Stop(state.stop));
             }
             // Woken when the owner takes an item or leaves.
             state.driver = Some(cx.waker().clone());
@@ -416,19 +427,20 @@ impl Driver {
             if let Poll::Ready(error) = self.closed.as_mut().poll(cx) {
                 return Poll::Ready(Event::Closed(error));
             }
-            let paced = self.equipment.caller.pacer().is_some();
+            let paced = self.context.client.pacer().is_some();
             let under_way = self.calls.len();
             if under_way + untaken < MAX_UNDER_WAY && (paced || under_way < MAX_UNPACED) {
                 for category in [Category::Reads, Category::Actions] {
-                    let caller = &self.equipment.caller;
-                    let lane = if category == Category::Reads { &mut self.reads } else { &mut self.actions };
-                    if lane.rows.is_empty() {
-                        lane.reservation = None;
+                    let client = &self.context.client;
+                    let waiting = if category == Category::Reads { &mut self.reads } else { &mut self.actions };
+                    if waiting.rows.is_empty() {
+                        waiting.reservation = None;
                         continue;
                     }
-                    let reservation = lane.reservation.get_or_insert_with(|| caller.reserve(category, "batch", None));
+                    let reserve = || client.reserve(category, "batch", None);
+                    let reservation = waiting.reservation.get_or_insert_with(reserve);
                     if let Poll::Ready(reserved) = reservation.as_mut().poll(cx) {
-                        lane.reservation = None;
+                        waiting.reservation = None;
                         return Poll::Ready(Event::Reserved(category, reserved));
                     }
                 }
@@ -467,7 +479,7 @@ impl Driver {
     /// Takes a request from the source.
     async fn accept(&mut self, input: OperationInput) {
         let index = self.next_index();
-        if let Err(error) = self.equipment.caller.check(&input) {
+        if let Err(error) = self.context.client.check(&input) {
             return self.emit(Outcome::failed(index, Some(input), error));
         }
         let id = RequestId::of(&input);
@@ -479,15 +491,15 @@ impl Driver {
             return self.emit(Outcome::failed(index, Some(input), error));
         }
         self.seen.insert(id, u32::try_from(index).unwrap_or(u32::MAX));
-        let past = match &mut self.journal {
-            Some(journal) => journal.take_past(id).await,
+        let recorded = match &mut self.journal {
+            Some(journal) => journal.take_state(id).await,
             None => Ok(None),
         };
-        let (past, failure) = match past {
-            Ok(past) => (past, None),
+        let (recorded, failure) = match recorded {
+            Ok(recorded) => (recorded, None),
             Err(error) => (None, Some(error)),
         };
-        match Row::plan(index, id, input, past, (self.equipment.clock)()) {
+        match Row::plan(index, id, input, recorded, (self.context.clock)()) {
             Err(done) => {
                 let (input, output, idempotency_key) = *done;
                 self.emit(Outcome {
@@ -501,7 +513,7 @@ impl Driver {
             }
             Ok(row) => {
                 if let Some(error) = failure {
-                    self.end(End::Failed(error, None));
+                    self.end(EndReason::Failed(error, None));
                 }
                 self.enqueue(row, false);
             }
@@ -513,33 +525,33 @@ impl Driver {
         if self.end.is_some() {
             return self.emit_unstarted(row);
         }
-        let lane = if row.category() == Category::Reads { &mut self.reads } else { &mut self.actions };
+        let waiting = if row.category() == Category::Reads { &mut self.reads } else { &mut self.actions };
         if first {
-            lane.rows.push_front(row);
+            waiting.rows.push_front(row);
         } else {
-            lane.rows.push_back(row);
+            waiting.rows.push_back(row);
         }
     }
 
     /// Starts the first request of a category.
     fn start(&mut self, category: Category, reservation: Reservation) {
-        let lane = if category == Category::Reads { &mut self.reads } else { &mut self.actions };
-        let Some(mut row) = lane.rows.pop_front() else { return };
-        row.check_age((self.equipment.clock)());
+        let waiting = if category == Category::Reads { &mut self.reads } else { &mut self.actions };
+        let Some(mut row) = waiting.rows.pop_front() else { return };
+        row.check_age((self.context.clock)());
         if row.category() != category {
             // It has waited for so long that the service has forgotten its key.
             return self.enqueue(row, true);
         }
-        let equipment = Arc::clone(&self.equipment);
-        self.calls.spawn(carry_out(equipment, row, category, reservation));
+        let context = Arc::clone(&self.context);
+        self.calls.spawn(run_step(context, row, category, reservation));
     }
 
     /// Decides what follows a step.
-    fn finish_step(&mut self, finished: Finished) {
-        let Finished { row, next, category, took, key, journal_failure, not_sent } = finished;
+    fn finish_step(&mut self, finished: FinishedStep) {
+        let FinishedStep { row, next, category, took, key, journal_failure, not_sent } = finished;
         if not_sent {
             if let Some(error) = journal_failure {
-                self.end(End::Failed(error, None));
+                self.end(EndReason::Failed(error, None));
             }
             return self.emit_unstarted(row);
         }
@@ -547,7 +559,7 @@ impl Driver {
         match next {
             Next::Step(step) => self.enqueue(Row { step, ..row }, true),
             Next::Settled(result) => {
-                let fatal = result.as_ref().err().filter(|error| ends_batch(error)).map(Error::outline);
+                let fatal = result.as_ref().err().filter(|error| ends_batch(error)).map(Error::without_source);
                 let resumed = row.in_doubt && matches!(result, Ok(OperationOutput::AlreadyDone(_)));
                 let index = row.index;
                 self.emit(Outcome {
@@ -559,40 +571,40 @@ impl Driver {
                     not_attempted: false,
                 });
                 if let Some(error) = fatal {
-                    self.end(End::Failed(error, Some(index)));
+                    self.end(EndReason::Failed(error, Some(index)));
                 }
             }
         }
         if let Some(error) = journal_failure {
-            self.end(End::Failed(error, None));
+            self.end(EndReason::Failed(error, None));
         }
     }
 
     /// Starts nothing more.
-    fn end(&mut self, end: End) {
+    fn end(&mut self, end: EndReason) {
         match (&self.end, &end) {
-            (None, _) | (Some(End::Failed(..)), End::Stopped) => {}
+            (None, _) | (Some(EndReason::Failed(..)), EndReason::Stopped) => {}
             _ => return,
         }
-        if matches!(end, End::Stopped) {
+        if matches!(end, EndReason::Stopped) {
             self.source = None;
         }
         self.end = Some(end);
-        for lane in [std::mem::take(&mut self.reads), std::mem::take(&mut self.actions)] {
-            lane.rows.into_iter().for_each(|row| self.emit_unstarted(row));
+        for waiting in [std::mem::take(&mut self.reads), std::mem::take(&mut self.actions)] {
+            waiting.rows.into_iter().for_each(|row| self.emit_unstarted(row));
         }
     }
 
     /// Gives the item of a request whose next step is not taken.
     fn emit_unstarted(&mut self, row: Row) {
-        let key = row.attempt.as_ref().map(|attempt| attempt.key.clone());
+        let key = row.sent.as_ref().map(|sent| sent.key.clone());
         match (row.step, &self.end) {
             // It was under way.
             (Step::Verify(error), _) => {
                 let error = error.with(|parts| parts.outcome_unknown = true);
                 self.emit(Outcome::failed(row.index, Some(row.input), error));
             }
-            (step, Some(End::Failed(cause, failed))) => {
+            (step, Some(EndReason::Failed(cause, failed))) => {
                 let row = Row { step, ..row };
                 let error = not_attempted(&row, cause, *failed);
                 self.emit(Outcome {
@@ -640,14 +652,19 @@ impl Outcome {
 }
 
 /// Takes a request's step, with a permit for it.
-async fn carry_out(equipment: Arc<Equipment>, mut row: Row, category: Category, reservation: Reservation) -> Finished {
+async fn run_step(
+    context: Arc<RowContext>,
+    mut row: Row,
+    category: Category,
+    reservation: Reservation,
+) -> FinishedStep {
     let started = Instant::now();
     let is_send = matches!(row.step, Step::Send);
     if is_send
         && row.input.operation.is_action()
-        && let Err(error) = equipment.record_start(&mut row).await
+        && let Err(error) = context.record_start(&mut row).await
     {
-        return Finished {
+        return FinishedStep {
             row,
             next: Next::Step(Step::Send),
             category,
@@ -659,7 +676,7 @@ async fn carry_out(equipment: Arc<Equipment>, mut row: Row, category: Category, 
     }
     let mut input = row.input.clone();
     if is_send {
-        input.idempotency_key = row.attempt.as_ref().map(|attempt| attempt.key.clone());
+        input.idempotency_key = row.sent.as_ref().map(|sent| sent.key.clone());
     } else {
         input = OperationInput {
             timeout: input.timeout,
@@ -667,11 +684,11 @@ async fn carry_out(equipment: Arc<Equipment>, mut row: Row, category: Category, 
             ..OperationInput::new(Operation::Status, input.candidate_id, input.job_position_id)
         };
     }
-    let result = catch_panic(equipment.caller.call(&input, reservation))
+    let result = catch_panic(context.client.call(&input, reservation))
         .await
         .unwrap_or_else(|panic| Err(interrupted(panic_error(&*panic), input.operation, input.idempotency_key.clone())));
     let took = started.elapsed();
-    let sent = row.attempt.clone();
+    let sent = row.sent.clone();
     let next = if is_send {
         row.after_send(result)
     } else {
@@ -682,35 +699,35 @@ async fn carry_out(equipment: Arc<Equipment>, mut row: Row, category: Category, 
         row.after_read(read)
     };
     let mut journal_failure = None;
-    if let (Next::Settled(result), Some(journal)) = (&next, &equipment.journal) {
+    if let (Next::Settled(result), Some(journal)) = (&next, &context.journal) {
         let ended = Line::ended(row.id, &row.input, sent.as_ref(), result);
         journal_failure = journal.append(&ended, false).await.err();
     }
     let key = sent.map(|sent| sent.key);
-    Finished { row, next, category, took, key, journal_failure, not_sent: false }
+    FinishedStep { row, next, category, took, key, journal_failure, not_sent: false }
 }
 
-impl Equipment {
+impl RowContext {
     /// Gives an action its key, and records that it is about to be sent.
     async fn record_start(&self, row: &mut Row) -> Result<(), Error> {
-        let attempt = match &row.attempt {
-            Some(attempt) => attempt.clone(),
-            None => self.new_attempt(row)?,
+        let action = match &row.sent {
+            Some(sent) => sent.clone(),
+            None => self.new_action(row)?,
         };
         if let Some(journal) = &self.journal {
-            journal.append(&Line::started(row.id, &row.input, &attempt), true).await?;
+            journal.append(&Line::started(row.id, &row.input, &action), true).await?;
         }
-        row.attempt = Some(attempt);
+        row.sent = Some(action);
         Ok(())
     }
 
     /// The key of an action that is sent for the first time, or for the first time under a new key.
-    fn new_attempt(&self, row: &Row) -> Result<Doubt, Error> {
+    fn new_action(&self, row: &Row) -> Result<SentAction, Error> {
         let key = match (&row.input.idempotency_key, &self.batch_id) {
             (Some(key), _) => key.clone(),
             (None, Some(batch_id)) => derive_key(batch_id, row.generation, &row.input),
             (None, None) => new_idempotency_key()?,
         };
-        Ok(Doubt { key, generation: row.generation, first_sent: (self.clock)() })
+        Ok(SentAction { key, generation: row.generation, first_sent: (self.clock)() })
     }
 }

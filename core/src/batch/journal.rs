@@ -9,18 +9,24 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
 
 use super::keys::RequestId;
-use super::record::{FORMAT, Header, Line, Past, VERSION, to_line};
+use super::record::{FORMAT, Header, Line, RecordedState, VERSION, to_line};
 use crate::argument::{Argument, NameStyle};
 use crate::error::Error;
 use crate::request::new_idempotency_key;
 
 /// The longest line that is read. No line that is written is longer.
 const MAX_LINE: u64 = 8 * 1024 * 1024;
+
+/// How long a journal is waited for that another batch has locked, and how often that is tried.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(1);
+const LOCK_INTERVAL: Duration = Duration::from_millis(10);
 
 /// An open journal.
 pub(super) struct Journal {
@@ -66,13 +72,13 @@ impl Journal {
     }
 
     /// What is known of a request from earlier runs. Each request is asked for once.
-    pub(super) async fn take_past(&mut self, id: RequestId) -> Result<Option<Past>, Error> {
+    pub(super) async fn take_state(&mut self, id: RequestId) -> Result<Option<RecordedState>, Error> {
         let Some(position) = self.index.remove(&id) else { return Ok(None) };
         if position.is_done() {
             self.done_ahead = self.done_ahead.saturating_sub(1);
         }
         let writer = Arc::clone(&self.writer);
-        let read = blocking(move || writer.read_past(position.offset())).await;
+        let read = blocking(move || writer.read_state(position.offset())).await;
         read.unwrap_or_else(|| Err(Error::invalid_argument("the runtime ended while the journal was read"))).map(Some)
     }
 
@@ -110,15 +116,7 @@ impl Opening {
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let file = options.open(path).map_err(refused)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(self.refused("is in use by another batch; wait until that has ended, or use another file"));
-            }
-            // A file system without locks.
-            Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {}
-            Err(TryLockError::Error(error)) => return Err(self.refused(&format!("cannot be locked: {error}"))),
-        }
+        self.lock(&file)?;
         // Unlocks the file when what follows fails.
         let writer = Writer::new(file, path.to_owned());
         let mut file = writer.file();
@@ -139,6 +137,24 @@ impl Opening {
         drop(file);
         let Contents { batch_id, index, done } = contents;
         Ok(Journal { batch_id, writer: Arc::new(writer), index, done_ahead: done })
+    }
+
+    /// Waits a little: a batch that was cancelled a moment ago may still be closing the file.
+    fn lock(&self, file: &File) -> Result<(), Error> {
+        let begun = Instant::now();
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(()),
+                Err(TryLockError::WouldBlock) if begun.elapsed() < LOCK_TIMEOUT => thread::sleep(LOCK_INTERVAL),
+                Err(TryLockError::WouldBlock) => {
+                    let problem = "is in use by another batch; wait until that has ended, or use another file";
+                    return Err(self.refused(problem));
+                }
+                // A file system without locks.
+                Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => return Ok(()),
+                Err(TryLockError::Error(error)) => return Err(self.refused(&format!("cannot be locked: {error}"))),
+            }
+        }
     }
 
     fn begin(&self, file: &mut File, batch_id: &str) -> io::Result<()> {
@@ -401,16 +417,16 @@ impl Writer {
         file.write_all(lines)
     }
 
-    fn read_past(&self, offset: u64) -> Result<Past, Error> {
+    fn read_state(&self, offset: u64) -> Result<RecordedState, Error> {
         let mut buffer = Vec::new();
         let mut file = self.file();
         let read =
             file.seek(SeekFrom::Start(offset)).and_then(|_| read_line(&mut BufReader::new(&mut *file), &mut buffer));
-        let past = match read {
-            Ok(_) => Line::parse(&buffer).and_then(|line| line.clone_past()),
+        let state = match read {
+            Ok(_) => Line::parse(&buffer).and_then(|line| line.state()),
             Err(error) => return Err(self.failed(&error.to_string())),
         };
-        past.ok_or_else(|| self.failed("it was changed by another program"))
+        state.ok_or_else(|| self.failed("it was changed by another program"))
     }
 
     fn failed(&self, problem: &str) -> Error {

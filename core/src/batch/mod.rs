@@ -22,7 +22,7 @@ use std::time::SystemTime;
 use futures_core::Stream;
 use tokio::runtime::Handle;
 
-pub(crate) use self::driver::{BoxFuture, Caller, Input, Outcome, Shared, Source};
+pub(crate) use self::driver::{BoxFuture, Input, Outcome, PacedClient, Shared, Source};
 use self::driver::{Clock, Parts};
 use self::journal::{Journal, Opening};
 pub use self::progress::BatchProgress;
@@ -73,7 +73,7 @@ pub struct Batch {
 /// The options of a batch, from [`Client::batch`]. [`start`](BatchBuilder::start) starts it.
 #[must_use = "a batch does nothing until it is started"]
 pub struct BatchBuilder {
-    caller: Arc<dyn Caller>,
+    client: Arc<dyn PacedClient>,
     source: Source,
     batch_id: Option<String>,
     journal: Option<PathBuf>,
@@ -153,8 +153,8 @@ fn exact((least, most): (usize, Option<usize>)) -> Option<u64> {
 }
 
 impl BatchBuilder {
-    pub(crate) fn new(caller: Arc<dyn Caller>, source: Source, total: Option<u64>) -> Self {
-        BatchBuilder { caller, source, batch_id: None, journal: None, total, clock: Arc::new(SystemTime::now) }
+    pub(crate) fn new(client: Arc<dyn PacedClient>, source: Source, total: Option<u64>) -> Self {
+        BatchBuilder { client, source, batch_id: None, journal: None, total, clock: Arc::new(SystemTime::now) }
     }
 
     /// Names the batch. The idempotency keys of its actions are derived from this name, the operation, both ids and the e-mail,
@@ -210,7 +210,7 @@ impl BatchBuilder {
     }
 
     async fn open(self) -> Result<(Arc<Shared>, Option<String>), Error> {
-        let names = self.caller.names();
+        let names = self.client.names();
         if let Some(id) = &self.batch_id
             && (id.is_empty() || id.len() > MAX_BATCH_ID || id.chars().any(char::is_control))
         {
@@ -222,18 +222,18 @@ impl BatchBuilder {
         if Handle::try_current().is_err() {
             return Err(Error::invalid_argument("a batch needs a tokio runtime; start it inside one"));
         }
-        self.caller.check_open()?;
+        self.client.check_open()?;
         let mut batch_id = self.batch_id;
         let journal = match self.journal {
             Some(path) => {
-                let base_url = self.caller.base_url().to_owned();
+                let base_url = self.client.base_url().to_owned();
                 let journal = Journal::open(Opening { path, batch_id, base_url, names }).await?;
                 batch_id = Some(journal.batch_id.clone());
                 Some(journal)
             }
             None => None,
         };
-        let shared = Arc::new(Shared::new(self.caller, self.total));
+        let shared = Arc::new(Shared::new(self.client, self.total));
         let parts = Parts {
             shared: Arc::clone(&shared),
             source: self.source,

@@ -1,9 +1,9 @@
-//! What a request of a batch needs next: pure functions of its past, of results and of the time.
+//! What a request of a batch needs next: pure functions of its state in the journal, of results and of the time.
 
 use std::time::{Duration, SystemTime};
 
 use super::keys::RequestId;
-use super::record::{Doubt, Past};
+use super::record::{RecordedState, SentAction};
 use crate::error::{Error, ErrorKind};
 use crate::model::{CandidateState, CandidateStatus};
 use crate::operation::{Category, Operation};
@@ -23,7 +23,7 @@ pub(super) struct Row {
     /// Counts the keys that the request has had.
     pub(super) generation: u32,
     /// The action that was sent last, in this run or an earlier one.
-    pub(super) attempt: Option<Doubt>,
+    pub(super) sent: Option<SentAction>,
     /// Whether it may have taken place in an earlier run.
     pub(super) in_doubt: bool,
 }
@@ -47,23 +47,23 @@ pub(super) enum Next {
 }
 
 impl Row {
-    /// A request and what it does first, from its past in earlier runs. `Err`: an earlier run has its result.
+    /// A request and what it does first, from what the journal knows of it. `Err`: an earlier run has its result.
     pub(super) fn plan(
         index: u64,
         id: RequestId,
         input: OperationInput,
-        past: Option<Past>,
+        recorded: Option<RecordedState>,
         now: SystemTime,
     ) -> Result<Self, Box<(OperationInput, OperationOutput, Option<String>)>> {
-        let mut row = Row { index, id, input, step: Step::Send, generation: 0, attempt: None, in_doubt: false };
-        match past {
+        let mut row = Row { index, id, input, step: Step::Send, generation: 0, sent: None, in_doubt: false };
+        match recorded {
             None => {}
-            Some(Past::Done { output, key }) => return Err(Box::new((row.input, output, key))),
+            Some(RecordedState::Done { output, key }) => return Err(Box::new((row.input, output, key))),
             // Under the same key the service would repeat its refusal, even if the reason is gone.
-            Some(Past::Failed { generation }) => row.generation = generation.saturating_add(1),
-            Some(Past::InDoubt(doubt)) => {
-                row.generation = doubt.generation;
-                row.attempt = Some(doubt);
+            Some(RecordedState::Failed { generation }) => row.generation = generation.saturating_add(1),
+            Some(RecordedState::InDoubt(sent)) => {
+                row.generation = sent.generation;
+                row.sent = Some(sent);
                 row.in_doubt = true;
                 row.check_age(now);
             }
@@ -74,7 +74,7 @@ impl Row {
     /// Reads the status first when the key is too old to be sent again. If the clock was set back, the age is
     /// unknown, and the key counts as too old.
     pub(super) fn check_age(&mut self, now: SystemTime) {
-        let first_sent = self.attempt.as_ref().map(|attempt| attempt.first_sent).filter(|_| self.in_doubt);
+        let first_sent = self.sent.as_ref().map(|sent| sent.first_sent).filter(|_| self.in_doubt);
         let is_old = |sent| now.duration_since(sent).map_or(true, |age| age >= KEY_LIFETIME);
         if first_sent.is_some_and(is_old) && matches!(self.step, Step::Send) {
             self.step = Step::ReadFirst;
@@ -114,7 +114,7 @@ impl Row {
             (Ok(state), _) => state,
             (Err(_), Step::Verify(error)) => return Next::Settled(Err(unknown(error))),
             (Err(error), _) => {
-                let key = self.attempt.as_ref().map(|attempt| attempt.key.clone());
+                let key = self.sent.as_ref().map(|sent| sent.key.clone());
                 return Next::Settled(Err(unknown(error).with(|parts| {
                     parts.operation = operation.name();
                     parts.idempotency_key = key;
@@ -125,7 +125,7 @@ impl Row {
             return Next::Settled(Ok(OperationOutput::AlreadyDone(state)));
         }
         if is_allowed(operation, &state.status) {
-            self.attempt = None;
+            self.sent = None;
             self.in_doubt = false;
             self.generation = self.generation.saturating_add(1);
             return Next::Step(Step::Send);
@@ -181,8 +181,8 @@ pub(super) fn not_attempted(row: &Row, cause: &Error, failed: Option<u64>) -> Er
     row.input.rejected(error).with(|parts| {
         parts.status = cause.status();
         parts.code = cause.code().map(str::to_owned);
-        if let Some(attempt) = &row.attempt {
-            parts.idempotency_key = Some(attempt.key.clone());
+        if let Some(sent) = &row.sent {
+            parts.idempotency_key = Some(sent.key.clone());
             parts.outcome_unknown = true;
         }
     })

@@ -109,9 +109,9 @@ struct RecordedError<'a> {
     outcome_unknown: bool,
 }
 
-/// An action that may have taken place.
+/// An action that was sent, or was about to be: it may have taken place.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Doubt {
+pub(super) struct SentAction {
     pub(super) key: String,
     pub(super) generation: u32,
     /// When the first request with this key was sent.
@@ -120,45 +120,45 @@ pub(super) struct Doubt {
 
 /// What a journal knows of a request.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Past {
+pub(super) enum RecordedState {
     /// It has its result.
     Done { output: OperationOutput, key: Option<String> },
     /// It failed, and the action certainly did not take place.
     Failed { generation: u32 },
     /// It was under way, or failed with an unknown outcome.
-    InDoubt(Doubt),
+    InDoubt(SentAction),
 }
 
 impl<'a> Line<'a> {
-    fn new(event: Event, id: RequestId, input: &'a OperationInput, attempt: Option<&'a Doubt>) -> Self {
+    fn new(event: Event, id: RequestId, input: &'a OperationInput, sent: Option<&'a SentAction>) -> Self {
         Line {
             request: id.to_string().into(),
             operation: input.operation.name().into(),
             candidate_id: input.candidate_id.as_str().into(),
             job_position_id: input.job_position_id.as_str().into(),
             event,
-            idempotency_key: attempt.map(|attempt| attempt.key.as_str().into()),
-            generation: attempt.map_or(0, |attempt| attempt.generation),
-            first_sent_at: attempt.map(|attempt| Time(attempt.first_sent)),
+            idempotency_key: sent.map(|sent| sent.key.as_str().into()),
+            generation: sent.map_or(0, |sent| sent.generation),
+            first_sent_at: sent.map(|sent| Time(sent.first_sent)),
             result: None,
             error: None,
         }
     }
 
     /// An action is about to be sent.
-    pub(super) fn started(id: RequestId, input: &'a OperationInput, attempt: &'a Doubt) -> Self {
-        Line::new(Event::Started, id, input, Some(attempt))
+    pub(super) fn started(id: RequestId, input: &'a OperationInput, sent: &'a SentAction) -> Self {
+        Line::new(Event::Started, id, input, Some(sent))
     }
 
-    /// A request has ended. `attempt`: the action that was sent, if one was.
+    /// A request has ended. `sent`: the action that was sent, if one was.
     pub(super) fn ended(
         id: RequestId,
         input: &'a OperationInput,
-        attempt: Option<&'a Doubt>,
+        sent: Option<&'a SentAction>,
         result: &'a Result<OperationOutput, Error>,
     ) -> Self {
         match result {
-            Ok(output) => Line { result: Some(output.into()), ..Line::new(Event::Done, id, input, attempt) },
+            Ok(output) => Line { result: Some(output.into()), ..Line::new(Event::Done, id, input, sent) },
             Err(error) => Line {
                 error: Some(RecordedError {
                     kind: error.kind().name().into(),
@@ -167,7 +167,7 @@ impl<'a> Line<'a> {
                     request_id: error.request_id().map(Cow::from),
                     outcome_unknown: error.outcome_unknown(),
                 }),
-                ..Line::new(Event::Failed, id, input, attempt)
+                ..Line::new(Event::Failed, id, input, sent)
             },
         }
     }
@@ -179,7 +179,7 @@ impl<'a> Line<'a> {
     /// `None` when the bytes are no line of a journal.
     pub(super) fn parse(bytes: &'a [u8]) -> Option<Self> {
         let line: Line<'_> = serde_json::from_slice(bytes).ok()?;
-        (line.id().is_some() && line.clone_past().is_some()).then_some(line)
+        (line.id().is_some() && line.state().is_some()).then_some(line)
     }
 
     pub(super) fn id(&self) -> Option<RequestId> {
@@ -187,17 +187,17 @@ impl<'a> Line<'a> {
     }
 
     /// The state of the request after this line.
-    pub(super) fn clone_past(&self) -> Option<Past> {
+    pub(super) fn state(&self) -> Option<RecordedState> {
         let key = self.idempotency_key.as_deref().map(str::to_owned);
         let doubt = || {
             let first_sent = self.first_sent_at?.0;
-            Some(Past::InDoubt(Doubt { key: key.clone()?, generation: self.generation, first_sent }))
+            Some(RecordedState::InDoubt(SentAction { key: key.clone()?, generation: self.generation, first_sent }))
         };
         match (self.event, &self.result, &self.error) {
             (Event::Started, ..) => doubt(),
-            (Event::Done, Some(result), _) => Some(Past::Done { output: result.to_output()?, key }),
+            (Event::Done, Some(result), _) => Some(RecordedState::Done { output: result.to_output()?, key }),
             (Event::Failed, _, Some(error)) if error.outcome_unknown => doubt(),
-            (Event::Failed, _, Some(_)) => Some(Past::Failed { generation: self.generation }),
+            (Event::Failed, _, Some(_)) => Some(RecordedState::Failed { generation: self.generation }),
             _ => None,
         }
     }

@@ -45,7 +45,7 @@ use tokio::time::Instant;
 
 use super::runtime;
 use crate::argument::NameStyle;
-use crate::batch::{BatchBuilder, BatchProgress, BoxFuture, Caller, Input, Outcome, Shared};
+use crate::batch::{BatchBuilder, BatchProgress, BoxFuture, Input, Outcome, PacedClient, Shared};
 use crate::call::Reservation;
 use crate::client::Client;
 use crate::error::{Error, ErrorKind};
@@ -207,7 +207,7 @@ impl BatchHandle {
     ///
     /// [`ErrorKind::InvalidArgument`] for an option that is not valid, a journal that cannot be used, or a closed client.
     pub async fn start(client: Client, options: BatchOptions) -> Result<Self, Error> {
-        Self::start_caller(Arc::new(client), options).await
+        Self::start_with(Arc::new(client), options).await
     }
 
     /// As [`start`](BatchHandle::start). `scope` runs every poll of the batch's calls, and sets for it what the calls look for on
@@ -221,13 +221,13 @@ impl BatchHandle {
         options: BatchOptions,
         scope: impl Fn(&mut dyn FnMut()) + Send + Sync + 'static,
     ) -> Result<Self, Error> {
-        Self::start_caller(Arc::new(ScopedClient { client, scope: Arc::new(scope) }), options).await
+        Self::start_with(Arc::new(ScopedClient { client, scope: Arc::new(scope) }), options).await
     }
 
-    async fn start_caller(caller: Arc<dyn Caller>, options: BatchOptions) -> Result<Self, Error> {
+    async fn start_with(client: Arc<dyn PacedClient>, options: BatchOptions) -> Result<Self, Error> {
         let feed = Arc::new(Feed::default());
         let source = Box::pin(FeedStream(Arc::clone(&feed)));
-        let mut builder = BatchBuilder::new(caller, source, options.total);
+        let mut builder = BatchBuilder::new(client, source, options.total);
         if let Some(batch_id) = options.batch_id {
             builder = builder.batch_id(batch_id);
         }
@@ -346,6 +346,17 @@ impl BatchHandle {
         .await
     }
 
+    /// Gives an item back that could not be handed over, because of an interrupt for example. It is the next one again.
+    ///
+    /// # Errors
+    ///
+    /// In a forked child.
+    pub fn put_back(&self, item: BatchRowItem) -> Result<(), Error> {
+        let BatchRowItem { index, result, idempotency_key, resumed, not_attempted, already_done: _ } = item;
+        self.live()?.shared.put_back(Outcome { index, input: None, result, idempotency_key, resumed, not_attempted });
+        Ok(())
+    }
+
     /// How far the batch is.
     ///
     /// # Errors
@@ -440,13 +451,13 @@ impl ScopedClient {
     }
 }
 
-impl Caller for ScopedClient {
+impl PacedClient for ScopedClient {
     fn base_url(&self) -> &str {
         self.client.base_url()
     }
 
     fn names(&self) -> NameStyle {
-        Caller::names(&self.client)
+        PacedClient::names(&self.client)
     }
 
     fn check_open(&self) -> Result<(), Error> {
@@ -491,7 +502,7 @@ impl Caller for ScopedClient {
     }
 }
 
-/// The error of a batch with an option, or of a row, that the binding cannot convert.
+/// An error of the batch itself: of an option, or of a row, that the binding cannot convert, for example.
 pub fn rejected_batch(error: Error) -> Error {
     error.with(|parts| parts.operation = "batch")
 }
@@ -511,7 +522,7 @@ pub fn started_batch() -> Error {
 pub fn forked_batch() -> Error {
     let message =
         "the process was forked during the batch, which continues in the parent process only; start another one";
-    Error::new(ErrorKind::Connection, message)
+    rejected_batch(Error::new(ErrorKind::Connection, message))
 }
 
 pub(super) async fn guard<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
@@ -576,7 +587,10 @@ mod tests {
             }
         });
         // The items are not taken, so the feeder waits. Leaving the batch ends the wait.
-        batch.next().await.unwrap().unwrap();
+        let item = batch.next().await.unwrap().unwrap();
+        let index = item.index;
+        batch.put_back(item).unwrap();
+        assert_eq!(batch.next().await.unwrap().unwrap().index, index);
         batch.stop().unwrap();
         let pushed = feeder.await.unwrap();
         batch.finished().await.unwrap();

@@ -31,7 +31,7 @@ use tokio::sync::Mutex;
 
 use super::batch::{ScopedClient, guard};
 use super::runtime;
-use crate::batch::Caller;
+use crate::batch::PacedClient;
 use crate::client::Client;
 use crate::error::{Error, ErrorKind};
 use crate::model::CandidateStatus;
@@ -93,7 +93,7 @@ impl WatchHandle {
     ///
     /// [`ErrorKind::InvalidArgument`] for an id that is not valid, or a closed client.
     pub fn start(client: Client, candidate_ids: Vec<String>, job_position_id: String) -> Result<Self, Error> {
-        Self::start_caller(Arc::new(client), WatchInput { candidate_ids, job_position_id })
+        Self::start_with(Arc::new(client), WatchInput { candidate_ids, job_position_id })
     }
 
     /// As [`start`](WatchHandle::start). `scope` runs every poll of the watch's calls, and sets for it what the calls look for on
@@ -109,10 +109,10 @@ impl WatchHandle {
         scope: impl Fn(&mut dyn FnMut()) + Send + Sync + 'static,
     ) -> Result<Self, Error> {
         let caller = Arc::new(ScopedClient { client, scope: Arc::new(scope) });
-        Self::start_caller(caller, WatchInput { candidate_ids, job_position_id })
+        Self::start_with(caller, WatchInput { candidate_ids, job_position_id })
     }
 
-    fn start_caller(caller: Arc<dyn Caller>, input: WatchInput) -> Result<Self, Error> {
+    fn start_with(caller: Arc<dyn PacedClient>, input: WatchInput) -> Result<Self, Error> {
         let runtime = runtime().map_err(rejected_watch)?;
         let started = catch_unwind(AssertUnwindSafe(|| {
             let _entered = runtime.enter();

@@ -328,7 +328,7 @@ mod tests {
             window: limits.window,
             known_epoch: None,
             new_epoch: number,
-            puts: Vec::new(),
+            updates: Vec::new(),
             ask: ByCategory { reads: Vec::new(), actions: vec![number] },
             lease: limits.window,
             holds: ByCategory::default(),

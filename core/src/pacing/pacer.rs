@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::polls::PollBudget;
 use super::session::{Change, Session};
-use super::store::{Put, SlotNumber, Store};
+use super::store::{SlotNumber, SlotUpdate, Store};
 use super::window::Window;
 use super::{HOLD_MARGIN, RateLimits, WhenStoreDown, random_u64};
 use crate::operation::Category;
@@ -497,11 +497,11 @@ impl Lane {
     }
 
     /// The slots that are taken, as they are reported to a store.
-    pub(super) fn puts(&self, category: Category, now: Instant) -> impl Iterator<Item = Put> {
+    pub(super) fn updates(&self, category: Category, now: Instant) -> impl Iterator<Item = SlotUpdate> {
         let lease_end = move |slot| self.leases.iter().find(|(other, _)| *other == slot).map_or(now, |(_, end)| *end);
         self.window.slots().map(move |(slot, free_at)| {
             let free_at = free_at.unwrap_or_else(|| lease_end(slot) + self.window.length());
-            Put { category, slot, free_in: Some(free_at.saturating_duration_since(now)) }
+            SlotUpdate { category, slot, free_in: Some(free_at.saturating_duration_since(now)) }
         })
     }
 

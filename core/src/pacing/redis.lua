@@ -76,7 +76,7 @@ local function run(log)
   log.waiting = keep(log.waiting, function(entry) return entry[4] + window > now end)
 
   local known = step.known_epoch == 0 or step.known_epoch == log.epoch
-  for _, report in ipairs(step.puts) do
+  for _, report in ipairs(step.updates) do
     put(report[1], report[2], report[3] >= 0 and now + report[3] or nil)
   end
   for category = 1, 2 do

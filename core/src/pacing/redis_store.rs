@@ -219,7 +219,7 @@ pub(super) struct StepJson<'a> {
     known_epoch: u64,
     new_epoch: u64,
     /// Category, number, and when it comes free: −1 when it was returned.
-    puts: Vec<(u8, u64, i64)>,
+    updates: Vec<(u8, u64, i64)>,
     ask: [&'a [u64]; 2],
     lease: u64,
     /// The wait, 0 for none, and whether it applies only when the log has room.
@@ -229,10 +229,10 @@ pub(super) struct StepJson<'a> {
 impl<'a> From<&'a Step> for StepJson<'a> {
     fn from(step: &'a Step) -> Self {
         let hold = |hold: Option<HoldReport>| hold.map_or((0, 0), |hold| (millis(hold.wait), hold.only_if_room.into()));
-        let puts = step.puts.iter().map(|put| {
-            let category = if put.category == Category::Reads { 1 } else { 2 };
-            let free_in = put.free_in.map_or(-1, |free_in| i64::try_from(millis(free_in)).unwrap_or(i64::MAX));
-            (category, put.slot, free_in)
+        let updates = step.updates.iter().map(|update| {
+            let category = if update.category == Category::Reads { 1 } else { 2 };
+            let free_in = update.free_in.map_or(-1, |free_in| i64::try_from(millis(free_in)).unwrap_or(i64::MAX));
+            (category, update.slot, free_in)
         });
         StepJson {
             process: step.process,
@@ -241,7 +241,7 @@ impl<'a> From<&'a Step> for StepJson<'a> {
             window: millis(step.window),
             known_epoch: step.known_epoch.unwrap_or(0),
             new_epoch: step.new_epoch,
-            puts: puts.collect(),
+            updates: updates.collect(),
             ask: [&step.ask.reads, &step.ask.actions],
             lease: millis(step.lease),
             holds: [hold(step.holds.reads), hold(step.holds.actions)],

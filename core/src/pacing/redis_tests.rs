@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 
 use super::redis_store::{RedisStore, RedisUrl, ReplyValues, SCRIPT, StepJson, reply};
 use super::shared_log::SharedLog;
-use super::store::{ByCategory, HoldReport, Put, RateLimitStore, Reply, Step, StoreError};
+use super::store::{ByCategory, HoldReport, RateLimitStore, Reply, SlotUpdate, Step, StoreError};
 use crate::operation::Category;
 
 /// A server of its own for each test.
@@ -90,7 +90,7 @@ fn step(process: u64, actions: Vec<u64>) -> Step {
         window: Duration::from_secs(60),
         known_epoch: None,
         new_epoch: process,
-        puts: Vec::new(),
+        updates: Vec::new(),
         ask: ByCategory { reads: Vec::new(), actions },
         lease: Duration::from_secs(90),
         holds: ByCategory::default(),
@@ -114,11 +114,8 @@ fn runtime() -> tokio::runtime::Runtime {
 fn steps() -> impl Strategy<Value = Vec<(u64, Step)>> {
     let durations = |most: u64| (0..most).prop_map(Duration::from_millis);
     let category = || prop_oneof![Just(Category::Reads), Just(Category::Actions)];
-    let put = (category(), 0..40_u64, prop::option::of(durations(4_000))).prop_map(|(category, slot, free_in)| Put {
-        category,
-        slot,
-        free_in,
-    });
+    let update = (category(), 0..40_u64, prop::option::of(durations(4_000)))
+        .prop_map(|(category, slot, free_in)| SlotUpdate { category, slot, free_in });
     let hold = || {
         prop::option::weighted(0.1, (durations(5_000), any::<bool>()))
             .prop_map(|hold| hold.map(|(wait, only_if_room)| HoldReport { wait, only_if_room }))
@@ -127,7 +124,7 @@ fn steps() -> impl Strategy<Value = Vec<(u64, Step)>> {
     let step = (
         1..5_u64,
         (1..8_u32, 1..6_u32, 1..10_u32),
-        prop::collection::vec(put, 0..3),
+        prop::collection::vec(update, 0..3),
         asked(),
         asked(),
         hold(),
@@ -135,7 +132,7 @@ fn steps() -> impl Strategy<Value = Vec<(u64, Step)>> {
         any::<bool>(),
     )
         .prop_map(
-            |(process, (reads, actions, total), puts, ask_reads, ask_actions, held_reads, held_actions, foreign)| {
+            |(process, (reads, actions, total), updates, ask_reads, ask_actions, held_reads, held_actions, foreign)| {
                 Step {
                     process,
                     capacity: ByCategory { reads, actions },
@@ -143,7 +140,7 @@ fn steps() -> impl Strategy<Value = Vec<(u64, Step)>> {
                     window: Duration::from_millis(3_001),
                     known_epoch: foreign.then_some(99).filter(|_| process == 4),
                     new_epoch: 1,
-                    puts,
+                    updates,
                     ask: ByCategory { reads: ask_reads, actions: ask_actions },
                     lease: Duration::from_millis(3_500),
                     holds: ByCategory { reads: held_reads, actions: held_actions },

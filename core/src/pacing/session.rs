@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::pacer::State;
-use super::store::{ByCategory, HoldReport, MAX_ASK, Put, Reply, Room, SlotNumber, Step, Store, StoreError};
+use super::store::{ByCategory, HoldReport, MAX_ASK, Reply, Room, SlotNumber, SlotUpdate, Step, Store, StoreError};
 use super::{HOLD_MARGIN, RateLimits, WhenStoreDown};
 use crate::operation::Category;
 
@@ -330,7 +330,7 @@ impl State {
         }
         self.next_slot = ask.actions.end;
         let lease = self.reads.lease().max(self.actions.lease()) + self.total.length();
-        let puts = self.take_puts(now);
+        let updates = self.take_updates(now);
         let State { limits, session, total, .. } = self;
         let Some(session) = session else { return (None, change) };
         session.steps += 1;
@@ -345,7 +345,7 @@ impl State {
             window: total.length(),
             known_epoch: session.epoch,
             new_epoch: random(),
-            puts,
+            updates,
             ask: ByCategory { reads: ask.reads.clone().collect(), actions: ask.actions.clone().collect() },
             lease,
             holds: ByCategory { reads: hold(&mut session.holds.reads), actions: hold(&mut session.holds.actions) },
@@ -365,27 +365,27 @@ impl State {
         if lane.is_held() { 0 } else { lane.queue_length().min(lane.room()).min(total).min(MAX_ASK) }
     }
 
-    fn take_puts(&mut self, now: Instant) -> Vec<Put> {
+    fn take_updates(&mut self, now: Instant) -> Vec<SlotUpdate> {
         let length = self.total.length();
         let Some(session) = &mut self.session else { return Vec::new() };
-        let returned = session.returned.drain(..).map(|(category, slot)| Put { category, slot, free_in: None });
-        let mut puts: Vec<Put> = returned.collect();
+        let returned = session.returned.drain(..).map(|(category, slot)| SlotUpdate { category, slot, free_in: None });
+        let mut updates: Vec<SlotUpdate> = returned.collect();
         let renewed = std::mem::take(&mut session.renewed);
         if std::mem::take(&mut session.upload) {
             session.responded.clear();
             for category in [Category::Reads, Category::Actions] {
-                puts.extend(self.lane(category).puts(category, now));
+                updates.extend(self.lane(category).updates(category, now));
             }
-            return puts;
+            return updates;
         }
-        puts.extend(session.responded.drain(..).map(|(category, slot, at)| {
+        updates.extend(session.responded.drain(..).map(|(category, slot, at)| {
             let free_in = Some((at + length).saturating_duration_since(now));
-            Put { category, slot, free_in }
+            SlotUpdate { category, slot, free_in }
         }));
         for (category, slot) in renewed {
-            puts.extend(self.lane(category).puts(category, now).filter(|put| put.slot == slot));
+            updates.extend(self.lane(category).updates(category, now).filter(|update| update.slot == slot));
         }
-        puts
+        updates
     }
 
     /// Applies the result of a step.

@@ -114,12 +114,12 @@ impl SharedLog {
         self.follow_clock(now);
         self.expire(now, window);
         let known = step.known_epoch.is_none_or(|epoch| epoch == self.epoch);
-        for put in &step.puts {
+        for update in &step.updates {
             self.put(
-                put.category,
+                update.category,
                 step.process,
-                put.slot,
-                put.free_in.map(|free_in| now.saturating_add(millis(free_in))),
+                update.slot,
+                update.free_in.map(|free_in| now.saturating_add(millis(free_in))),
             );
         }
         for category in CATEGORIES {

@@ -76,7 +76,7 @@ pub(crate) struct Step {
     /// A random name for the log, used if there is no log yet.
     pub(crate) new_epoch: u64,
     /// Slots that were returned, or that come free after some time. These replace what the log says of the same slots.
-    pub(crate) puts: Vec<Put>,
+    pub(crate) updates: Vec<SlotUpdate>,
     /// The slots that the process can use now, at most [`MAX_ASK`] of a category.
     pub(crate) ask: ByCategory<Vec<SlotNumber>>,
     /// When a granted slot comes free if the process does not report it again.
@@ -89,7 +89,7 @@ pub(crate) struct Step {
 pub(crate) const MAX_ASK: usize = 64;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Put {
+pub(crate) struct SlotUpdate {
     pub(crate) category: Category,
     pub(crate) slot: SlotNumber,
     /// `None`: it was not used and is free at once.

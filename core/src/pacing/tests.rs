@@ -86,7 +86,7 @@ fn planned() -> impl Strategy<Value = Planned> {
 
 /// What the simulated server and the callers observed.
 #[derive(Default)]
-struct Seen {
+struct Observed {
     reads: Vec<Instant>,
     actions: Vec<Instant>,
     /// Plan indices in the order in which calls asked for a slot, and when each was granted one.
@@ -94,33 +94,33 @@ struct Seen {
     granted: HashMap<usize, Instant>,
 }
 
-impl Seen {
+impl Observed {
     fn arrive(&mut self, category: Category) {
         let arrivals = if category == Reads { &mut self.reads } else { &mut self.actions };
         arrivals.push(Instant::now());
     }
 }
 
-async fn run(pacer: &Arc<Pacer>, plan: &[Planned]) -> Seen {
-    let seen = Arc::new(Mutex::new(Seen::default()));
+async fn run(pacer: &Arc<Pacer>, plan: &[Planned]) -> Observed {
+    let observed = Arc::new(Mutex::new(Observed::default()));
     let begun = Instant::now();
     let mut calls = Vec::new();
     for (index, planned) in plan.iter().cloned().enumerate() {
-        let (pacer, seen) = (Arc::clone(pacer), Arc::clone(&seen));
+        let (pacer, observed) = (Arc::clone(pacer), Arc::clone(&observed));
         calls.push(tokio::spawn(async move {
             sleep_until(begun + planned.starts).await;
             let call = async {
                 let ticket = pacer.ticket();
-                seen.lock().unwrap().asked.push((planned.category, index));
+                observed.lock().unwrap().asked.push((planned.category, index));
                 let mut permit = pacer.acquire(planned.category, ticket, LEASE, in_a_day(), |_| ()).await.unwrap();
-                seen.lock().unwrap().granted.insert(index, Instant::now());
+                observed.lock().unwrap().granted.insert(index, Instant::now());
                 permit.mark_sent();
                 // The server counts a request that was sent even when the caller drops it; a dropped call is simulated
                 // as one whose request had just arrived.
                 if planned.dropped_after.is_none() {
                     sleep(planned.there).await;
                 }
-                seen.lock().unwrap().arrive(planned.category);
+                observed.lock().unwrap().arrive(planned.category);
                 sleep(planned.back).await;
             };
             match planned.dropped_after {
@@ -132,7 +132,7 @@ async fn run(pacer: &Arc<Pacer>, plan: &[Planned]) -> Seen {
     for call in calls {
         call.await.unwrap();
     }
-    Arc::into_inner(seen).unwrap().into_inner().unwrap()
+    Arc::into_inner(observed).unwrap().into_inner().unwrap()
 }
 
 proptest! {
@@ -142,16 +142,16 @@ proptest! {
     fn no_window_at_the_server_is_ever_exceeded_and_no_slot_is_lost(plan in prop::collection::vec(planned(), 1..250)) {
         on_a_paused_clock(async {
             let pacer = pacer();
-            let seen = run(&pacer, &plan).await;
-            prop_assert!(peak(&seen.reads, WINDOW) <= 40, "{} reads in one window", peak(&seen.reads, WINDOW));
-            prop_assert!(peak(&seen.actions, WINDOW) <= 30, "{} actions in one window", peak(&seen.actions, WINDOW));
-            let all = [seen.reads, seen.actions].concat();
+            let observed = run(&pacer, &plan).await;
+            prop_assert!(peak(&observed.reads, WINDOW) <= 40, "{} reads in one window", peak(&observed.reads, WINDOW));
+            prop_assert!(peak(&observed.actions, WINDOW) <= 30, "{} actions in one window", peak(&observed.actions, WINDOW));
+            let all = [observed.reads, observed.actions].concat();
             prop_assert!(peak(&all, WINDOW) <= 60, "{} requests in one window", peak(&all, WINDOW));
 
             // Each category is first come, first served.
             for category in [Reads, Actions] {
-                let asked = seen.asked.iter().filter(|(of, _)| *of == category);
-                let granted: Vec<_> = asked.filter_map(|(_, index)| seen.granted.get(index)).collect();
+                let asked = observed.asked.iter().filter(|(of, _)| *of == category);
+                let granted: Vec<_> = asked.filter_map(|(_, index)| observed.granted.get(index)).collect();
                 prop_assert!(granted.is_sorted());
             }
 

@@ -17,7 +17,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
 use super::{Pace, Seen, poll};
-use crate::batch::{BoxFuture, Caller};
+use crate::batch::{BoxFuture, PacedClient};
 use crate::call::{Reservation, after};
 use crate::error::{Error, ErrorKind};
 use crate::model::{CandidateState, CandidateStatus};
@@ -77,7 +77,7 @@ pub(crate) struct WatchInput {
 }
 
 impl Watch {
-    pub(crate) fn start(caller: Arc<dyn Caller>, input: WatchInput) -> Result<Self, Error> {
+    pub(crate) fn start(caller: Arc<dyn PacedClient>, input: WatchInput) -> Result<Self, Error> {
         Items::start(caller, input).map(Watch)
     }
 
@@ -133,7 +133,7 @@ impl Stopper {
 }
 
 impl Items {
-    pub(crate) fn start(caller: Arc<dyn Caller>, input: WatchInput) -> Result<Self, Error> {
+    pub(crate) fn start(caller: Arc<dyn PacedClient>, input: WatchInput) -> Result<Self, Error> {
         let (sender, outbox) = mpsc::channel(OUTBOX);
         let driver = Driver::new(caller, input, sender.clone())
             .map_err(|error| error.with(|parts| parts.operation = Operation::Status.name()))?;
@@ -183,7 +183,7 @@ impl Drop for Items {
 }
 
 struct Driver {
-    caller: Arc<dyn Caller>,
+    caller: Arc<dyn PacedClient>,
     polls: Polls,
     job_position_id: String,
     candidates: Vec<Candidate>,
@@ -216,7 +216,7 @@ struct Polled {
 
 impl Driver {
     fn new(
-        caller: Arc<dyn Caller>,
+        caller: Arc<dyn PacedClient>,
         input: WatchInput,
         sender: Sender<Result<WatchItem, Error>>,
     ) -> Result<Self, Error> {

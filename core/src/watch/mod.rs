@@ -16,7 +16,7 @@ use std::time::Duration;
 pub(crate) use self::driver::{Items, Stopper, WatchInput};
 pub use self::driver::{Watch, WatchItem};
 pub use self::wait::StatusWait;
-use crate::batch::Caller;
+use crate::batch::PacedClient;
 use crate::call::{Reservation, log_wait};
 use crate::error::{Error, ErrorKind};
 use crate::model::{CandidateState, CandidateStatus};
@@ -72,7 +72,7 @@ impl Seen {
 
 /// Reads the status once. The slot's window starts when it has ended.
 async fn poll(
-    caller: &dyn Caller,
+    caller: &dyn PacedClient,
     mut slot: PollSlot,
     input: &OperationInput,
     reservation: Reservation,

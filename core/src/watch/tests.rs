@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{Pace, StatusWait, Watch, WatchInput, WatchItem};
-use crate::batch::Caller;
+use crate::batch::PacedClient;
 use crate::batch::tests::service::{Fault, SECOND, Service, SimulatedClient};
 use crate::call::Reservation;
 use crate::error::{Error, ErrorKind};

@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::{FIRST_INTERVAL, Pace, Seen, poll};
 use crate::argument::Argument;
-use crate::batch::{BoxFuture, Caller};
+use crate::batch::{BoxFuture, PacedClient};
 use crate::call::{FOREVER, MIN_ATTEMPT_TIME, after, log_wait};
 use crate::error::{Error, ErrorKind};
 use crate::model::{CandidateState, CandidateStatus};
@@ -36,14 +36,14 @@ const LAST_POLL: Duration = Duration::from_secs(5);
 /// - **Leaving**: dropping the future ends the wait.
 #[must_use = "a wait does nothing until it is awaited"]
 pub struct StatusWait {
-    caller: Arc<dyn Caller>,
+    caller: Arc<dyn PacedClient>,
     /// With the timeout of the whole wait.
     input: OperationInput,
     until: Vec<CandidateStatus>,
 }
 
 impl StatusWait {
-    pub(crate) fn new(caller: Arc<dyn Caller>, input: OperationInput, until: Vec<CandidateStatus>) -> Self {
+    pub(crate) fn new(caller: Arc<dyn PacedClient>, input: OperationInput, until: Vec<CandidateStatus>) -> Self {
         StatusWait { caller, input, until }
     }
 
@@ -104,7 +104,7 @@ impl StatusWait {
 
 /// A wait in progress.
 struct Wait<'a> {
-    caller: &'a dyn Caller,
+    caller: &'a dyn PacedClient,
     input: &'a OperationInput,
     until: &'a [CandidateStatus],
     polls: Polls,

@@ -58,7 +58,9 @@ APPLE = """set -eu
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 cat >"$folder/Package.swift"
-mkdir -p "$folder/bindings-uniffi/swift/Sources/Celper" "$folder/bindings-uniffi/swift/Generated/CelperGenerated"
+for path in Generated/CelperGenerated Sources/Celper Sources/CelperSandbox; do
+    mkdir -p "$folder/bindings-uniffi/swift/$path"
+done
 swift package --package-path "$folder" dump-package
 """
 

@@ -275,18 +275,20 @@ impl Call<'_> {
         let route = self.request.route.as_ref().ok_or_else(|| not_found("There is no such endpoint."))?;
         let candidate_id = route.candidate_id()?;
         let parameters = Parameters::read(self.operation, self.request.parts.uri.query(), &self.request.body)?;
-        let candidate = state
-            .candidates
-            .find(candidate_id, &parameters.job_position_id)
-            .ok_or_else(|| not_found("There is no such candidate for this job position."))?;
-        if dry_run {
-            return Ok(candidate.clone().apply(self.operation, candidate_id, &parameters, now)?.data);
-        }
-        let before = candidate.status.clone();
-        let effect = candidate.apply(self.operation, candidate_id, &parameters, now)?;
-        let after = candidate.status.clone();
         let job_position_id = &parameters.job_position_id;
-        self.shared.notify(state, &Change { candidate_id, job_position_id, before: &before, after: &after });
+        self.shared.expire(state, now);
+        let status =
+            |state: &State| state.candidates.find(candidate_id, job_position_id).map(|found| found.status.clone());
+        let no_candidate = || not_found("There is no such candidate for this job position.");
+        let before = status(state).ok_or_else(no_candidate)?;
+        if dry_run {
+            let mut candidate = state.candidates.find(candidate_id, job_position_id).ok_or_else(no_candidate)?.clone();
+            return Ok(candidate.apply(self.operation, candidate_id, &parameters, now)?.data);
+        }
+        let effect =
+            state.candidates.apply(self.operation, candidate_id, &parameters, now).ok_or_else(no_candidate)??;
+        let after = status(state).unwrap_or_default();
+        self.shared.notify(state, &Change { candidate_id, job_position_id, before: &before, after: &after }, now);
         if effect.acted {
             self.tracker.acted();
         }

@@ -115,7 +115,8 @@ fn dispatch(shared: &Shared, method: &Method, name: &str, query: Option<&str>, b
         ("candidates", "PATCH") => change_candidate(shared, parse(body)?),
         ("candidates", "GET") => {
             let mut state = shared.state();
-            done(state.candidates.snapshot(shared.clock.now()))
+            shared.expire(&mut state, shared.clock.now());
+            done(state.candidates.snapshot())
         }
         ("clock", "GET") => done(show_clock(shared)),
         ("clock", "POST") => advance_clock(shared, &parse(body)?),
@@ -248,6 +249,8 @@ fn change_candidate(shared: &Shared, change: CandidateChange) -> ControlResult {
     let CandidateChange { candidate_id, job_position_id, status, analysis_viewed, interview_score } = change;
     let mut statuses = None;
     let mut state = shared.state();
+    let now = shared.clock.now();
+    shared.expire(&mut state, now);
     let changed = state.candidates.change(&candidate_id, &job_position_id, |candidate| {
         if let Some(status) = status {
             statuses = Some((candidate.status.clone(), status.clone()));
@@ -262,7 +265,7 @@ fn change_candidate(shared: &Shared, change: CandidateChange) -> ControlResult {
     })?;
     if let Some((before, after)) = &statuses {
         let (candidate_id, job_position_id) = (&candidate_id, &job_position_id);
-        shared.notify(&mut state, &Change { candidate_id, job_position_id, before, after });
+        shared.notify(&mut state, &Change { candidate_id, job_position_id, before, after }, now);
     }
     match changed {
         Some(shown) => done(shown),
@@ -284,10 +287,10 @@ fn show_clock(shared: &Shared) -> Value {
 fn advance_clock(shared: &Shared, change: &ClockChange) -> ControlResult {
     let by = Duration::try_from_secs_f64(change.advance_seconds).map_err(|_| ControlError::ClockBack)?;
     // Under the state's lock, so that requests count themselves in the order of their times.
-    let state = shared.state();
-    let advanced = shared.clock.advance(by);
+    let mut state = shared.state();
+    let now = shared.clock.advance(by).ok_or(ControlError::ClockTooFar)?;
+    shared.expire(&mut state, now);
     drop(state);
-    advanced.ok_or(ControlError::ClockTooFar)?;
     done(show_clock(shared))
 }
 

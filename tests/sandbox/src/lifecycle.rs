@@ -1,6 +1,6 @@
 //! Candidates, and the effects of the four operations.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use hyper::StatusCode;
@@ -15,6 +15,8 @@ use crate::response::ApiError;
 use crate::route::Operation;
 
 const SESSION_LENGTH: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+pub(crate) const EXPIRED: &str = "expired";
 
 /// An estimate of a candidate's memory beyond the texts that a test gives it.
 const OVERHEAD: usize = 2 * size_of::<Candidate>();
@@ -57,7 +59,6 @@ impl Candidate {
         parameters: &Parameters,
         now: UnixTime,
     ) -> Result<Effect, ApiError> {
-        self.expire(now);
         match operation {
             Operation::Status => Ok(Effect { data: self.status_data(), acted: false, mail: None }),
             Operation::Invite => self.invite(candidate_id, parameters, now),
@@ -66,11 +67,9 @@ impl Candidate {
         }
     }
 
-    /// Expires an invitation whose session has ended.
-    fn expire(&mut self, now: UnixTime) {
-        if self.status == "invited" && self.session.as_ref().is_some_and(|session| session.expires_at <= now) {
-            self.status = "expired".to_owned();
-        }
+    /// When its session ends, if it has one.
+    fn expires_at(&self) -> Option<UnixTime> {
+        self.session.as_ref().map(|session| session.expires_at)
     }
 
     fn status_data(&self) -> Value {
@@ -166,16 +165,21 @@ impl Candidate {
 /// Tests set candidates up, so the sandbox refuses more than this instead of dropping some.
 const MAX_BYTES: usize = 64 * 1024 * 1024;
 
-/// All candidates, by candidate id and job position id.
+/// A candidate id and a job position id.
+pub(crate) type Ids = (String, String);
+
+/// All candidates.
 #[derive(Debug)]
 pub(crate) struct Candidates {
-    candidates: BTreeMap<(String, String), Candidate>,
+    candidates: BTreeMap<Ids, Candidate>,
+    /// The ends of the sessions that have not ended.
+    ends: BTreeSet<(UnixTime, Ids)>,
     budget: Budget,
 }
 
 impl Default for Candidates {
     fn default() -> Self {
-        Self { candidates: BTreeMap::new(), budget: Budget::new("candidates", MAX_BYTES) }
+        Self { candidates: BTreeMap::new(), ends: BTreeSet::new(), budget: Budget::new("candidates", MAX_BYTES) }
     }
 }
 
@@ -188,16 +192,61 @@ impl Candidates {
         candidate: Candidate,
     ) -> Result<Value, BudgetExceeded> {
         let key = (candidate_id.to_owned(), job_position_id.to_owned());
-        let size = |candidate: &Candidate| key.0.len() + key.1.len() + candidate.size();
-        let replaced = self.candidates.get(&key).map_or(0, size);
-        self.budget.replace(replaced, size(&candidate))?;
+        // With the ids of its session's end.
+        let size = |candidate: &Candidate| 2 * (size_of::<Ids>() + key.0.len() + key.1.len()) + candidate.size();
+        let replaced = self.candidates.get(&key);
+        self.budget.replace(replaced.map_or(0, size), size(&candidate))?;
         let shown = candidate.to_json(candidate_id, job_position_id);
-        self.candidates.insert(key, candidate);
+        let (before, after) = (replaced.and_then(Candidate::expires_at), candidate.expires_at());
+        self.candidates.insert(key.clone(), candidate);
+        self.move_end(key, before, after);
         Ok(shown)
     }
 
-    pub(crate) fn find(&mut self, candidate_id: &str, job_position_id: &str) -> Option<&mut Candidate> {
-        self.candidates.get_mut(&(candidate_id.to_owned(), job_position_id.to_owned()))
+    pub(crate) fn find(&self, candidate_id: &str, job_position_id: &str) -> Option<&Candidate> {
+        self.candidates.get(&(candidate_id.to_owned(), job_position_id.to_owned()))
+    }
+
+    /// Performs an operation on a candidate; `None` if there is no such candidate.
+    pub(crate) fn apply(
+        &mut self,
+        operation: Operation,
+        candidate_id: &str,
+        parameters: &Parameters,
+        now: UnixTime,
+    ) -> Option<Result<Effect, ApiError>> {
+        let key = (candidate_id.to_owned(), parameters.job_position_id.clone());
+        let candidate = self.candidates.get_mut(&key)?;
+        let before = candidate.expires_at();
+        let result = candidate.apply(operation, candidate_id, parameters, now);
+        let after = candidate.expires_at();
+        self.move_end(key, before, after);
+        Some(result)
+    }
+
+    fn move_end(&mut self, key: Ids, before: Option<UnixTime>, after: Option<UnixTime>) {
+        if before == after {
+            return;
+        }
+        if let Some(before) = before {
+            self.ends.remove(&(before, key.clone()));
+        }
+        if let Some(after) = after {
+            self.ends.insert((after, key));
+        }
+    }
+
+    /// Expires the next invitation whose session has ended, and returns when and whose.
+    pub(crate) fn expire_next(&mut self, now: UnixTime) -> Option<(UnixTime, Ids)> {
+        while self.ends.first().is_some_and(|(end, _)| *end <= now) {
+            let (end, ids) = self.ends.pop_first()?;
+            let invited = self.candidates.get_mut(&ids).filter(|candidate| candidate.status == "invited");
+            if let Some(candidate) = invited {
+                candidate.status = EXPIRED.to_owned();
+                return Some((end, ids));
+            }
+        }
+        None
     }
 
     /// Changes a candidate and returns it as JSON; `None` if there is no such candidate.
@@ -213,12 +262,8 @@ impl Candidates {
         self.put(candidate_id, job_position_id, changed).map(Some)
     }
 
-    pub(crate) fn snapshot(&mut self, now: UnixTime) -> Value {
-        let mut shown = Vec::new();
-        for ((candidate_id, job_position_id), candidate) in &mut self.candidates {
-            candidate.expire(now);
-            shown.push(candidate.to_json(candidate_id, job_position_id));
-        }
-        Value::Array(shown)
+    pub(crate) fn snapshot(&self) -> Value {
+        let shown = |(ids, candidate): (&Ids, &Candidate)| candidate.to_json(&ids.0, &ids.1);
+        self.candidates.iter().map(shown).collect()
     }
 }

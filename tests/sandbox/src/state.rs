@@ -4,11 +4,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use crate::clock::Clock;
+use crate::clock::{Clock, UnixTime};
 use crate::company::Company;
 use crate::faults::Faults;
 use crate::idempotency::IdempotencyKeys;
-use crate::lifecycle::Candidates;
+use crate::lifecycle::{Candidates, EXPIRED};
 use crate::options::Options;
 use crate::outbox::Outbox;
 use crate::proxy::ProxyLog;
@@ -87,11 +87,19 @@ impl Shared {
     }
 
     /// Tells the webhook of a change of status, if there is one.
-    pub(crate) fn notify(&self, state: &mut State, change: &Change<'_>) {
+    pub(crate) fn notify(&self, state: &mut State, change: &Change<'_>, at: UnixTime) {
         let generation = state.generation;
-        if let Some(job) = state.webhooks.job(change, self.clock.now(), generation) {
+        if let Some(job) = state.webhooks.job(change, at, generation) {
             // Fails only when the sandbox stops.
             let _ = self.webhook_jobs.send(job);
+        }
+    }
+
+    /// Expires the invitations whose sessions have ended. Whoever reads or changes candidates does this first.
+    pub(crate) fn expire(&self, state: &mut State, now: UnixTime) {
+        while let Some((at, (candidate_id, job_position_id))) = state.candidates.expire_next(now) {
+            let (candidate_id, job_position_id) = (&candidate_id, &job_position_id);
+            self.notify(state, &Change { candidate_id, job_position_id, before: "invited", after: EXPIRED }, at);
         }
     }
 

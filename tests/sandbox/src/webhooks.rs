@@ -1,8 +1,11 @@
 //! The company's webhook: signs and delivers an event for every change of a candidate's status, with retries and faults.
 
 use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,8 +19,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::{interval, sleep, timeout};
 use uuid::Uuid;
 
 use crate::bounded::BoundedQueue;
@@ -27,11 +31,19 @@ use crate::state::Shared;
 const MAX_DELIVERIES: usize = 10_000;
 const MAX_BYTES: usize = 16 * 1024 * 1024;
 const MAX_FAULTS: usize = 10_000;
+/// For the deliveries that wait: for a connection, for their time, or for another attempt.
+const MAX_WAITING_BYTES: usize = 16 * 1024 * 1024;
+/// Connections to receivers at a time.
+const MAX_CONNECTIONS: usize = 64;
+
+const EVENT: &str = "candidate_status_changed";
 
 /// The attempts at a delivery, until one gets a 2xx.
 const ATTEMPTS: u32 = 4;
 /// The wait before the second attempt; it doubles. Short, so that no test waits for long.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
+/// How often invitations are looked through for expired ones when nobody asks.
+const EXPIRY_INTERVAL: Duration = Duration::from_secs(1);
 /// How long a receiver may take to respond.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -88,7 +100,7 @@ pub(crate) struct Delivery {
 }
 
 /// A delivery to make.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Job {
     webhook: Webhook,
     candidate_id: String,
@@ -96,7 +108,27 @@ pub(crate) struct Job {
     body: String,
     fault: Option<DeliveryFault>,
     generation: u64,
+    /// Ends when a reset drops the sender.
+    until_reset: watch::Receiver<()>,
+    connections: Arc<Semaphore>,
+    _waiting: Waiting,
 }
+
+/// Counts the bytes of a delivery as long as it waits.
+#[derive(Debug)]
+struct Waiting {
+    all: Arc<AtomicUsize>,
+    size: usize,
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.all.fetch_sub(self.size, Ordering::Relaxed);
+    }
+}
+
+/// An estimate of the memory of a delivery's task beyond its texts.
+const TASK_BYTES: usize = 2048;
 
 #[derive(Debug)]
 pub(crate) struct Webhooks {
@@ -104,6 +136,9 @@ pub(crate) struct Webhooks {
     id: String,
     faults: VecDeque<DeliveryFault>,
     deliveries: BoundedQueue<Delivery>,
+    waiting: Arc<AtomicUsize>,
+    connections: Arc<Semaphore>,
+    until_reset: watch::Sender<()>,
 }
 
 impl Default for Webhooks {
@@ -113,6 +148,9 @@ impl Default for Webhooks {
             id: format!("wh_{}", Uuid::new_v4().simple()),
             faults: VecDeque::new(),
             deliveries: BoundedQueue::new(MAX_DELIVERIES, MAX_BYTES),
+            waiting: Arc::default(),
+            connections: Arc::new(Semaphore::new(MAX_CONNECTIONS)),
+            until_reset: watch::Sender::default(),
         }
     }
 }
@@ -160,16 +198,16 @@ impl Webhooks {
     }
 
     /// The delivery of a change of status; none if there is no webhook, or no change.
-    pub(crate) fn job(&mut self, change: &Change<'_>, now: UnixTime, generation: u64) -> Option<Job> {
+    pub(crate) fn job(&mut self, change: &Change<'_>, at: UnixTime, generation: u64) -> Option<Job> {
         let webhook = self.webhook.clone()?;
         if change.before == change.after {
             return None;
         }
         let body = json!({
-            "event": "candidate_status_changed",
+            "event": EVENT,
             "webhookId": self.id,
             "companyId": "comp_sandbox",
-            "timestamp": iso_8601(now),
+            "timestamp": iso_8601(at),
             "data": {
                 "candidateId": change.candidate_id,
                 "jobPositionId": change.job_position_id,
@@ -177,13 +215,36 @@ impl Webhooks {
                 "previousStatus": change.before,
             },
         });
+        let (candidate_id, status, body) = (change.candidate_id.to_owned(), change.after.to_owned(), body.to_string());
+        let fault = self.faults.pop_front();
+        let texts = [&webhook.url, &webhook.secret, &candidate_id, &status, &body];
+        let size = TASK_BYTES + size_of::<Job>() + texts.iter().map(|text| text.len()).sum::<usize>();
+        // Under the state's lock: nobody else adds to it.
+        if self.waiting.load(Ordering::Relaxed) + size > MAX_WAITING_BYTES {
+            self.record(Delivery {
+                event: EVENT.to_owned(),
+                candidate_id,
+                status,
+                attempt: 1,
+                body,
+                answered: None,
+                error: Some(format!("not sent: {MAX_WAITING_BYTES} bytes of deliveries wait already")),
+                fault,
+                ended_at: iso_8601(at),
+            });
+            return None;
+        }
+        self.waiting.fetch_add(size, Ordering::Relaxed);
         Some(Job {
             webhook,
-            candidate_id: change.candidate_id.to_owned(),
-            status: change.after.to_owned(),
-            body: body.to_string(),
-            fault: self.faults.pop_front(),
+            candidate_id,
+            status,
+            body,
+            fault,
             generation,
+            until_reset: self.until_reset.subscribe(),
+            connections: Arc::clone(&self.connections),
+            _waiting: Waiting { all: Arc::clone(&self.waiting), size },
         })
     }
 
@@ -205,23 +266,44 @@ pub(crate) struct Change<'a> {
 /// Makes all deliveries, each in a task of its own, until it is dropped.
 pub(crate) async fn deliver_all(mut jobs: UnboundedReceiver<Job>, shared: Arc<Shared>) {
     let mut tasks = JoinSet::new();
-    while let Some(job) = jobs.recv().await {
+    let mut expiries = interval(EXPIRY_INTERVAL);
+    loop {
+        let job = tokio::select! {
+            job = jobs.recv() => job,
+            _ = expiries.tick() => {
+                let mut state = shared.state();
+                shared.expire(&mut state, shared.clock.now());
+                continue;
+            }
+        };
+        let Some(job) = job else { return };
         while tasks.try_join_next().is_some() {}
-        tasks.spawn(deliver(job, Arc::clone(&shared)));
+        let shared = Arc::clone(&shared);
+        tasks.spawn(async move {
+            let mut until_reset = job.until_reset.clone();
+            tokio::select! {
+                _ = until_reset.changed() => {}
+                () = deliver(&job, &shared) => {}
+            }
+        });
     }
 }
 
-async fn deliver(job: Job, shared: Arc<Shared>) {
+async fn deliver(job: &Job, shared: &Shared) {
     if let Some(DeliveryFault::Late { seconds }) = job.fault {
         sleep(Duration::try_from_secs_f64(seconds).unwrap_or_default()).await;
     }
     let mut copies = if matches!(job.fault, Some(DeliveryFault::Twice)) { 2 } else { 1 };
     let mut wait = FIRST_WAIT;
     for attempt in 1..=ATTEMPTS {
-        let response = match timeout(RESPONSE_TIMEOUT, post(&job, shared.clock.now())).await {
-            Ok(Ok(status)) => Ok(status),
-            Ok(Err(error)) => Err(error.to_string()),
-            Err(_) => Err("no response in 10 s".to_owned()),
+        let response = {
+            let Ok(_connection) = job.connections.acquire().await else { return };
+            match timeout(RESPONSE_TIMEOUT, until_reset(shared, job.generation, post(job, shared.clock.now()))).await {
+                Ok(None) => return,
+                Ok(Some(Ok(status))) => Ok(status),
+                Ok(Some(Err(error))) => Err(error.to_string()),
+                Err(_) => Err("no response in 10 s".to_owned()),
+            }
         };
         {
             let mut state = shared.state();
@@ -229,7 +311,7 @@ async fn deliver(job: Job, shared: Arc<Shared>) {
                 return; // reset meanwhile
             }
             state.webhooks.record(Delivery {
-                event: "candidate_status_changed".to_owned(),
+                event: EVENT.to_owned(),
                 candidate_id: job.candidate_id.clone(),
                 status: job.status.clone(),
                 attempt,
@@ -250,6 +332,21 @@ async fn deliver(job: Job, shared: Arc<Shared>) {
             wait *= 2;
         }
     }
+}
+
+/// Polls a future only in its own generation, and under the state's lock: after a reset nothing of it is sent.
+async fn until_reset<T>(shared: &Shared, generation: u64, future: impl Future<Output = T>) -> Option<T> {
+    let mut future = pin!(future);
+    poll_fn(|context| {
+        let state = shared.state();
+        if state.generation != generation {
+            return Poll::Ready(None);
+        }
+        let polled = future.as_mut().poll(context);
+        drop(state);
+        polled.map(Some)
+    })
+    .await
 }
 
 /// One attempt; signed anew, as its time is.

@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-from celper import RateLimits, __version__
+from celper import InvalidArgumentError, RateLimits, __version__
 from celper._cli.rows import FIELDS
 
 TYPE_CHECKING = False
@@ -50,7 +50,7 @@ running it again:
 the ending:
   Ctrl-C lets what is under way finish; a second one cancels it.
   Exit status: 0 all done; 1 some failed; 2 nothing was sent, because of the arguments
-  or the file; 3 stopped, or not confirmed.
+  or the file; 3 stopped, or not confirmed; 4 the output could not be written.
 
 environment:
   CELPER_API_KEY            the API key
@@ -196,6 +196,9 @@ def _rate_limits(text: str) -> RateLimits | None:
     try:
         counts = {name: int(value) for name, value in given.items() if name != "window"}
         window = float(given.get("window", 60))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} has a value that is not a number") from None
+    try:
         return RateLimits(**counts, window=window)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
+    except InvalidArgumentError as error:
+        raise argparse.ArgumentTypeError(error.message) from None

@@ -45,11 +45,14 @@ def _is_file(options: Namespace) -> bool:
 
 def _defaults(options: Namespace) -> Task:
     body_file: Path | None = getattr(options, "body_file", None)
+    subject: str | None = getattr(options, "subject", None)
+    if subject is not None and not subject.strip():
+        raise UsageError("--subject is empty; omit it to send the service's default e-mail")
     return Task(
         operation=options.command,
         candidate_id="",
         job_position_id=(options.position or "").strip(),
-        email_subject=getattr(options, "subject", None),
+        email_subject=subject,
         email_body=None if body_file is None else _read_body(body_file),
         idempotency_key=getattr(options, "idempotency_key", None),
     )
@@ -134,7 +137,7 @@ def _file(options: Namespace) -> tuple[Plan, ResultsFile | None]:
         results=results,
         journal=options.journal or (folder / journal if journal else None),
         batch_id=batch_id,
-        forgets=command == "status" and options.journal is None,
+        removes_journal=command == "status" and options.journal is None,
     )
     return plan, ResultsFile(results, delimiter=read.delimiter, newline=read.newline, has_bom=read.has_bom)
 

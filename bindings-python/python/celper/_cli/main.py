@@ -7,7 +7,7 @@ import os
 import sys
 
 from celper import Celper, CelperError, InvalidArgumentError, __version__
-from celper._cli import UsageError, arguments, inputs, plan, run, summary
+from celper._cli import OutputError, UsageError, arguments, inputs, plan, run, summary
 from celper._cli.results import FAILED, OK
 from celper._cli.text import Terminal, safe
 from celper._cli.words import WORDS
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from celper._cli.plan import Plan
     from celper._cli.results import Record, ResultsFile
 
-ALL_DONE, SOME_FAILED, USAGE, STOPPED, BROKEN_PIPE = 0, 1, 2, 3, 141
+ALL_DONE, SOME_FAILED, USAGE, STOPPED, OUTPUT_FAILED, BROKEN_PIPE = 0, 1, 2, 3, 4, 141
 
 
 def main(arguments_: Sequence[str] | None = None) -> int:
@@ -46,6 +46,10 @@ def main(arguments_: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         _silence()
         return BROKEN_PIPE
+    except OutputError as error:
+        _fail(terminal, str(error), OUTPUT_FAILED)
+        _silence()
+        return OUTPUT_FAILED
     except Exception as error:
         if os.environ.get("CELPER_DEBUG"):
             raise
@@ -63,7 +67,7 @@ def entry() -> None:
 def _fail(terminal: Terminal, text: str, status: int) -> int:
     try:
         terminal.line(f"{terminal.style('celper:', '31')} {text}")
-    except OSError:
+    except (OSError, OutputError):
         _silence()
     return status
 
@@ -76,7 +80,7 @@ def _open_closed_streams() -> None:
 
 
 def _silence() -> None:
-    """Nobody reads the output: Python must not fail to flush it at exit."""
+    """The output cannot be written: Python must not fail to flush it at exit."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in (sys.stdout, sys.stderr):
         os.dup2(nowhere, stream.fileno())
@@ -108,29 +112,30 @@ def _run(options: Namespace, terminal: Terminal) -> int:
                 terminal.line("Nothing was sent.")
                 return STOPPED
             terminal.line()
-        return _carry_out(planned, file, client, terminal, as_json=options.json)
+        return _execute(planned, file, client, terminal, as_json=options.json)
 
 
-def _carry_out(planned: Plan, file: ResultsFile | None, client: Celper, terminal: Terminal, *, as_json: bool) -> int:
+def _execute(planned: Plan, file: ResultsFile | None, client: Celper, terminal: Terminal, *, as_json: bool) -> int:
     running = run.Run(planned, client, terminal, as_json=as_json)
-    ending = running.carry_out(file)
-    outcomes = {record["outcome"] for record in ending.records}
-    if planned.forgets and planned.journal is not None and outcomes <= {OK, FAILED}:
+    result = running.execute(file)
+    if file is not None:
+        planned.results = file.path
+    outcomes = {record["outcome"] for record in result.records}
+    if planned.removes_journal and planned.journal is not None and outcomes <= {OK, FAILED}:
         planned.journal.unlink(missing_ok=True)
-    if running.is_output_lost:
-        _silence()
-        return BROKEN_PIPE
+    if running.output_error is not None:
+        raise running.output_error
     out = terminal if as_json else Terminal(sys.stdout)
     if planned.columns is None:
-        _show_one(ending.records[0], out, terminal, as_json=as_json)
+        _show_one(result.records[0], out, terminal, as_json=as_json)
     else:
         if out.is_live:
             out.line()
-        summary.show(ending, out)
-        _show_next(planned, outcomes, ending.results_error, out)
-    if ending.was_stopped:
+        summary.show(result, out)
+        _show_next(planned, outcomes, result.results_error, out)
+    if result.was_stopped:
         return STOPPED
-    return ALL_DONE if outcomes == {OK} and ending.results_error is None else SOME_FAILED
+    return ALL_DONE if outcomes == {OK} and result.results_error is None else SOME_FAILED
 
 
 def _show_next(planned: Plan, outcomes: set[str], results_error: str | None, out: Terminal) -> None:

@@ -39,7 +39,7 @@ class Plan:
     results: Path | None = None
     journal: Path | None = None
     batch_id: str | None = None
-    forgets: bool = False
+    removes_journal: bool = False
     """Whether the journal is removed at the end, so that the next run reads every status anew."""
 
     @property
@@ -120,15 +120,13 @@ def show(plan: Plan, terminal: Terminal) -> None:
 
 def show_rows(plan: Plan, terminal: Terminal) -> None:
     """Shows the first rows, for a dry run."""
-    rows = [
-        (str(task.line or ""), task.operation, safe(task.candidate_id), safe(task.job_position_id))
-        for task in plan.tasks
-    ]
     terminal.line()
-    for line, operation, candidate_id, position in rows[:_FIRST]:
-        terminal.line(fit(f"  line {line:<6}{operation:<8}{candidate_id}  {position}", terminal.columns - 1))
-    if len(rows) > _FIRST:
-        terminal.line(f"  and {len(rows) - _FIRST:,} more")
+    for task in plan.tasks[:_FIRST]:
+        line = f"line {task.line:<6}" if task.line else ""
+        ids = f"{safe(task.candidate_id)}  {safe(task.job_position_id)}"
+        terminal.line(fit(f"  {line}{task.operation:<8}{ids}", terminal.columns - 1))
+    if len(plan.tasks) > _FIRST:
+        terminal.line(f"  and {len(plan.tasks) - _FIRST:,} more")
 
 
 def confirm(plan: Plan, terminal: Terminal) -> bool:

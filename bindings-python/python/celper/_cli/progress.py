@@ -8,6 +8,7 @@ from collections import deque
 from functools import partial
 from importlib.util import find_spec
 
+from celper._cli import OutputError
 from celper._cli.text import Terminal, duration, fit, width
 
 TYPE_CHECKING = False
@@ -62,11 +63,11 @@ def parts(progress: BatchProgress, rate: Rate) -> list[str]:
 class Display:
     """Draws the progress in a thread of its own, since nothing else happens while the batch waits.
 
-    The stream may go away at any moment, when what it is piped to ends: ``lost`` is then called once, and nothing is
-    drawn any more.
+    The stream may go away at any moment, when what it is piped to ends: ``lost`` is then called once, with the error,
+    and nothing is drawn any more.
     """
 
-    def __init__(self, terminal: Terminal, label: str, lost: Callable[[], None]) -> None:
+    def __init__(self, terminal: Terminal, label: str, lost: Callable[[Exception], None]) -> None:
         self._terminal = terminal
         self._label = label
         self._lost = lost
@@ -117,9 +118,10 @@ class Display:
             try:
                 draw()
                 return
-            except (OSError, ValueError):
+            except (OSError, OutputError, ValueError) as error:
                 self._is_broken = True
-        self._lost()
+                lost = error
+        self._lost(lost)
 
     def _begin(self) -> None: ...
 
@@ -209,9 +211,9 @@ class RichBar(Display):
         self._progress.stop()
 
 
-def display(terminal: Terminal, label: str, lost: Callable[[], None]) -> Display:
+def display(terminal: Terminal, label: str, lost: Callable[[Exception], None]) -> Display:
     """The display for a stream."""
     if not terminal.is_live:
         return Lines(terminal, label, lost)
-    # `pip install celper[cli]` has rich.
-    return (RichBar if find_spec("rich") else Bar)(terminal, label, lost)
+    # `pip install celper[cli]` has rich, whose spinner needs Unicode.
+    return (RichBar if terminal.is_unicode and find_spec("rich") else Bar)(terminal, label, lost)

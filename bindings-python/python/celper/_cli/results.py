@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import os
+from contextlib import suppress
 
 from celper._cli import UsageError
 
@@ -148,11 +150,18 @@ class ResultsFile:
     def add(self, record: Record) -> None:
         """Appends a row: one write, so that no end of the process leaves a part of it."""
         if self._file is not None:
-            self._file.write(self._lines([_row(record)]).encode())
+            row = self._lines([_row(record)]).encode()
+            written = self._file.write(row)
+            if written < len(row):
+                self._file.truncate(self._file.tell() - written)
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def finish(self, records: list[Record]) -> None:
-        """Replaces the file by the final one."""
+        """Replaces the file by the final one. If another run has replaced it meanwhile, the final one is beside it."""
         if self._file is not None:
+            with suppress(FileNotFoundError):
+                if not os.path.samestat(os.fstat(self._file.fileno()), self.path.stat()):
+                    self.path = _aside(self.path, {record["operation"] for record in records})
             self._file.close()
             self._file = None
         self._replace(records)
@@ -198,12 +207,17 @@ def _earlier_operations(path: Path) -> set[str]:
     return earlier
 
 
+def _aside(path: Path, operations: set[str]) -> Path:
+    """Where the results of these operations are, if others have the file."""
+    stem = path.name.removesuffix(".csv").removesuffix(".results")
+    return path.with_name(f"{stem}.{'-'.join(sorted(operations))}.results.csv")
+
+
 def _keep_others(path: Path, operations: set[str]) -> Path | None:
     earlier = _earlier_operations(path)
     if not earlier or earlier & operations:
         return None
-    stem = path.name.removesuffix(".csv").removesuffix(".results")
-    aside = path.with_name(f"{stem}.{'-'.join(sorted(earlier))}.results.csv")
+    aside = _aside(path, earlier)
     try:
         path.replace(aside)
     except OSError as error:

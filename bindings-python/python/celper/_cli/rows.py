@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from celper import InviteRequest, RejectRequest, SelectRequest, StatusRequest
 from celper._celper import refusal
 from celper._cli import UsageError
-from celper._cli.text import safe
+from celper._cli.text import fit, safe
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ FIELDS = {
 }
 _DECISIONS = {"select": "select", "selected": "select", "reject": "reject", "rejected": "reject"}
 _MAX_SHOWN = 20
+_MAX_LISTED = 500
 
 
 @dataclass(frozen=True)
@@ -119,6 +120,10 @@ def _plain(header: str) -> str:
     return "".join(character for character in header.casefold() if character.isalnum())
 
 
+def _list(headers: Iterable[str]) -> str:
+    return fit(", ".join(safe(header) for header in headers if header), _MAX_LISTED) or "none"
+
+
 def map_columns(table: Table, name: str, command: str, chosen: dict[str, str]) -> Columns:
     """Finds the columns of a file by their headers. ``chosen`` has the headers that the command line names.
 
@@ -126,7 +131,7 @@ def map_columns(table: Table, name: str, command: str, chosen: dict[str, str]) -
         UsageError: A column is missing, or two columns could be meant.
     """
     headers = table.header
-    listed = ", ".join(safe(header) for header in headers if header) or "none"
+    listed = _list(headers)
     places: dict[str, int] = {}
     for column in FIELDS[command]:
         if column in chosen:
@@ -181,9 +186,9 @@ def read_tasks(
     problems = _Problems()
     has_positions = "job_position_id" in columns.places
     if not has_positions and not defaults.job_position_id:
-        listed = ", ".join(safe(header) for header in columns.headers if header)
         raise UsageError(
-            f"there is no job position: pass --position ID, or add a column job_position_id to {name}; it has: {listed}"
+            f"there is no job position: pass --position ID, or add a column job_position_id to {name}; it has: "
+            f"{_list(columns.headers)}"
         )
     tasks: list[Task] = []
     undecided = 0

@@ -8,10 +8,10 @@ import sys
 import time
 from contextlib import contextmanager, suppress
 
-from celper._cli import results, rows
+from celper._cli import OutputError, results, rows
 from celper._cli.progress import Display, display
-from celper._cli.summary import Ending
-from celper._cli.text import safe
+from celper._cli.summary import RunResult
+from celper._cli.text import Terminal, safe
 from celper._cli.words import WORDS
 
 TYPE_CHECKING = False
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from celper import Batch, CandidateRequest, Celper
     from celper._cli.plan import Plan
     from celper._cli.results import Record, ResultsFile
-    from celper._cli.text import Terminal
 
 _MAX_ERRORS_SHOWN = 10
 
@@ -38,12 +37,13 @@ class Run:
         self._fed = 0
         self._errors_shown = 0
         self._interrupts = 0
-        self.is_output_lost = False
+        self.output_error: Exception | None = None
+        self._json = Terminal(sys.stdout)
         self._batch: Batch[CandidateRequest] | None = None
         label = WORDS[plan.command][1].capitalize()
         self._display: Display = display(terminal, label, self._lose_output)
 
-    def carry_out(self, file: ResultsFile | None) -> Ending:
+    def execute(self, file: ResultsFile | None) -> RunResult:
         """Runs to the end, or until it is stopped.
 
         Raises:
@@ -83,7 +83,7 @@ class Run:
         was_stopped = self._interrupts > 0 and any(
             record["outcome"] in (results.NOT_ATTEMPTED, results.UNKNOWN) for record in records
         )
-        return Ending(records, time.monotonic() - started, was_stopped, results_error)
+        return RunResult(records, time.monotonic() - started, was_stopped, results_error)
 
     def _feed(self) -> Iterator[CandidateRequest]:
         for task in self._plan.tasks:
@@ -96,12 +96,11 @@ class Run:
             # If this fails, writing the whole file at the end fails as well, and says so.
             with suppress(OSError):
                 file.add(record)
-        if self._as_json and not self.is_output_lost:
+        if self._as_json and self.output_error is None:
             try:
-                sys.stdout.write(json.dumps(record) + "\n")
-                sys.stdout.flush()
-            except OSError:
-                self._lose_output()
+                self._json.line(json.dumps(record))
+            except (OSError, OutputError) as lost:
+                self._lose_output(lost)
         error = record["error"]
         if error is not None and record["outcome"] == results.FAILED and len(self._plan.tasks) > 1:
             self._errors_shown += 1
@@ -110,17 +109,24 @@ class Run:
             elif self._errors_shown == _MAX_ERRORS_SHOWN + 1:
                 self._display.note("Further errors are not shown here; see the summary and the results file.")
 
-    def _lose_output(self) -> None:
-        """Nobody reads the output any more: nothing more is started, as if the pipe had ended the command."""
-        self.is_output_lost = True
+    def _lose_output(self, error: Exception) -> None:
+        """Nobody reads the output any more, or the disk is full: nothing more is started."""
+        if not isinstance(error, BrokenPipeError):
+            error = OutputError(
+                f"{error}; nothing more was started. The same command again goes on where this one stopped"
+            )
+        self.output_error = self.output_error or error
         if self._batch is not None:
             self._batch.stop()
 
     @contextmanager
     def _interruptible(self) -> Generator[None, None, None]:
-        """Ctrl-C and SIGTERM stop the batch; the second one cancels it."""
+        """Ctrl-C, SIGTERM and SIGHUP stop the batch; the second one cancels it."""
 
         def interrupt(number: int, frame: FrameType | None) -> None:
+            if self._interrupts and number == hangup:
+                # A terminal that closes may send several.
+                return
             self._interrupts += 1
             if self._batch is None:
                 return
@@ -138,7 +144,11 @@ class Run:
             for number, handler in earlier.items():
                 signal.signal(number, handler)
 
-        earlier = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        hangup = getattr(signal, "SIGHUP", None)  # Not on Windows.
+        stopping = [signal.SIGINT, signal.SIGTERM, *([hangup] if hangup else [])]
+        # What the parent lets this process ignore, `nohup` for example, it ignores.
+        earlier = {number: signal.getsignal(number) for number in stopping}
+        earlier = {number: handler for number, handler in earlier.items() if handler != signal.SIG_IGN}
         for number in earlier:
             signal.signal(number, interrupt)
         try:

@@ -15,10 +15,11 @@ if TYPE_CHECKING:
     from celper._cli.text import Terminal
 
 _MAX_LINES = 8
+_NOT_ATTEMPTED = "Remove the cause, and run the same command again; it goes on where this one stopped."
 
 
 @dataclass
-class Ending:
+class RunResult:
     """How a run ended."""
 
     records: list[Record]
@@ -28,9 +29,9 @@ class Ending:
     """Why the results file could not be written."""
 
 
-def show(ending: Ending, terminal: Terminal) -> None:
+def show(result: RunResult, terminal: Terminal) -> None:
     """Shows the summary."""
-    records = ending.records
+    records = result.records
     groups = {
         outcome: [record for record in records if record["outcome"] == outcome]
         for outcome in (OK, FAILED, NOT_ATTEMPTED, UNKNOWN)
@@ -50,12 +51,8 @@ def show(ending: Ending, terminal: Terminal) -> None:
             number = f"{len(groups[outcome]):,}"
             words = {FAILED: "failed", UNKNOWN: "with an unknown outcome", NOT_ATTEMPTED: "not attempted"}
             parts.append(terminal.style(f"{number} {words[outcome]}", color))
-    stopped = "Stopped after" if ending.was_stopped else "in"
-    joined = ", ".join(parts)
-    if ending.was_stopped:
-        terminal.line(f"{stopped} {duration(ending.seconds)}: {joined}.")
-    else:
-        terminal.line(f"{joined}, in {duration(ending.seconds)}.")
+    joined, took = ", ".join(parts), duration(result.seconds)
+    terminal.line(f"Stopped after {took}: {joined}." if result.was_stopped else f"{joined}, in {took}.")
     statuses = Counter(str(record["result"]["status"]) for record in groups[OK] if record["operation"] == "status")
     if len(records) > 1 and statuses:
         terminal.line("  " + ", ".join(f"{number:,} {safe(status)}" for status, number in statuses.most_common()))
@@ -84,7 +81,8 @@ def _show_errors(records: list[Record], terminal: Terminal) -> None:
             terminal.line(f"    and {count(len(messages) - 3, 'other message')}")
         if any(record["error"]["outcome_unknown"] for _, of_message in messages for record in of_message):
             terminal.line("    It may have taken place nevertheless: run the same command again, which finds it out.")
-        hint = advice(kind, code, operation)
+        is_attempted = any(record["outcome"] != NOT_ATTEMPTED for _, of_message in messages for record in of_message)
+        hint = advice(kind, code, operation) if is_attempted or kind != "invalid_argument" else _NOT_ATTEMPTED
         if hint:
             terminal.line(f"    {terminal.style('→', '1')} {hint}")
     if found:

@@ -88,8 +88,12 @@ def _decode(data: bytes, name: str, encoding: str | None) -> str:
             f"{name} line {line} has a NUL character: this is no text in UTF-8; save it as CSV ({_SAVE_AS})"
         )
     if not text.strip():
-        raise UsageError(f"{name} is empty; its first line must have the names of the columns, such as candidate_id")
+        raise _is_empty(name)
     return text.removeprefix("\ufeff")
+
+
+def _is_empty(name: str) -> UsageError:
+    return UsageError(f"{name} is empty; its first line must have the names of the columns, such as candidate_id")
 
 
 def _declared_delimiter(text: str) -> tuple[str | None, str]:
@@ -106,10 +110,13 @@ def _header(text: str, name: str, declared: str | None, recognizes: Callable[[st
     problem: UsageError | None = None
     for delimiter in [declared] if declared else [",", ";", "\t"]:
         try:
-            header = next(record for record in _records(text, delimiter, name, 0) if any(map(str.strip, record.cells)))
+            records = _records(text, delimiter, name, 0)
+            header = next((record for record in records if any(map(str.strip, record.cells))), None)
         except UsageError as error:
             problem = problem or error
             continue
+        if header is None:
+            raise _is_empty(name)
         score = (sum(recognizes(cell) for cell in header.cells), len(header.cells))
         if best is None or score > best[0]:
             best = (score, header, delimiter)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import sys
 import unicodedata
+
+from celper._cli import OutputError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -91,15 +94,26 @@ class Terminal:
         return f"\x1b[{code}m{text}\x1b[0m" if self.has_color and text else text
 
     def write(self, text: str) -> None:
-        """Writes text as it is, at once."""
+        """Writes text as it is, at once.
+
+        Raises:
+            BrokenPipeError: Nobody reads the output any more.
+            OutputError: It cannot be written.
+        """
         if not self.is_unicode:
             text = text.translate(_ASCII)
-        self._stream.write(text)
-        self._stream.flush()
+        try:
+            self._stream.write(text)
+            self._stream.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            name = "standard error" if self._stream is sys.stderr else "standard output"
+            raise OutputError(f"{name} cannot be written: {error.strerror or error}") from None
 
     def line(self, text: str = "") -> None:
         """Writes a line."""
         self.write(text + "\n")
 
 
-_ASCII = str.maketrans({"━": "#", "╸": ">", "…": "...", "×": "x", "→": "->", "·": "|", "—": "-"})
+_ASCII = str.maketrans({"━": "#", "─": ".", "╸": ">", "…": "...", "×": "x", "→": "->", "·": "|", "—": "-"})

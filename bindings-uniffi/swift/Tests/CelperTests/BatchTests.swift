@@ -1,3 +1,4 @@
+import CelperSandbox
 import Foundation
 import Testing
 
@@ -85,7 +86,7 @@ import Testing
 
     @Test func cancellingTheTaskDropsTheRequestsAndTheJournalKnowsOfThem() async throws {
         let candidate = try await sandbox.candidate()
-        try await sandbox.fault(candidate, #""kind":"delay","seconds":600,"act":"before""#)
+        try await sandbox.fault(candidate, .delay(.seconds(600)))
         let (client, requests, journal) = (client, [invite(candidate)], journal())
         let task = Task {
             for try await item in client.batch(requests, batchId: "spring", journal: journal) {
@@ -102,7 +103,7 @@ import Testing
             #expect(item.error == nil)
             keys.append(item.idempotencyKey)
         }
-        #expect(try await sandbox.requests(candidate).map { $0.header["idempotency-key"] } == keys + keys)
+        #expect(try await sandbox.requests(candidate).map { $0.headers["idempotency-key"] } == keys + keys)
     }
 
     @Test func whatTheSourceThrowsFollowsTheLastItem() async throws {

@@ -1,4 +1,5 @@
 import CelperGenerated
+import CelperSandbox
 import Foundation
 import Testing
 
@@ -91,7 +92,7 @@ import Testing
                 return key
             }, baseURL: sandbox.baseURL)
         let candidate = try await sandbox.candidate()
-        try await sandbox.fault(candidate, #""kind":"status","status":503"#)
+        try await sandbox.fault(candidate, .status(503))
         _ = try await client.getCandidateStatus(candidate, jobPositionId: "pos_1")
         #expect(await calls.value == 2)
     }

@@ -1,3 +1,4 @@
+import CelperSandbox
 import Foundation
 import Testing
 
@@ -17,7 +18,7 @@ import Testing
         #expect(invitation.expiresAt > Date(timeIntervalSinceNow: 6 * 86_400))
         let sent = try #require(try await sandbox.requests(candidate).first)
         #expect(sent.body?.contains(#""emailSubject":"Hello""#) == true)
-        #expect(sent.header["user-agent"]?.hasPrefix("celper-swift/") == true)
+        #expect(sent.headers["user-agent"]?.hasPrefix("celper-swift/") == true)
 
         let ready = try await sandbox.candidate("interviewed", analysisViewed: true)
         let state = try await client.getCandidateStatus(ready, jobPositionId: "pos_1")
@@ -37,11 +38,13 @@ import Testing
 
     @Test func resultsCompareByValueAndContainTheRateLimit() async throws {
         let candidate = try await sandbox.candidate()
-        let limit = #""X-RateLimit-Limit":40,"X-RateLimit-Remaining":39,"X-RateLimit-Reset":1800000000"#
-        let data = #"{"status":"new","analysisViewed":false,"interviewScore":null}"#
-        let body = #"{"success":true,"requestId":"r","data":\#(data)}"#
-        let response = #""headers":{"X-Request-Id":"r",\#(limit)},"json":\#(body)"#
-        try await sandbox.fault(candidate, #""kind":"status","status":200,"times":2,\#(response)"#)
+        let headers: [String: JSON] = [
+            "X-Request-Id": "r", "X-RateLimit-Limit": 40, "X-RateLimit-Remaining": 39,
+            "X-RateLimit-Reset": 1_800_000_000,
+        ]
+        let data: JSON = ["status": "new", "analysisViewed": false, "interviewScore": nil]
+        let body: JSON = ["success": true, "requestId": "r", "data": data]
+        try await sandbox.fault(candidate, .status(200, headers: headers, json: body).times(2))
         let one = try await client.getCandidateStatus(candidate, jobPositionId: "pos_1")
         let two = try await client.getCandidateStatus(candidate, jobPositionId: "pos_1")
         #expect(one == two && one.interviewScore == nil)
@@ -73,16 +76,16 @@ import Testing
     }
 
     @Test(arguments: [
-        (#""kind":"status","status":400"#, CelperError.Kind.invalidRequest, false),
-        (#""kind":"status","status":403"#, .permissionDenied, false),
-        (#""kind":"status","status":409,"json":{"success":false,"error":"ACTIVE_SESSION"}"#, .conflict, false),
-        (#""kind":"status","status":429,"headers":{"Retry-After":7}"#, .rateLimited, false),
-        (#""kind":"status","status":503"#, .server, true),
-        (#""kind":"close""#, .connection, true),
-        (#""kind":"not_json""#, .unexpectedResponse, true),
-        (#""kind":"delay","seconds":600"#, .timeout, true),
+        (Fault.status(400), CelperError.Kind.invalidRequest, false),
+        (.status(403), .permissionDenied, false),
+        (.status(409, json: ["success": false, "error": "ACTIVE_SESSION"]), .conflict, false),
+        (.status(429, headers: ["Retry-After": 7]), .rateLimited, false),
+        (.status(503), .server, true),
+        (.close(), .connection, true),
+        (.notJSON(), .unexpectedResponse, true),
+        (.delay(.seconds(600)), .timeout, true),
     ])
-    func eachFailureHasItsKind(fault: String, kind: CelperError.Kind, outcomeUnknown: Bool) async throws {
+    func eachFailureHasItsKind(fault: Fault, kind: CelperError.Kind, outcomeUnknown: Bool) async throws {
         let candidate = try await sandbox.candidate()
         try await sandbox.fault(candidate, fault)
         let error = await expectError {
@@ -95,9 +98,9 @@ import Testing
 
     @Test func aFailedAttemptIsRetriedWithTheSameIdempotencyKey() async throws {
         let candidate = try await sandbox.candidate()
-        try await sandbox.fault(candidate, #""kind":"status","status":503,"times":2"#)
+        try await sandbox.fault(candidate, .status(503).times(2))
         _ = try await client.inviteCandidate(candidate, jobPositionId: "pos_1")
-        let keys = try await sandbox.requests(candidate).map { $0.header["idempotency-key"] }
+        let keys = try await sandbox.requests(candidate).map { $0.headers["idempotency-key"] }
         #expect(keys.count == 3 && Set(keys).count == 1 && keys[0] != nil)
     }
 

@@ -5,9 +5,7 @@ import Testing
     @Test func theReadmesFirstCallRunsUnchangedAndExits() async throws {
         let sandbox = Sandbox.shared
         for (candidate, status) in [("cand_xyz789", "new"), ("cand_interviewed", "interviewed")] {
-            _ = try await sandbox.control(
-                "candidates",
-                #"{"candidateId":"\#(candidate)","jobPositionId":"pos_abc123","status":"\#(status)"}"#)
+            _ = try await sandbox.server.createCandidate(candidate, jobPositionId: "pos_abc123", status: status)
         }
         let tests = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         let program = Process()

@@ -1,3 +1,4 @@
+import CelperSandbox
 import Foundation
 import Testing
 
@@ -133,15 +134,16 @@ import Testing
 
     @Test func aResponseWithHugeNumbersInItsHeadersIsStillRead() async throws {
         let most = "18446744073709551615"
-        let headers = #""X-RateLimit-Limit":"\#(most)","X-RateLimit-Remaining":"0","X-RateLimit-Reset":"\#(most)""#
+        let headers: [String: JSON] = [
+            "X-RateLimit-Limit": .string(most), "X-RateLimit-Remaining": "0", "X-RateLimit-Reset": .string(most),
+        ]
         let data = #"{"status":"new","analysisViewed":false,"interviewScore":1e308}"#
         let body = #"{"success":true,"requestId":"r","data":\#(data)}"#
         let candidate = try await sandbox.candidate()
-        try await sandbox.fault(
-            candidate, #""kind":"status","status":200,"headers":{\#(headers)},"json":\#(body)"#)
+        try await sandbox.fault(candidate, .status(200, headers: headers, body: body))
         let state = try await client.getCandidateStatus(candidate, jobPositionId: "pos_1")
         #expect(state.rateLimit == RateLimit(limit: .max, remaining: 0, resetAt: nil))
-        try await sandbox.fault(candidate, #""kind":"status","status":429,"headers":{"Retry-After":"\#(most)"}"#)
+        try await sandbox.fault(candidate, .status(429, headers: ["Retry-After": .string(most)]))
         let limited = await expectError { try await client.getCandidateStatus(candidate, jobPositionId: "pos_1") }
         #expect(limited?.retryAfter.map { $0 > .seconds(3600) && $0.description.isEmpty == false } == true)
     }

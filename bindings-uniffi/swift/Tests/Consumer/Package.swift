@@ -7,7 +7,12 @@ let package = Package(
     platforms: [.macOS(.v13), .iOS(.v16)],
     dependencies: [.package(path: "../..")],
     targets: [
-        .target(name: "Examples", dependencies: [.product(name: "Celper", package: "swift")]),
+        .target(
+            name: "Examples",
+            dependencies: [
+                .product(name: "Celper", package: "swift"), .product(name: "CelperSandbox", package: "swift"),
+            ]
+        ),
         .executableTarget(name: "FirstCall", dependencies: [.product(name: "Celper", package: "swift")]),
     ],
     swiftLanguageModes: [.v6]

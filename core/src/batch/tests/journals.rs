@@ -96,6 +96,9 @@ async fn two_batches_do_not_share_a_journal_at_a_time() {
     let second = open(&path, None).await.unwrap();
     assert_eq!(second.batch_id(), Some(&*id));
     assert_eq!(finish(second).await.iter().filter(|item| item.resumed).count(), 20);
+    // One that was dropped a moment before still closes it.
+    drop(open(&path, None).await.unwrap());
+    assert_eq!(finish(open(&path, None).await.unwrap()).await.len(), 20);
 }
 
 #[tokio::test(start_paused = true)]

@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::argument::NameStyle;
 use crate::base_url::BaseUrl;
-use crate::batch::{BatchBuilder, BoxFuture, Caller, CandidateRequest, Input, InviteRequest, Iter};
+use crate::batch::{BatchBuilder, BoxFuture, CandidateRequest, Input, InviteRequest, Iter, PacedClient};
 use crate::call::{Engine, Limits, Reservation};
 use crate::error::Error;
 use crate::key::ApiKey;
@@ -328,8 +328,8 @@ impl SimulatedClient {
         let requests = requests.into_iter();
         let total = super::super::exact(requests.size_hint());
         let service = Arc::clone(&self.engine.transport.0);
-        let caller: Arc<dyn Caller> = Arc::clone(self) as _;
-        BatchBuilder::new(caller, Box::pin(Iter(requests)), total).clock(move || service.now())
+        let client: Arc<dyn PacedClient> = Arc::clone(self) as _;
+        BatchBuilder::new(client, Box::pin(Iter(requests)), total).clock(move || service.now())
     }
 
     pub(crate) fn batch_of_inputs(self: &Arc<Self>, inputs: Vec<Input>) -> BatchBuilder {
@@ -347,7 +347,7 @@ impl SimulatedClient {
     }
 }
 
-impl Caller for SimulatedClient {
+impl PacedClient for SimulatedClient {
     fn base_url(&self) -> &str {
         self.base_url.as_str()
     }

@@ -59,6 +59,11 @@ export interface SandboxOptions {
    * accept them as `Host`.
    */
   serverNames?: readonly string[];
+  /**
+   * The API key with all scopes; a random one by default, because clients pace their calls by base URL and key: on a port that is used
+   * again, the calls of an earlier test would delay those of the next.
+   */
+  apiKey?: string;
   /** Also run a forward proxy, at `proxyUrl`; with `user:password`, one that requires them. */
   proxy?: boolean | string;
 }
@@ -108,12 +113,13 @@ type Parameters<Kind extends keyof Faults> = {} extends Faults[Kind]
  * @throws TypeError for an unknown option.
  */
 export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbox> {
-  onlyKnown('startSandbox', options, ['limits', 'tls', 'host', 'port', 'serverNames', 'proxy']);
+  onlyKnown('startSandbox', options, ['limits', 'tls', 'host', 'port', 'serverNames', 'apiKey', 'proxy']);
   const { limits = false, tls = false, host = '127.0.0.1', port = 0, serverNames = [], proxy = false } = options;
   if (typeof tls !== 'boolean') throw new TypeError('tls must be true or false');
   if (!Array.isArray(serverNames)) throw new TypeError('serverNames must be an array of names');
   if (limits !== false) onlyKnown('limits', limits, ['reads', 'actions', 'total', 'window']);
-  const args = [`--host=${host}`, `--port=${port}`, '--exit-with-parent'];
+  const { apiKey = randomKey() } = options;
+  const args = [`--host=${host}`, `--port=${port}`, `--key=${apiKey}`, '--exit-with-parent'];
   args.push(...serverNames.map((name) => `--server-name=${name}`));
   if (limits === false) args.push('--no-limits');
   else {
@@ -130,6 +136,10 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
   // The program exits when its standard input ends, which happens when this process ends.
   const child = spawn(findProgram(), args, { stdio: 'pipe', windowsHide: true });
   return new Sandbox(child, await announcement(child));
+}
+
+function randomKey(): string {
+  return `celp_${randomBytes(16).toString('hex')}`;
 }
 
 /** Refuses misspelt options in JavaScript, where the compiler does not. */
@@ -276,7 +286,7 @@ export class Sandbox implements AsyncDisposable, Disposable {
 
   /** Adds or replaces an API key and returns it. */
   async addKey(options: ApiKeyOptions = {}): Promise<string> {
-    const body = { key: `celp_${randomBytes(16).toString('hex')}`, ...options };
+    const body = { key: randomKey(), ...options };
     return (await this.#ask<{ key: string }>('keys', body)).key;
   }
 

@@ -147,6 +147,7 @@ test('an unknown option is a TypeError', async () => {
     );
   }
   await assert.rejects(startSandbox({ port: 'x' }), SandboxError);
+  await assert.rejects(startSandbox({ apiKey: ' ' }), SandboxError);
 });
 
 test('a missing program is an error', async () => {

@@ -182,8 +182,9 @@ test('the clock', async () => {
 
 test('limits', async () => {
   const limits = { reads: 2, actions: 1, window: 3600_000 };
-  const limited = await startSandbox({ limits });
+  const limited = await startSandbox({ limits, apiKey: 'celp_mine' });
   after(() => limited.stop());
+  assert.equal(limited.apiKey, 'celp_mine');
   const statuses = [];
   for (let count = 0; count < 3; count += 1) statuses.push((await status('ada', { to: limited }))[0]);
   assert.deepEqual(statuses, [404, 404, 429]);
@@ -198,6 +199,7 @@ test('limits', async () => {
 
 test('HTTPS', async () => {
   const secure = await startSandbox({ tls: true });
+  assert.notEqual(secure.apiKey, sandbox.apiKey);
   after(() => secure.stop());
   assert.match(secure.baseUrl, /^https:/);
   const { id } = await secure.createCandidate();

@@ -62,6 +62,8 @@ class Sandbox:
         port: The port to listen on; 0 takes any free port.
         server_names: More names under which clients reach it, such as ``"host.docker.internal"``: the certificate has
             them, and the control endpoints accept them as ``Host``.
+        api_key: The API key with all scopes; a random one by default, because clients pace their calls by base URL
+            and key: on a port that is used again, the calls of an earlier test would delay those of the next.
 
     Raises:
         SandboxError: if it does not start.
@@ -83,10 +85,12 @@ class Sandbox:
         host: str = "127.0.0.1",
         port: int = 0,
         server_names: Iterable[str] = (),
+        api_key: str | None = None,
     ) -> None:
         if isinstance(server_names, str):
             raise TypeError("server_names must be a list of names, not a str")
         command = [find_program(), f"--host={host}", f"--port={port}", "--exit-with-parent"]
+        command.append(f"--key={_random_key() if api_key is None else api_key}")
         command += [f"--server-name={name}" for name in server_names]
         if limits is None:
             command.append("--no-limits")
@@ -307,7 +311,7 @@ class Sandbox:
         allowlist: Iterable[str] | None = None,
     ) -> str:
         """Add or replace an API key and return it; by default with all scopes and for any address."""
-        body: dict[str, Any] = {"key": f"celp_{secrets.token_hex(16)}" if key is None else key, "state": state}
+        body: dict[str, Any] = {"key": _random_key() if key is None else key, "state": state}
         if scopes is not None:
             body["scopes"] = list(scopes)
         if allowlist is not None:
@@ -457,6 +461,10 @@ def _end(process: subprocess.Popen[str], owner: int) -> None:
     for pipe in (process.stdin, process.stdout, process.stderr):
         assert pipe is not None
         pipe.close()
+
+
+def _random_key() -> str:
+    return f"celp_{secrets.token_hex(16)}"
 
 
 def _seconds(value: timedelta | float) -> float:

@@ -145,6 +145,12 @@ else:
     assert not runs(int(found))
 
 
+def test_each_has_another_key_or_the_given_one() -> None:
+    with Sandbox() as one, Sandbox() as other, Sandbox(api_key="celp_mine") as given:
+        assert one.api_key != other.api_key
+        assert given.api_key == "celp_mine"
+
+
 def test_a_port_that_is_taken() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

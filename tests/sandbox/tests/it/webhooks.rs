@@ -154,3 +154,83 @@ async fn unusable_webhooks_are_refused() {
     let late = json!({"kind": "late", "seconds": -1});
     assert_eq!(env.try_control("POST", "webhook-faults", late).await.status, 400);
 }
+
+const WEEK: f64 = 7.0 * 86_400.0;
+
+#[tokio::test]
+async fn an_invitation_that_expires_is_a_change() {
+    let env = TestEnv::new().await;
+    let receiver = Receiver::start(&env).await;
+    for id in ["ada", "bob"] {
+        env.candidate(id, "new", false).await;
+        assert_eq!(env.call(&invite(id)).await.status, 200);
+        receiver.next(204).await;
+    }
+    env.control("PATCH", "candidates", json!({"candidateId": "bob", "jobPositionId": "pos", "status": "interviewed"}))
+        .await;
+    receiver.next(204).await;
+    // The clock passes the time by itself, and nobody asks.
+    env.control("POST", "clock", json!({"advanceSeconds": WEEK - 0.2})).await;
+    let event = receiver.next(204).await.event();
+    let data = json!({"candidateId": "ada", "jobPositionId": "pos", "status": "expired", "previousStatus": "invited"});
+    assert_eq!(event["data"], data);
+    let candidates = env.get("candidates").await;
+    assert_eq!(event["timestamp"], candidates[0]["expiresAt"]);
+    assert_eq!(candidates[1]["status"], "interviewed");
+    // Invited again: only the new session counts.
+    env.control("PATCH", "candidates", json!({"candidateId": "ada", "jobPositionId": "pos", "status": "new"})).await;
+    assert_eq!(env.call(&invite("ada")).await.status, 200);
+    env.control("POST", "clock", json!({"advanceSeconds": WEEK})).await;
+    let mut statuses = Vec::new();
+    for _ in 0..3 {
+        statuses.push(receiver.next(204).await.event()["data"]["status"].clone());
+    }
+    statuses.sort_by_key(Value::to_string);
+    assert_eq!(statuses, ["expired", "invited", "new"]);
+}
+
+#[tokio::test]
+async fn after_a_reset_nothing_of_before_is_sent() {
+    let env = TestEnv::new().await;
+    let receiver = Receiver::start(&env).await;
+    let url = format!("http://{}/", receiver.0.local_addr().unwrap());
+    // One waits for its time, one for its second attempt.
+    env.control("POST", "webhook-faults", json!({"kind": "late", "seconds": 0.2})).await;
+    for id in ["late", "again"] {
+        env.candidate(id, "new", false).await;
+        env.call(&invite(id)).await;
+    }
+    receiver.next(500).await;
+    env.control("POST", "reset", Value::Null).await;
+    env.control("POST", "webhook", json!({"url": url, "secret": SECRET})).await;
+    env.control("POST", "webhook-faults", json!({"kind": "late", "seconds": 0.5})).await;
+    env.candidate("after", "new", false).await;
+    env.call(&invite("after")).await;
+    assert_eq!(receiver.next(204).await.event()["data"]["candidateId"], "after");
+    assert_eq!(deliveries(&env, 1).await.len(), 1);
+}
+
+#[tokio::test]
+async fn waiting_deliveries_are_bounded_in_bytes() {
+    let env = TestEnv::new().await;
+    let receiver = Receiver::start(&env).await;
+    env.candidate("ada", "new", false).await;
+    let status = |number: usize| number.to_string().repeat(1024 * 1024);
+    for number in 1..9 {
+        env.control("POST", "webhook-faults", json!({"kind": "late", "seconds": 600})).await;
+        let change = json!({"candidateId": "ada", "jobPositionId": "pos", "status": status(number)});
+        env.control("PATCH", "candidates", change).await;
+    }
+    // The status, the event with it and with the one before: 2 MiB, and then 3 MiB each.
+    let refused = deliveries(&env, 1).await;
+    let error = refused[0]["error"].as_str().unwrap();
+    assert!(refused.len() == 3 && error.starts_with("not sent: 16777216 bytes"), "{} {error}", refused.len());
+    // A reset gives all of them up.
+    env.control("POST", "reset", Value::Null).await;
+    let url = format!("http://{}/", receiver.0.local_addr().unwrap());
+    env.control("POST", "webhook", json!({"url": url, "secret": SECRET})).await;
+    env.candidate("ada", &status(1), false).await;
+    env.control("PATCH", "candidates", json!({"candidateId": "ada", "jobPositionId": "pos", "status": status(2)}))
+        .await;
+    assert!(receiver.next(204).await.event()["data"]["status"] == status(2));
+}

@@ -5,6 +5,8 @@ import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import ai.celper.sandbox.Act;
+import ai.celper.sandbox.Fault;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -78,14 +80,14 @@ class JavaTest {
     @Test
     void cancellingAFutureDropsItsRequest() {
         String candidate = Sandbox.INSTANCE.candidate();
-        Sandbox.INSTANCE.fault(candidate, "\"kind\":\"delay\",\"seconds\":600,\"act\":\"after\"");
+        Sandbox.INSTANCE.fault(candidate, Fault.delay(Duration.ofMinutes(10)).act(Act.AFTER));
         try (Celper client = client()) {
             CompletableFuture<Invitation> call = client.async().inviteCandidate(candidate, "pos_1");
             Sandbox.INSTANCE.eventually("the request arrives", () -> !Sandbox.INSTANCE.requests(candidate).isEmpty());
             assertTrue(call.cancel(true));
             Sandbox.INSTANCE.eventually(
                     "the client closes its connection",
-                    () -> Sandbox.INSTANCE.requests(candidate).get(0).get("clientClosed").getAsBoolean());
+                    () -> Sandbox.INSTANCE.requests(candidate).get(0).getClientClosed());
             assertEquals(1, Sandbox.INSTANCE.requests(candidate).size());
         }
     }

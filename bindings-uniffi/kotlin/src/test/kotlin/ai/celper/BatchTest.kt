@@ -1,6 +1,7 @@
 package ai.celper
 
-import com.google.gson.JsonObject
+import ai.celper.sandbox.Fault
+import ai.celper.sandbox.RecordedRequest
 import kotlinx.coroutines.CancellationException
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.awaitCancellation
@@ -21,6 +22,7 @@ import org.junit.jupiter.api.Test
 import org.junit.jupiter.api.assertThrows
 import org.junit.jupiter.api.io.TempDir
 import java.io.File
+import java.time.Duration
 import java.util.concurrent.atomic.AtomicBoolean
 
 class BatchTest {
@@ -28,7 +30,7 @@ class BatchTest {
 
     private fun invite(candidate: String) = InviteRequest(candidate, jobPositionId = "pos_1")
 
-    private fun requestsOf(candidates: List<String>): List<JsonObject> = candidates.flatMap { Sandbox.requests(it) }
+    private fun requestsOf(candidates: List<String>): List<RecordedRequest> = candidates.flatMap { Sandbox.requests(it) }
 
     @Test
     fun `each operation gives its result, and each source its items`() = runBlocking {
@@ -69,7 +71,7 @@ class BatchTest {
             val first = client.batch(source, journal = journal).first { Sandbox.pendingRequests(slow[0]) == 1 }
             assertEquals(fast, first.request.candidateId)
             assertTrue(cancelled.get())
-            for (request in requestsOf(slow)) assertTrue(!request["answered"].isJsonNull && !request["clientClosed"].asBoolean)
+            for (request in requestsOf(slow)) assertTrue(request.answered != null && !request.clientClosed)
             // The journal is closed, and what had finished is in it.
             val again = client.batch((slow + fast).map(::invite), journal = journal).toList()
             assertTrue(again.all { it.resumed && it.result is Invitation }, "$again")
@@ -83,7 +85,7 @@ class BatchTest {
     @Test
     fun `cancelling drops the requests, and the journal knows of them`(@TempDir folder: File) = runBlocking {
         val candidate = Sandbox.candidate()
-        Sandbox.fault(candidate, """"kind":"delay","seconds":600,"act":"before"""")
+        Sandbox.fault(candidate, Fault.delay(Duration.ofMinutes(10)))
         val journal = File(folder, "journal.jsonl").path
         val batch = client.batch(listOf(invite(candidate)), batchId = "spring", journal = journal)
         val job = launch(Dispatchers.Default) { batch.collect {} }
@@ -92,7 +94,7 @@ class BatchTest {
         Sandbox.assertCancelled(candidate)
         val item = client.batch(listOf(invite(candidate)), batchId = "spring", journal = journal).first()
         assertTrue(item.result is Invitation, "$item")
-        val keys = Sandbox.requests(candidate).map { it["header"].asJsonObject["idempotency-key"].asString }
+        val keys = Sandbox.requests(candidate).map { it.headers["idempotency-key"] }
         assertEquals(listOf(item.idempotencyKey, item.idempotencyKey), keys)
     }
 

@@ -54,7 +54,7 @@ class CallbackThreadsTest {
             }.apply { isDaemon = true }.start()
         }
         assertTrue(all.await(60, TimeUnit.SECONDS), "${all.count} calls have not ended")
-        Sandbox.eventually("the inner calls end") { Sandbox.requests(candidate).count { !it["answered"].isJsonNull } == 2 * callers }
+        Sandbox.eventually("the inner calls end") { Sandbox.requests(candidate).count { it.answered != null } == 2 * callers }
     }
 
     @Test

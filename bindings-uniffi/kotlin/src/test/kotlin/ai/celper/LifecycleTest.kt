@@ -2,6 +2,7 @@ package ai.celper
 
 import ai.celper.internal.ffi.DirectCalls
 import ai.celper.internal.ffi.KeyRequests
+import ai.celper.sandbox.Fault
 import kotlinx.coroutines.CancellationException
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.TimeoutCancellationException
@@ -92,7 +93,7 @@ class LifecycleTest {
             },
         )
         val candidate = Sandbox.candidate()
-        Sandbox.fault(candidate, """"kind":"status","status":503""")
+        Sandbox.fault(candidate, Fault.status(503))
         client.getCandidateStatus(candidate, jobPositionId = "pos_1")
         assertEquals(2, calls.get())
     }

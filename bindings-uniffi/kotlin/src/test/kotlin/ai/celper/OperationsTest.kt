@@ -1,6 +1,8 @@
 package ai.celper
 
 import ai.celper.internal.ffi.errorKinds
+import ai.celper.sandbox.Fault
+import ai.celper.sandbox.NewCandidate
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.runBlocking
 import org.junit.jupiter.api.Assertions.assertEquals
@@ -25,8 +27,8 @@ class OperationsTest {
         assertEquals("pending", invitation.emailDelivery)
         assertTrue(invitation.expiresAt > Instant.now().plusSeconds(6 * 86_400))
         val sent = Sandbox.requests(candidate).single()
-        assertTrue(sent["body"].asString.contains("\"emailSubject\":\"Hello\""))
-        assertTrue(sent["header"].asJsonObject["user-agent"].asString.startsWith("celper-kotlin/"))
+        assertTrue("\"emailSubject\":\"Hello\"" in sent.body!!)
+        assertTrue(sent.headers["user-agent"]!!.startsWith("celper-kotlin/"))
 
         val ready = Sandbox.candidate("interviewed", analysisViewed = true)
         val state = client.getCandidateStatus(ready, jobPositionId = "pos_1")
@@ -49,9 +51,11 @@ class OperationsTest {
     @Test
     fun `results compare by value and contain the rate limit`() = runBlocking {
         val candidate = Sandbox.candidate()
-        val headers = """"X-Request-Id":"r","X-RateLimit-Limit":40,"X-RateLimit-Remaining":39,"X-RateLimit-Reset":1800000000"""
+        val headers = mapOf(
+            "X-Request-Id" to "r", "X-RateLimit-Limit" to 40, "X-RateLimit-Remaining" to 39, "X-RateLimit-Reset" to 1_800_000_000,
+        )
         val body = """{"success":true,"requestId":"r","data":{"status":"new","analysisViewed":false,"interviewScore":null}}"""
-        Sandbox.fault(candidate, """"kind":"status","status":200,"times":2,"headers":{$headers},"json":$body""")
+        Sandbox.fault(candidate, Fault.status(200).times(2).headers(headers).body(body))
         val one = client.getCandidateStatus(candidate, jobPositionId = "pos_1")
         val two = client.getCandidateStatus(candidate, jobPositionId = "pos_1")
         assertEquals(one, two)
@@ -101,26 +105,25 @@ class OperationsTest {
 
     @Test
     fun `each kind of failure becomes its exception`() {
-        fun failureOf(fault: String): CelperException {
+        fun failureOf(fault: Fault): CelperException {
             val candidate = Sandbox.candidate()
             Sandbox.fault(candidate, fault)
             return assertFails { client.inviteCandidate(candidate, jobPositionId = "pos_1", maxRetries = 0) }
         }
-        fun status(status: Int, fields: String = "") = failureOf(""""kind":"status","status":$status$fields""")
-        assertTrue(status(400) is InvalidRequestException)
-        assertTrue(status(403) is PermissionDeniedException)
-        val conflict = status(409, ""","json":{"success":false,"error":"ACTIVE_SESSION"}""")
+        assertTrue(failureOf(Fault.status(400)) is InvalidRequestException)
+        assertTrue(failureOf(Fault.status(403)) is PermissionDeniedException)
+        val conflict = failureOf(Fault.status(409).json(mapOf("success" to false, "error" to "ACTIVE_SESSION")))
         assertTrue(conflict is ConflictException && conflict.code == "ACTIVE_SESSION")
-        val limited = status(429, ""","headers":{"Retry-After":7}""")
+        val limited = failureOf(Fault.status(429).headers(mapOf("Retry-After" to 7)))
         assertTrue(limited is RateLimitException)
         assertEquals(7.seconds, limited.retryAfter)
         assertEquals(7.0, limited.retryAfterSeconds)
-        val server = status(503)
+        val server = failureOf(Fault.status(503))
         assertTrue(server is ServerException && server.outcomeUnknown)
-        assertTrue(failureOf(""""kind":"close"""") is ConnectionFailedException)
-        assertTrue(failureOf(""""kind":"not_json"""").let { it is UnexpectedResponseException && it.outcomeUnknown })
+        assertTrue(failureOf(Fault.close()) is ConnectionFailedException)
+        assertTrue(failureOf(Fault.notJson()).let { it is UnexpectedResponseException && it.outcomeUnknown })
         val candidate = Sandbox.candidate()
-        Sandbox.fault(candidate, """"kind":"delay","seconds":600""")
+        Sandbox.fault(candidate, Fault.delay(java.time.Duration.ofMinutes(10)))
         val late = assertFails<RequestTimeoutException> {
             client.getCandidateStatus(candidate, jobPositionId = "pos_1", timeout = 100.milliseconds)
         }
@@ -130,9 +133,9 @@ class OperationsTest {
     @Test
     fun `a failed attempt is retried with the same idempotency key`() = runBlocking {
         val candidate = Sandbox.candidate()
-        Sandbox.fault(candidate, """"kind":"status","status":503,"times":2""")
+        Sandbox.fault(candidate, Fault.status(503).times(2))
         client.inviteCandidate(candidate, jobPositionId = "pos_1")
-        val keys = Sandbox.requests(candidate).map { it["header"].asJsonObject["idempotency-key"].asString }
+        val keys = Sandbox.requests(candidate).map { it.headers["idempotency-key"] }
         assertEquals(3, keys.size)
         assertEquals(1, keys.toSet().size)
     }
@@ -180,14 +183,14 @@ class OperationsTest {
         Celper(apiKey = Sandbox.apiKey, baseUrl = "${Sandbox.baseUrl}/gateway/hr/").use { client ->
             assertFails<NotFoundException> { client.getCandidateStatus("prefixed", jobPositionId = "pos_1") }
         }
-        val paths = Sandbox.control("requests").asJsonArray.map { it.asJsonObject["path"].asString }
+        val paths = Sandbox.server.requests().map { it.path }
         assertTrue("/gateway/hr/v1/candidates/prefixed/status" in paths, "$paths")
     }
 
     @Test
     fun `an id may contain any characters`() = runBlocking {
         val id = "a/../b?c#d é漢😀"
-        Sandbox.control("candidates", """{"candidateId":"$id","jobPositionId":"p&q=1","status":"new"}""")
+        Sandbox.server.createCandidate(NewCandidate(id, "p&q=1"))
         assertEquals(CandidateStatus.New, client.getCandidateStatus(id, jobPositionId = "p&q=1").status)
     }
 

@@ -1,5 +1,6 @@
 package ai.celper
 
+import ai.celper.sandbox.NewCandidate
 import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.Test
 
@@ -7,7 +8,7 @@ class ReadmeTest {
     @Test
     fun `the README's first call runs unchanged and exits`() {
         for ((candidate, status) in mapOf("cand_xyz789" to "new", "cand_interviewed" to "interviewed")) {
-            Sandbox.control("candidates", """{"candidateId":"$candidate","jobPositionId":"pos_abc123","status":"$status"}""")
+            Sandbox.server.createCandidate(NewCandidate(candidate, "pos_abc123", status))
         }
         val program = runJava(testClasspath(), "FirstCallKt")
         assertEquals(0, program.status, "${program.lines}")

@@ -1,5 +1,6 @@
 package ai.celper
 
+import ai.celper.sandbox.Fault
 import kotlinx.coroutines.CancellationException
 import kotlinx.coroutines.CoroutineStart
 import kotlinx.coroutines.Dispatchers
@@ -147,7 +148,7 @@ class RobustnessTest {
             assertTrue(calls.none { it.isCompleted })
             calls.forEach { it.cancelAndJoin() }
         }
-        Sandbox.eventually("400 connections are closed") { Sandbox.requests(candidate).all { it["clientClosed"].asBoolean } }
+        Sandbox.eventually("400 connections are closed") { Sandbox.requests(candidate).all { it.clientClosed } }
         assertEquals(400, Sandbox.requests(candidate).size)
     }
 
@@ -199,13 +200,13 @@ class RobustnessTest {
     @Test
     fun `a response with huge numbers in its headers is still read`() = runBlocking {
         val most = "18446744073709551615"
-        val headers = """"X-RateLimit-Limit":"$most","X-RateLimit-Remaining":"0","X-RateLimit-Reset":"9223372036854775807""""
+        val headers = mapOf("X-RateLimit-Limit" to most, "X-RateLimit-Remaining" to "0", "X-RateLimit-Reset" to "9223372036854775807")
         val body = """{"success":true,"requestId":"r","data":{"status":"new","analysisViewed":false,"interviewScore":1e308}}"""
         val candidate = Sandbox.candidate()
-        Sandbox.fault(candidate, """"kind":"status","status":200,"headers":{$headers},"json":$body""")
+        Sandbox.fault(candidate, Fault.status(200).headers(headers).body(body))
         val state = client.getCandidateStatus(candidate, jobPositionId = "pos_1")
         assertEquals(listOf(Long.MAX_VALUE, 0L, null), state.rateLimit?.run { listOf(limit, remaining, resetAt) })
-        Sandbox.fault(candidate, """"kind":"status","status":429,"headers":{"Retry-After":"$most"}""")
+        Sandbox.fault(candidate, Fault.status(429).headers(mapOf("Retry-After" to most)))
         val limited = assertFails<RateLimitException> { client.getCandidateStatus(candidate, jobPositionId = "pos_1") }
         assertTrue(limited.retryAfter!! > 1.hours, "${limited.retryAfter}")
     }

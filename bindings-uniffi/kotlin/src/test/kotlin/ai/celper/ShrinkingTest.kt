@@ -1,5 +1,6 @@
 package ai.celper
 
+import ai.celper.sandbox.NewCandidate
 import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.Assertions.assertTrue
 import org.junit.jupiter.api.Test
@@ -35,7 +36,7 @@ class ShrinkingTest {
         val names = ZipFile(shrunk).use { zip -> zip.entries().asSequence().map { it.name }.toList() }
         assertTrue("ai/celper/CelperFutures.class" !in names, "ProGuard removed no unused class")
 
-        Sandbox.control("candidates", """{"candidateId":"cand_xyz789","jobPositionId":"pos_abc123","status":"interviewed"}""")
+        Sandbox.server.createCandidate(NewCandidate("cand_xyz789", "pos_abc123", "interviewed"))
         val run = runJava("$shrunk", "FirstCallKt")
         assertTrue(run.lines.first().startsWith("interviewed"), "${run.lines}")
         assertTrue(run.status == 1 && run.lines.any { "ai.celper.InvalidStatusException: invite: " in it }, "${run.lines}")

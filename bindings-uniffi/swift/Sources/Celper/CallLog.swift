@@ -1,4 +1,3 @@
-internal import CelperGenerated
 import Foundation
 
 #if canImport(os)
@@ -31,8 +30,7 @@ enum CallLog {
 
 #if canImport(os)
     /// The core calls it on any of its threads.
-    private let onLogEvent: @Sendable @convention(c) (Int32, UnsafePointer<UInt8>?, Int32) -> Void = { level, text, length in
-        let bytes = UnsafeBufferPointer(start: text, count: Int(length))
-        CallLog.put(level, String(decoding: bytes, as: UTF8.self))
+    private let onLogEvent: @Sendable @convention(c) (Int32, UnsafePointer<UInt8>?, Int32) -> Void = {
+        CallLog.put($0, String(decoding: UnsafeBufferPointer(start: $1, count: Int($2)), as: UTF8.self))
     }
 #endif

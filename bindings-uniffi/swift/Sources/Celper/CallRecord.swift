@@ -30,7 +30,7 @@ public struct CallRecord: Sendable, CustomStringConvertible {
         attempts = data.attempts.map {
             AttemptRecord(
                 offset: .seconds($0.offset), duration: .seconds($0.duration), status: $0.status.map(Int.init),
-                requestId: $0.requestId, errorKind: $0.errorKind.flatMap(CelperError.Kind.init),
+                requestId: $0.requestId, errorKind: $0.errorKind.flatMap(CelperError.Kind.init(rawValue:)),
                 connection: $0.connection)
         }
         waits = data.waits.map {

@@ -238,9 +238,9 @@ public final class Celper: CandidateActions, Sendable, CustomStringConvertible {
         timeout: Duration? = .seconds(600)
     ) async throws -> CandidateState {
         let input = CallInput(
-            operation: "status", candidateId: candidateId, jobPositionId: jobPositionId, emailSubject: nil, emailBody: nil,
-            idempotencyKey: nil, timeout: timeout?.inSeconds ?? .infinity, maxRetries: nil, until: until.map(\.rawValue),
-            traceparent: nil, logLevel: CallLog.level)
+            operation: "status", candidateId: candidateId, jobPositionId: jobPositionId, emailSubject: nil,
+            emailBody: nil, idempotencyKey: nil, timeout: timeout?.inSeconds ?? .infinity, maxRetries: nil,
+            until: until.map(\.rawValue), traceparent: nil, logLevel: CallLog.level)
         guard case .state(let state) = try await call(input) else { throw wrongOutput("status") }
         return state
     }
@@ -378,7 +378,8 @@ func wrongOutput(_ operation: String) -> CelperError {
         Failure(
             kind: CelperError.Kind.internal.rawValue, message: message, text: "\(operation): \(message)",
             operation: operation, status: nil, code: nil, requestId: nil, retryAfter: nil, attempts: 0,
-            rateLimit: nil, idempotencyKey: nil, outcomeUnknown: operation != "status", cause: nil, record: nil, lastState: nil))
+            rateLimit: nil, idempotencyKey: nil, outcomeUnknown: operation != "status", cause: nil, record: nil,
+            lastState: nil))
 }
 
 extension Duration {

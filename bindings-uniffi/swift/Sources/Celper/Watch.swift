@@ -83,11 +83,13 @@ final class WatchIteration {
             throw CancellationError()
         }
         if case .watched(let candidateId, let outcome, let previousStatus) = event {
-            let result = outcome.result.flatMap { result in
-                if case .state(let state) = result { .success(state) } else { .failure(wrongOutput("status")) }
+            let result = outcome.result.flatMap { output -> Result<CandidateState, CelperError> in
+                guard case .state(let state) = output else { return .failure(wrongOutput("status")) }
+                return .success(state)
             }
             return WatchItem(
-                candidateId: candidateId, result: result, previousStatus: previousStatus.map(CandidateStatus.init(rawValue:)))
+                candidateId: candidateId, result: result,
+                previousStatus: previousStatus.map(CandidateStatus.init(rawValue:)))
         }
         isEnded = true
         if case .failed(let failure) = event { throw CelperError(failure) }

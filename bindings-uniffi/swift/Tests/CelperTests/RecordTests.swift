@@ -1,3 +1,4 @@
+import CelperSandbox
 import Foundation
 import Testing
 
@@ -9,7 +10,7 @@ import Testing
     @Test func resultsAndErrorsHaveTheRecordOfTheirCall() async throws {
         let client = try sandbox.client()
         let candidate = try await sandbox.candidate()
-        try await sandbox.fault(candidate, #""kind":"status","status":503,"times":1"#)
+        try await sandbox.fault(candidate, .status(503).times(1))
         let state = try await client.getCandidateStatus(candidate, jobPositionId: "pos_1")
         let record = try #require(state.record)
         #expect(record.attempts.map(\.status) == [503, 200] && record.attempts.map(\.errorKind) == [.server, nil])

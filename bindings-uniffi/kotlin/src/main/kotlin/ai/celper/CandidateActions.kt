@@ -147,7 +147,7 @@ public interface CandidateActions {
         jobPositionId: String,
         until: Set<CandidateStatus>,
         timeout: Duration = 10.minutes,
-    ): CandidateState
+    ): CandidateState = throw UnsupportedOperationException("this fake has no waitForStatus")
 
     /**
      * Gives the state of each candidate, and then each change, until no candidate is left or the collection ends.
@@ -168,7 +168,7 @@ public interface CandidateActions {
     public fun watchCandidates(
         candidateIds: Collection<String>,
         jobPositionId: String,
-    ): Flow<WatchItem>
+    ): Flow<WatchItem> = throw UnsupportedOperationException("this fake has no watchCandidates")
 
     /**
      * Carries out any number of requests, as fast as the rate limit allows, and gives an item for each as it ends.

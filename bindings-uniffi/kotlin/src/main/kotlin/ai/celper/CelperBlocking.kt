@@ -54,14 +54,15 @@ public interface CelperBlocking {
     /** Waits until a candidate has one of the statuses; see [Celper.waitForStatus]. */
     public fun waitForStatus(
         candidateId: String, jobPositionId: String, until: Set<CandidateStatus>, timeout: java.time.Duration,
-    ): CandidateState
+    ): CandidateState = throw UnsupportedOperationException("this fake has no waitForStatus")
 
     /** Waits until a candidate has one of the statuses, for 10 minutes; see [Celper.waitForStatus]. */
     public fun waitForStatus(candidateId: String, jobPositionId: String, until: Set<CandidateStatus>): CandidateState =
         waitForStatus(candidateId, jobPositionId, until, java.time.Duration.ofMinutes(10))
 
     /** Gives the state of each candidate, and then each change; see [Celper.watchCandidates]. */
-    public fun watchCandidates(candidateIds: Collection<String>, jobPositionId: String): BlockingWatch
+    public fun watchCandidates(candidateIds: Collection<String>, jobPositionId: String): BlockingWatch =
+        throw UnsupportedOperationException("this fake has no watchCandidates")
 
     /**
      * Carries out any number of requests, as fast as the rate limit allows, and gives an item for each as it ends.

@@ -1,5 +1,6 @@
 package ai.celper
 
+import ai.celper.sandbox.Fault
 import io.opentelemetry.api.GlobalOpenTelemetry
 import io.opentelemetry.api.OpenTelemetry
 import io.opentelemetry.api.trace.SpanKind
@@ -37,7 +38,7 @@ class ObservabilityTest {
     fun `results and exceptions have the record of their call`() = runBlocking {
         val client = Sandbox.client(maxRetries = 1)
         val candidate = Sandbox.candidate()
-        Sandbox.fault(candidate, """"kind":"status","status":503,"times":1""")
+        Sandbox.fault(candidate, Fault.status(503).times(1))
         val state = client.getCandidateStatus(candidate, "pos_1")
         val record = state.record!!
         assertEquals(listOf(503 to "server", 200 to null), record.attempts.map { it.status to it.errorKind })
@@ -93,7 +94,7 @@ class ObservabilityTest {
             logger.level = level
             records.clear()
             val candidate = Sandbox.candidate()
-            Sandbox.fault(candidate, """"kind":"status","status":503,"times":1""")
+            Sandbox.fault(candidate, Fault.status(503).times(1))
             client.blocking().getCandidateStatus(candidate, "pos_1")
             logger.level = Level.INFO
             logger.info("the last")
@@ -138,7 +139,7 @@ class ObservabilityTest {
         // Nothing is asked of OpenTelemetry before the program has set it up.
         client.getCandidateStatus(candidate, "pos_1")
         val tracer = sdk().getTracer("test")
-        Sandbox.fault(candidate, """"kind":"status","status":503,"times":1""")
+        Sandbox.fault(candidate, Fault.status(503).times(1))
         val parents = List(2) { tracer.spanBuilder("parent").startSpan() }
         coroutineScope {
             val calls = listOf(candidate to parents[0], other to parents[1]).map { (id, parent) ->
@@ -195,7 +196,7 @@ class ObservabilityTest {
         }
         val attempt = spans.finishedSpanItems.single { it.name == "GET" }
         assertTrue(candidate in attempt.attribute("url.full").toString())
-        val headers = Sandbox.requests(candidate).map { it["header"].asJsonObject["traceparent"]?.asString }
+        val headers = Sandbox.requests(candidate).map { it.headers["traceparent"] }
         val expected = "00-${parent.spanContext.traceId}-${parent.spanContext.spanId}-01"
         assertEquals(listOf(null, null, expected), headers)
     }

@@ -7,7 +7,7 @@
 import { Buffer } from 'node:buffer';
 import { types } from 'node:util';
 import type { Bridge, NativeBatch, NativeOptions, NativeRateLimits } from './binding';
-import type { KeyProvider } from './client';
+import type { CelperOptions, KeyProvider } from './client';
 import { InvalidArgumentError, type OperationName } from './errors';
 
 type Options = Readonly<Record<string, unknown>>;
@@ -26,6 +26,8 @@ const CLIENT_OPTIONS = [
   'proxy',
   'caCertificates',
   'appInfo',
+  'telemetry',
+  'onEvent',
 ];
 const RATE_LIMITS = ['reads', 'actions', 'total', 'window'];
 const CALL_OPTIONS = [
@@ -37,6 +39,9 @@ const CALL_OPTIONS = [
   'maxRetries',
   'signal',
 ];
+const TELEMETRY = ['redact', 'propagate'];
+const WAIT_OPTIONS = ['jobPositionId', 'until', 'timeout', 'signal'];
+const WATCH_OPTIONS = ['jobPositionId', 'signal'];
 const BATCH_OPTIONS = ['batchId', 'journal', 'total', 'signal'];
 const OPERATIONS: readonly unknown[] = ['status', 'invite', 'select', 'reject'];
 const REQUEST_FIELDS = [
@@ -52,9 +57,23 @@ const REQUEST_FIELDS = [
 const REQUEST = "an object such as { operation: 'invite', candidateId: '…', jobPositionId: '…' }";
 const MAX_U32 = 0xffff_ffff;
 
-/** A call's arguments, in the order of `Bridge.start`'s parameters after the operation. */
+/** A call's arguments, in the order of `Bridge.start`'s parameters after the operation, up to `maxRetries`. */
 export interface CallArguments {
-  native: Parameters<Bridge['start']> extends [unknown, unknown, unknown, ...infer Rest] ? Rest : never;
+  native: Parameters<Bridge['start']> extends [unknown, unknown, unknown, ...infer Rest, unknown?, unknown?]
+    ? Rest
+    : never;
+  signal: AbortSignal | undefined;
+}
+
+/** A wait's arguments, in the order of `Bridge.startWait`'s parameters. */
+export interface WaitArguments {
+  native: [candidateId: string, jobPositionId: string, until: string[], timeout: number | undefined];
+  signal: AbortSignal | undefined;
+}
+
+/** A watch's arguments, in the order of `Bridge.startWatch`'s parameters. */
+export interface WatchArguments {
+  native: [candidateIds: string[], jobPositionId: string];
   signal: AbortSignal | undefined;
 }
 
@@ -68,12 +87,15 @@ export interface BatchArguments {
 }
 
 /** A request of a batch, as `NativeBatch.push` takes it. */
-export type RequestArguments = Parameters<NativeBatch['push']>;
+export type RequestArguments = Parameters<NativeBatch['push']> extends [...infer Rest, unknown?] ? Rest : never;
 
 /** The options of a client, for the native half, and for the client to use and show. */
 export interface ClientArguments {
   native: NativeOptions;
   keyProvider: KeyProvider | undefined;
+  /** `undefined`: off. */
+  telemetry: { redact: boolean; propagate: boolean } | undefined;
+  onEvent: CelperOptions['onEvent'];
   shown: {
     allowHttpHosts: string[] | undefined;
     rateLimitName: string | undefined;
@@ -99,6 +121,37 @@ export function callArguments(operation: OperationName, candidateId: unknown, ca
       check.idempotencyKey,
       check.milliseconds('timeout', check.optional(options, 'timeout')),
       check.integer('maxRetries', check.optional(options, 'maxRetries')),
+    ],
+    signal: check.signal('signal', check.optional(options, 'signal')),
+  };
+}
+
+/** Checks the arguments of a wait. */
+export function waitArguments(candidateId: unknown, waitOptions: unknown): WaitArguments {
+  const check = new Checker('status');
+  const candidate = check.required('candidateId', check.string('candidateId', candidateId));
+  const options = check.options('the second argument', waitOptions, WAIT_OPTIONS);
+  const until = check.required('until', check.optional(options, 'until'));
+  const timeout = check.optional(options, 'timeout');
+  return {
+    native: [
+      candidate,
+      check.required('jobPositionId', check.string('jobPositionId', check.read(options, 'jobPositionId'))),
+      check.strings('until', typeof until === 'string' ? [until] : until) ?? [],
+      timeout === Number.POSITIVE_INFINITY ? timeout : check.milliseconds('timeout', timeout),
+    ],
+    signal: check.signal('signal', check.optional(options, 'signal')),
+  };
+}
+
+/** Checks the arguments of a watch. */
+export function watchArguments(candidateIds: unknown, watchOptions: unknown): WatchArguments {
+  const check = new Checker('status');
+  const options = check.options('the second argument', watchOptions, WATCH_OPTIONS);
+  return {
+    native: [
+      check.required('candidateIds', check.strings('candidateIds', candidateIds)),
+      check.required('jobPositionId', check.string('jobPositionId', check.read(options, 'jobPositionId'))),
     ],
     signal: check.signal('signal', check.optional(options, 'signal')),
   };
@@ -187,7 +240,26 @@ export function clientOptions(value: unknown): ClientArguments {
     caCertificates: certificates(check, check.read(options, 'caCertificates')),
     version: process.versions.node,
   });
-  return { native, keyProvider, shown };
+  const onEvent = check.read(options, 'onEvent');
+  if (onEvent !== undefined && typeof onEvent !== 'function') throw check.wrongType('onEvent', 'a function', onEvent);
+  const telemetry = telemetryOf(check, check.read(options, 'telemetry'));
+  return { native, keyProvider, telemetry, onEvent: onEvent as CelperOptions['onEvent'], shown };
+}
+
+function telemetryOf(check: Checker, value: unknown): ClientArguments['telemetry'] {
+  if (value === false) return undefined;
+  const defaults = { redact: true, propagate: false };
+  if (value === undefined || value === true) return defaults;
+  if (typeof value !== 'object' || value === null || isArray(value)) {
+    throw check.wrongType('telemetry', 'true, false or an object', value);
+  }
+  const options = check.options('telemetry', value, TELEMETRY);
+  const flag = (name: keyof typeof defaults) => {
+    const given = check.read(options, name) ?? defaults[name];
+    if (typeof given !== 'boolean') throw check.wrongType(`telemetry.${name}`, 'true or false', given);
+    return given;
+  };
+  return { redact: flag('redact'), propagate: flag('propagate') };
 }
 
 function keyOf(check: Checker, value: unknown): string | undefined {

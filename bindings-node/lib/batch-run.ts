@@ -15,8 +15,11 @@ import { bridge, close, hold, type Message, open, type Receiver, release } from 
 import type { Owner } from './calls';
 import { type CallerStack, CelperError, withCallerStack } from './errors';
 import { askKeyProvider, messageOf } from './keys';
+import { eventOf, type Observation, observe, publishLog, wantsLogs } from './observe';
 import { type NativeError, type RawItem, type RawResult, toError, toResult } from './outcomes';
+import { recordIn } from './record';
 import { abortReason, onAbort } from './signals';
+import type { Ids } from './telemetry';
 
 type Item = BatchItem<CandidateRequest>;
 type Step = IteratorResult<Item, undefined>;
@@ -32,6 +35,8 @@ interface Row {
   request: unknown;
   /** Why it is no valid request. */
   error: Error | undefined;
+  operation: RequestArguments[0] | undefined;
+  ids: Ids | undefined;
 }
 
 interface Waiter {
@@ -71,6 +76,8 @@ class BatchRun implements Receiver {
   private startedId: string | undefined;
   private removeAbortListener: (() => void) | undefined;
   private keyFailures: Map<number, unknown> | undefined;
+  /** The spans of its requests have the span as parent in which the batch was created. */
+  private readonly observation: Observation | undefined;
   /** The context in which the batch was created: the source and the key provider run in it. */
   private readonly context = new AsyncResource('CelperBatch');
 
@@ -98,7 +105,9 @@ class BatchRun implements Receiver {
     private readonly args: BatchArguments | Error,
     /** Filled in once the batch has been created. */
     private readonly caller: CallerStack,
-  ) {}
+  ) {
+    this.observation = owner && observe(owner);
+  }
 
   get batchId(): string | undefined {
     return this.startedId ?? (this.args instanceof Error ? undefined : this.args.batchId);
@@ -150,7 +159,8 @@ class BatchRun implements Receiver {
   }
 
   receive(message: Message): void {
-    if (Object.hasOwn(message, 'items')) this.addItems((message as { items: RawItem[] }).items);
+    if (Object.hasOwn(message, 'log')) publishLog((message as Extract<Message, { log: unknown }>).log, this.context);
+    else if (Object.hasOwn(message, 'items')) this.addItems((message as { items: RawItem[] }).items);
     else if (Object.hasOwn(message, 'wanted')) this.setWanted((message as { wanted: number }).wanted);
     else if (Object.hasOwn(message, 'needsKey')) this.provideKey((message as { needsKey: number }).needsKey);
     else if (Object.hasOwn(message, 'started')) this.begin((message as { started: { batchId?: string } }).started);
@@ -175,7 +185,7 @@ class BatchRun implements Receiver {
       this.removeAbortListener = signal && onAbort(signal, () => self.deref()?.abort(signal));
       abandoned.register(this, { id: this.id, removeAbortListener: this.removeAbortListener }, this);
       this.proceed();
-      this.native = bridge.startBatch(this.id, owner.client, args.batchId, args.journal, args.total);
+      this.native = bridge.startBatch(this.id, owner.client, args.batchId, args.journal, args.total, wantsLogs());
     } catch (reason) {
       this.fail(reason);
     }
@@ -224,12 +234,19 @@ class BatchRun implements Receiver {
     const { index, idempotencyKey, resumed, notAttempted, alreadyDone } = raw;
     const row = this.rows.get(index);
     this.rows.delete(index);
+    const record = recordIn(raw);
+    const ended = Object.hasOwn(raw, 'ok')
+      ? { result: toResult((raw as { ok: RawResult }).ok, record) }
+      : { error: row?.error ?? toError((raw as { error: NativeError }).error, record, this.caller, this.keyFailures) };
+    // The others are of an earlier run, or were not attempted.
+    if (record !== undefined || (ended.error !== undefined && !notAttempted)) {
+      const { operation = 'batch', ids } = row ?? {};
+      this.observation?.ended(eventOf(operation, record, ended.error), ids, this.context);
+    }
     return Object.freeze({
       index,
       request: row?.request,
-      ...(Object.hasOwn(raw, 'ok')
-        ? { result: toResult((raw as { ok: RawResult }).ok) }
-        : { error: row?.error ?? this.toError((raw as { error: NativeError }).error) }),
+      ...ended,
       ...(Object.hasOwn(raw, 'idempotencyKey') && { idempotencyKey }),
       resumed,
       notAttempted,
@@ -308,9 +325,14 @@ class BatchRun implements Receiver {
     } catch (refused) {
       error = this.withCaller(refused as Error);
     }
-    const isTaken = args ? this.native?.push(...args) : this.native?.pushInvalid('not a request');
+    const isTaken = args
+      ? this.native?.push(...args, this.observation?.traceparent)
+      : this.native?.pushInvalid('not a request');
     if (isTaken) {
-      this.rows.set(this.nextIndex, { request, error });
+      const [operation, candidateId, jobPositionId] = args ?? [];
+      const ids =
+        candidateId !== undefined && jobPositionId !== undefined ? ([candidateId, jobPositionId] as const) : undefined;
+      this.rows.set(this.nextIndex, { request, error, operation, ids });
       this.nextIndex += 1;
       this.wanted -= 1;
     } else this.closeSource();
@@ -421,7 +443,7 @@ class BatchRun implements Receiver {
   }
 
   private toError(error: NativeError): Error {
-    return toError(error, this.caller, this.keyFailures);
+    return toError(error, undefined, this.caller, this.keyFailures);
   }
 
   private withCaller(error: Error): Error {

@@ -11,10 +11,14 @@ export declare class Bridge {
   wakeAgain(): void
   /** Releases `wake`. Only without calls and batches in progress. */
   disconnect(): void
-  /** Starts a call. Its outcome is queued with `id`, unless the call is cancelled first. */
-  start(id: number, client: NativeClient, operation: 'status' | 'invite' | 'select' | 'reject', candidateId: string, jobPositionId: string, emailSubject?: string | undefined | null, emailBody?: string | undefined | null, idempotencyKey?: string | undefined | null, timeout?: number | undefined | null, maxRetries?: number | undefined | null): void
+  /** Starts a call. Its outcome is queued with `id`, unless the call is cancelled first; with `logs`, its log records before that. */
+  start(id: number, client: NativeClient, operation: 'status' | 'invite' | 'select' | 'reject', candidateId: string, jobPositionId: string, emailSubject?: string | undefined | null, emailBody?: string | undefined | null, idempotencyKey?: string | undefined | null, timeout?: number | undefined | null, maxRetries?: number | undefined | null, traceparent?: string | undefined | null, logs?: boolean | undefined | null): void
+  /** Starts a wait for one of the statuses, as a call. Without a `timeout`, the core's default. */
+  startWait(id: number, client: NativeClient, candidateId: string, jobPositionId: string, until: Array<string>, timeout?: number | undefined | null, logs?: boolean | undefined | null): void
+  /** Starts a watch. Everything that is asked of it is queued with `id`. */
+  startWatch(id: number, client: NativeClient, candidateIds: Array<string>, jobPositionId: string, logs?: boolean | undefined | null): NativeWatch
   /** Starts a batch. `{ started }` or its error is queued with `id`, and later everything that is asked of it. */
-  startBatch(id: number, client: NativeClient, batchId?: string | undefined | null, journal?: string | undefined | null, total?: number | undefined | null): NativeBatch
+  startBatch(id: number, client: NativeClient, batchId?: string | undefined | null, journal?: string | undefined | null, total?: number | undefined | null, logs?: boolean | undefined | null): NativeBatch
   /** Aborts a call: its connection closes and nothing more is sent. Its outcome may already be in the queue. */
   cancel(id: number): void
   /** Takes all queued messages, as a JSON array. */
@@ -36,7 +40,7 @@ export declare class NativeBatch {
   /** Sends a message when nothing is under way any more. After `stop` or `cancel`. */
   requestFinished(): void
   /** Adds a request. False: the batch takes no more. */
-  push(operation: 'status' | 'invite' | 'select' | 'reject', candidateId: string, jobPositionId: string, emailSubject?: string | undefined | null, emailBody?: string | undefined | null, idempotencyKey?: string | undefined | null, timeout?: number | undefined | null, maxRetries?: number | undefined | null): boolean
+  push(operation: 'status' | 'invite' | 'select' | 'reject', candidateId: string, jobPositionId: string, emailSubject?: string | undefined | null, emailBody?: string | undefined | null, idempotencyKey?: string | undefined | null, timeout?: number | undefined | null, maxRetries?: number | undefined | null, traceparent?: string | undefined | null): boolean
   /** Adds a row that is no valid request. False: the batch takes no more. */
   pushInvalid(message: string): boolean
   /** There are no more rows. */
@@ -59,8 +63,18 @@ export declare class NativeClient {
   endBatches(): void
   /** The options that have defaults. */
   get limits(): NativeLimits
+  /** The URL of an operation's requests for a span; without the ids, it says so in their places. */
+  spanUrl(operation: 'status' | 'invite' | 'select' | 'reject', candidateId?: string | undefined | null, jobPositionId?: string | undefined | null): string
   /** The API's base URL. */
   get baseUrl(): string
+}
+
+/** A watch. When JavaScript drops it, it ends. */
+export declare class NativeWatch {
+  /** Sends a message with the next item, or that there are no more, or the error that has ended the watch. */
+  requestItem(): void
+  /** Ends the watch. */
+  stop(): void
 }
 
 /** Creates a client, or returns the error as JSON. */
@@ -149,6 +163,9 @@ export interface NativeWebhook {
   /** In milliseconds since 1970. */
   now?: number
 }
+
+/** The text of a record, from its JSON. Empty for anything else. */
+export declare function recordText(json: string): string
 
 /** Signs a body; returns names and values of the headers, or the error, as JSON. The time is in milliseconds since 1970. */
 export declare function signWebhook(body: Uint8Array, secret: Uint8Array, timestamp?: number | undefined | null): string

@@ -6,17 +6,27 @@
  */
 
 import type { Bridge } from './binding';
+import type { LogRecord } from './events';
 import { native } from './native';
 import type { NativeError, RawItem, RawResult } from './outcomes';
+import type { NativeRecord } from './record';
+
+/** A candidate of a watch. */
+export type NativeSeen = { candidateId: string; previousStatus?: string; record?: NativeRecord } & (
+  | { ok: RawResult }
+  | { error: NativeError }
+);
 
 /** A message of the native half, to the receiver with this id. */
 export type Message = { id: number } & (
-  | { ok: RawResult }
-  | { error: NativeError }
+  | { ok: RawResult; record?: NativeRecord }
+  | { error: NativeError; record?: NativeRecord }
+  | { log: LogRecord }
   | { needsKey: number }
   | { started: { batchId?: string } }
   | { wanted: number }
   | { items: RawItem[] }
+  | { seen: NativeSeen }
   | { finished: true }
 );
 

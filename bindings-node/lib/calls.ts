@@ -1,20 +1,22 @@
 /** Single calls. A call in progress keeps the event loop alive, an idle client does not. */
 
 import { AsyncResource } from 'node:async_hooks';
-import type { CallArguments } from './arguments';
 import type { NativeClient } from './binding';
 import { bridge, close, hold, type Message, open, type Receiver, release } from './bridge';
 import type { KeyProvider } from './client';
 import type { CallerStack, OperationName } from './errors';
 import { askKeyProvider } from './keys';
+import { eventOf, type Observation, observe, publishLog, type Watchers, wantsLogs } from './observe';
 import { type NativeError, type RawResult, toError, toResult } from './outcomes';
+import { type CallRecord, type NativeRecord, recordIn } from './record';
 import { abortReason, onAbort } from './signals';
+import type { Ids } from './telemetry';
 
 /** The operations' names in the core. */
 export type Operation = Exclude<OperationName, 'client' | 'batch' | 'webhook'>;
 
 /** What the calls and batches of a client share. */
-export interface Owner {
+export interface Owner extends Watchers {
   readonly client: NativeClient;
   readonly keyProvider: KeyProvider | undefined;
   /** The number of calls in progress. */
@@ -25,21 +27,34 @@ export interface Owner {
   onIdle?: (() => void) | undefined;
 }
 
+/** A call that is about to start. */
+export interface Start {
+  operation: Operation;
+  ids: Ids;
+  signal: AbortSignal | undefined;
+  /** The name of its span, unless it is the operation's. */
+  span?: string;
+  /** Starts it in the core. */
+  start(id: number, traceparent: string | undefined, logs: boolean): void;
+}
+
 /** Starts a call. The promise rejects with the call's error, or with the signal's reason when that aborts. */
-export function send<T>(
-  owner: Owner,
-  operation: Operation,
-  { native: args, signal }: CallArguments,
-  caller: CallerStack,
-): Promise<T> {
+export function send<T>(owner: Owner, given: Start, caller: CallerStack): Promise<T> {
   return new Promise((resolve, reject) => {
-    if (signal?.aborted) return reject(abortReason(signal));
-    const call = new Call(owner, caller, resolve as Call['resolve'], reject);
+    const { signal } = given;
+    const observation = observe(owner);
+    if (signal?.aborted) {
+      const reason = abortReason(signal);
+      observation?.ended(eventOf(given.operation, undefined, reason), given.ids);
+      return reject(reason);
+    }
+    const call = new Call(owner, given, observation, caller, resolve as Call['resolve'], reject);
+    const logs = wantsLogs();
     const id = open(call);
     call.removeAbortListener = signal && onAbort(signal, () => call.abort(id, signal));
     hold();
     try {
-      bridge.start(id, owner.client, operation, ...args);
+      given.start(id, observation?.traceparent, logs);
     } catch (error) {
       call.removeAbortListener?.();
       release();
@@ -47,7 +62,9 @@ export function send<T>(
       throw error;
     }
     // No message arrives before this turn of the event loop ends, so the rest overlaps with the request.
-    call.context = owner.keyProvider && new AsyncResource('CelperCall', { requireManualDestroy: true });
+    if (owner.keyProvider || owner.onEvent || logs) {
+      call.context = new AsyncResource('CelperCall', { requireManualDestroy: true });
+    }
     owner.calls += 1;
   });
 }
@@ -55,13 +72,15 @@ export function send<T>(
 class Call implements Receiver {
   /** Removes the call's abort listener. */
   removeAbortListener: (() => void) | undefined;
-  /** The async context of the call, in which its client's key provider runs. */
+  /** The async context of the call, in which the program's functions run. */
   context: AsyncResource | undefined;
   /** What the key provider threw. */
   private keyFailures: Map<number, unknown> | undefined;
 
   constructor(
     private readonly owner: Owner,
+    private readonly given: Start,
+    private readonly observation: Observation | undefined,
     /** Filled in once the call has started. */
     private readonly caller: CallerStack,
     private readonly resolve: (result: unknown) => void,
@@ -69,16 +88,25 @@ class Call implements Receiver {
   ) {}
 
   receive(message: Message): void {
-    if (Object.hasOwn(message, 'needsKey')) this.provideKey((message as { needsKey: number }).needsKey);
+    if (Object.hasOwn(message, 'log')) publishLog((message as Extract<Message, { log: unknown }>).log, this.context);
+    else if (Object.hasOwn(message, 'needsKey')) this.provideKey((message as { needsKey: number }).needsKey);
     else this.settle(message);
   }
 
   private settle(message: Message): void {
     this.end(message.id);
     try {
+      const record = recordIn(message as { record?: NativeRecord });
       // Own properties only, in case something has added one to `Object.prototype`.
-      if (Object.hasOwn(message, 'ok')) this.resolve(toResult((message as { ok: RawResult }).ok));
-      else this.reject(toError((message as { error: NativeError }).error, this.caller, this.keyFailures));
+      if (Object.hasOwn(message, 'ok')) {
+        const result = toResult((message as { ok: RawResult }).ok, record);
+        this.observe(record);
+        this.resolve(result);
+      } else {
+        const error = toError((message as { error: NativeError }).error, record, this.caller, this.keyFailures);
+        this.observe(record, error);
+        this.reject(error);
+      }
     } catch (error) {
       // The program's `Error.prepareStackTrace` formats stacks. If it throws, the other outcomes must still be delivered.
       this.reject(error);
@@ -89,8 +117,15 @@ class Call implements Receiver {
   abort(id: number, signal: AbortSignal): void {
     bridge.cancel(id);
     this.end(id);
-    this.reject(abortReason(signal));
+    const reason = abortReason(signal);
+    this.observe(undefined, reason);
+    this.reject(reason);
     this.leave();
+  }
+
+  private observe(record: CallRecord | undefined, error?: unknown): void {
+    const { operation, ids, span } = this.given;
+    this.observation?.ended(eventOf(operation, record, error), ids, this.context, span);
   }
 
   private provideKey(request: number): void {
@@ -108,13 +143,13 @@ class Call implements Receiver {
 
   private end(id: number): void {
     this.removeAbortListener?.();
-    this.context?.emitDestroy();
     release();
     close(id);
   }
 
   /** After the call's promise is settled, so that its continuation runs first. */
   private leave(): void {
+    this.context?.emitDestroy();
     this.owner.calls -= 1;
     if (this.owner.calls === 0) this.owner.onIdle?.();
   }

@@ -1,14 +1,20 @@
 /** The client: checks the arguments of the four operations and passes them to the core. */
 
 import { inspect } from 'node:util';
-import { type ClientArguments, callArguments, clientOptions, refusedCall } from './arguments';
+import { type ClientArguments, callArguments, clientOptions, refusedCall, waitArguments } from './arguments';
 import type { Batch, BatchItem, BatchOptions, CandidateRequest } from './batch';
 import { createBatch } from './batch-run';
-import { type Operation, type Owner, send } from './calls';
+import { bridge } from './bridge';
+import { type Operation, type Owner, type Start, send } from './calls';
 import { type CallerStack, CelperError, withCallerStack } from './errors';
+import type { CallEvent } from './events';
 import type { CandidateState, Decision, Invitation } from './models';
 import { native } from './native';
+import { eventOf, observe, traceCall, tracesCalls } from './observe';
 import { toError } from './outcomes';
+import { Telemetry } from './telemetry';
+import type { WaitOptions, Watch, WatchOptions } from './watch';
+import { createWatch } from './watch-run';
 
 /**
  * The client's own rate limits, for pacing. Fields left out keep their defaults, the limits that the service documents.
@@ -97,6 +103,24 @@ export interface CelperOptions {
   caCertificates?: string | Uint8Array | undefined;
   /** Your program's name, `name/version`, which is appended to the User-Agent. */
   appInfo?: string | undefined;
+  /**
+   * Spans and metrics for the OpenTelemetry SDK that the program has registered; on by default, and nothing without an SDK. `false`
+   * turns them off.
+   */
+  telemetry?: boolean | TelemetryOptions | undefined;
+  /**
+   * Called once for each call, and for each request of a batch, when it has ended: in the caller's async context, before the call's
+   * promise settles. What it throws becomes a process warning, and does not affect the call.
+   */
+  onEvent?: ((event: CallEvent) => void) | undefined;
+}
+
+/** What spans tell others. */
+export interface TelemetryOptions {
+  /** Whether `url.full` has `REDACTED` in place of the ids; `true` by default. */
+  redact?: boolean | undefined;
+  /** Whether requests carry a `traceparent` header, which tells the service about the program's traces; `false` by default. */
+  propagate?: boolean | undefined;
 }
 
 /** The options of every call. `null` means the same as leaving an option out. */
@@ -184,10 +208,17 @@ export class Celper implements CandidateActions {
 
   constructor(options: CelperOptions = {}) {
     try {
-      const { native: args, keyProvider, shown } = clientOptions(options);
+      const { native: args, keyProvider, telemetry, onEvent, shown } = clientOptions(options);
       const client = native.createClient(args);
-      if (typeof client === 'string') throw toError(JSON.parse(client).error, {});
-      this.#owner = { client, keyProvider, calls: 0, isClosed: false };
+      if (typeof client === 'string') throw toError(JSON.parse(client).error, undefined, {});
+      this.#owner = {
+        client,
+        keyProvider,
+        onEvent,
+        telemetry: telemetry && new Telemetry(telemetry.redact, telemetry.propagate, client),
+        calls: 0,
+        isClosed: false,
+      };
       this.#shown = shown;
     } catch (error) {
       throw withStackBelow(new.target, error);
@@ -306,6 +337,64 @@ export class Celper implements CandidateActions {
     return batch as Batch<R>;
   }
 
+  /**
+   * Waits until a candidate has a status, and gives its state. For minutes: what takes days is for webhooks.
+   *
+   * ```ts
+   * const state = await client.waitForStatus('cand_xyz789', {
+   *   jobPositionId: 'pos_abc123',
+   *   until: ['interviewed', 'expired', 'failed', 'unevaluable'],
+   *   timeout: 20 * 60_000,
+   * });
+   * ```
+   *
+   * It reads the status at once, after 15 s, and then at intervals that grow to 5 minutes. Needs the scope `read:candidates`; waits and
+   * watches together use at most half of the reads.
+   *
+   * Rejects with {@link RequestTimeoutError} after the timeout, 10 minutes by default. Errors have the candidate's `lastState`.
+   *
+   * @param candidateId The candidate's id.
+   * @param options The job position's id, the statuses, and the wait's options.
+   */
+  waitForStatus(candidateId: string, options: WaitOptions): Promise<CandidateState> {
+    const prepare = ({ client }: Owner): Start => {
+      const { native: args, signal } = waitArguments(candidateId, options);
+      return {
+        operation: 'status',
+        ids: [args[0], args[1]],
+        signal,
+        span: 'celper.wait_for_status',
+        start: (id, _traceparent, logs) => bridge.startWait(id, client, ...args, logs),
+      };
+    };
+    return Celper.#start(this, 'status', prepare, Celper.prototype.waitForStatus);
+  }
+
+  /**
+   * Watches candidates: gives the state of each, and then each change of `status`, `analysisViewed` or `interviewScore`.
+   *
+   * ```ts
+   * for await (const item of client.watchCandidates(['cand_1', 'cand_2'], { jobPositionId: 'pos_abc123' })) {
+   *   console.log(item.candidateId, item.previousStatus, item.state?.status ?? item.error?.message);
+   * }
+   * ```
+   *
+   * It goes on until you leave the loop, or no candidate is left: one that cannot be read any more, because it does not exist for
+   * example, gives an item with its error. What would fail for every candidate is thrown.
+   *
+   * Never throws: what is wrong with an argument rejects the first `next()`.
+   *
+   * @param candidateIds The candidates' ids.
+   * @param options The job position's id, and a signal.
+   */
+  watchCandidates(candidateIds: readonly string[], options: WatchOptions): Watch {
+    const caller: CallerStack = {};
+    const client = Celper.#of(this);
+    const watch = createWatch(client === undefined ? undefined : client.#owner, candidateIds, options, caller);
+    captureCaller(caller, Celper.prototype.watchCandidates);
+    return watch;
+  }
+
   static #call<T>(
     receiver: unknown,
     operation: Operation,
@@ -313,16 +402,52 @@ export class Celper implements CandidateActions {
     options: unknown,
     method: Function,
   ): Promise<T> {
+    const prepare = ({ client }: Owner): Start => {
+      const { native: args, signal } = callArguments(operation, candidateId, options);
+      return {
+        operation,
+        ids: [args[0], args[1]],
+        signal,
+        start: (id, traceparent, logs) => bridge.start(id, client, operation, ...args, traceparent, logs),
+      };
+    };
+    return Celper.#start(receiver, operation, prepare, method);
+  }
+
+  static #start<T>(
+    receiver: unknown,
+    operation: Operation,
+    prepare: (owner: Owner) => Start,
+    method: Function,
+  ): Promise<T> {
+    let client: Celper | undefined;
+    try {
+      client = Celper.#of(receiver);
+    } catch (error) {
+      // What a proxy has thrown.
+      return Promise.reject(error);
+    }
+    if (!tracesCalls()) return Celper.#send(client, operation, prepare, method);
+    return traceCall(operation, client, () => Celper.#send(client, operation, prepare, method));
+  }
+
+  static #send<T>(
+    client: Celper | undefined,
+    operation: Operation,
+    prepare: (owner: Owner) => Start,
+    method: Function,
+  ): Promise<T> {
     const caller: CallerStack = {};
     let result: Promise<T>;
     try {
-      const client = Celper.#of(receiver);
       if (client === undefined) throw refusedCall(operation, `${method.name} was called without its client; bind it`);
-      const args = callArguments(operation, candidateId, options);
+      const start = prepare(client.#owner);
       if (client.#closed) throw refusedCall(operation, 'the client is closed; make a new one');
-      result = send<T>(client.#owner, operation, args, caller);
+      result = send<T>(client.#owner, start, caller);
     } catch (error) {
-      return Promise.reject(withStackBelow(method, error));
+      const refused = withStackBelow(method, error);
+      if (client) observe(client.#owner)?.ended(eventOf(operation, undefined, refused), undefined);
+      return Promise.reject(refused);
     }
     // After the call has started: capturing the stack takes longer than the rest of this thread's work for a call.
     captureCaller(caller, method);
@@ -409,7 +534,7 @@ export class Celper implements CandidateActions {
     owner.isClosed = true;
     const closeNow = () => {
       const failure = owner.client.close();
-      if (failure) throw withStackBelow(Celper.prototype.close, toError(JSON.parse(failure).error, {}));
+      if (failure) throw withStackBelow(Celper.prototype.close, toError(JSON.parse(failure).error, undefined, {}));
     };
     if (owner.calls === 0) {
       client.#closed = Promise.resolve();

@@ -26,7 +26,8 @@
  * When its `signal` aborts, a call rejects with the signal's reason, which is not one of these classes.
  */
 
-import type { RateLimit } from './models';
+import type { CandidateState, RateLimit } from './models';
+import type { CallRecord } from './record';
 
 /** What went wrong: a stable value that is the same in every language. */
 export type ErrorKind =
@@ -68,6 +69,7 @@ export interface ErrorFields {
   rateLimit?: RateLimit;
   idempotencyKey?: string;
   outcomeUnknown?: boolean;
+  lastState?: CandidateState;
   cause?: unknown;
 }
 
@@ -115,6 +117,13 @@ export class CelperError extends Error {
    * the same `idempotencyKey`. `undefined` for `getCandidateStatus` and for errors of the constructor.
    */
   declare readonly outcomeUnknown?: boolean;
+  /** The candidate's state that `waitForStatus` read last, with its `status`, if it read one. */
+  declare readonly lastState?: CandidateState;
+  /**
+   * What the call did; `undefined` if the client refused it, and for an error that a test or `fromJSON` made. Not enumerable, and so not
+   * in `toJSON` nor printed with the error.
+   */
+  declare readonly record?: CallRecord;
 
   /** @internal */
   static readonly [CLASS]: string = 'CelperError';
@@ -144,6 +153,7 @@ export class CelperError extends Error {
     if (fields.rateLimit !== undefined) this.rateLimit = fields.rateLimit;
     if (fields.idempotencyKey !== undefined) this.idempotencyKey = fields.idempotencyKey;
     if (fields.outcomeUnknown !== undefined) this.outcomeUnknown = fields.outcomeUnknown;
+    if (fields.lastState !== undefined) this.lastState = fields.lastState;
   }
 
   /**
@@ -168,9 +178,11 @@ export class CelperError extends Error {
   static fromJSON(data: Record<string, unknown>): CelperError {
     const fields = Object.assign(Object.create(null), data) as ErrorFields & Record<string, unknown>;
     if (fields.cause !== undefined) fields.cause = causeFromJSON(fields.cause);
-    const { rateLimit } = fields;
-    // A string after `JSON.stringify`, and still a `Date` after `structuredClone`.
-    if (rateLimit?.resetAt) fields.rateLimit = Object.freeze({ ...rateLimit, resetAt: new Date(rateLimit.resetAt) });
+    const { rateLimit, lastState } = fields;
+    if (rateLimit) fields.rateLimit = rateLimitFromJSON(rateLimit);
+    if (lastState?.rateLimit) {
+      fields.lastState = Object.freeze({ ...lastState, rateLimit: rateLimitFromJSON(lastState.rateLimit) });
+    }
     return new (classOf(fields.kind))(fields);
   }
 
@@ -367,6 +379,12 @@ function classOf(kind: ErrorKind | undefined): new (fields: ErrorFields) => Celp
 function defaultKind(name: string): ErrorKind {
   if (name === 'ApiError') return 'invalid_request';
   return name === 'TransportError' ? 'connection' : 'internal';
+}
+
+/** Its time is a string after `JSON.stringify`, and still a `Date` after `structuredClone`. */
+function rateLimitFromJSON(rateLimit: RateLimit): RateLimit {
+  const { resetAt } = rateLimit;
+  return Object.freeze({ ...rateLimit, resetAt: resetAt && new Date(resetAt) });
 }
 
 function causeToJSON(cause: unknown): unknown {

@@ -32,6 +32,7 @@ export type {
   InviteOptions,
   KeyProvider,
   RateLimits,
+  TelemetryOptions,
 } from './client';
 export { Celper } from './client';
 export type { ErrorFields, ErrorKind, OperationName, WebhookErrorFields, WebhookErrorReason } from './errors';
@@ -56,6 +57,7 @@ export {
   UnexpectedResponseError,
   WebhookError,
 } from './errors';
+export type { CallEvent, LogRecord } from './events';
 export type {
   CandidateState,
   Decision,
@@ -65,4 +67,6 @@ export type {
   ResponseMeta,
 } from './models';
 export { CandidateStatus, isKnownStatus } from './models';
+export type { AttemptRecord, CallRecord, WaitReason, WaitRecord } from './record';
+export type { WaitOptions, Watch, WatchItem, WatchOptions } from './watch';
 export * as webhooks from './webhooks';

@@ -1,5 +1,7 @@
 /** The results of the operations: frozen objects. */
 
+import type { CallRecord } from './record';
+
 /**
  * The statuses that this version knows, as the API spells them.
  *
@@ -72,6 +74,11 @@ export interface ResponseMeta {
   readonly rateLimit?: RateLimit;
   /** How many HTTP requests the call has sent. */
   readonly attempts: number;
+  /**
+   * What the call did; `undefined` in a result that no call of this run made. Not enumerable: copies (`{ ...result }`), comparisons
+   * (`deepEqual`) and `JSON.stringify` leave it out.
+   */
+  readonly record?: CallRecord;
 }
 
 /** A candidate's state, from `getCandidateStatus`. */

@@ -2,6 +2,7 @@
 
 import { type CallerStack, type ErrorFields, type ErrorKind, errorOf, setStack } from './errors';
 import type { RateLimit } from './models';
+import { attachRecord, type CallRecord, type NativeRecord } from './record';
 
 export interface NativeError extends ErrorFields {
   kind: ErrorKind;
@@ -26,14 +27,16 @@ export type RawItem = {
   resumed: boolean;
   notAttempted: boolean;
   alreadyDone: boolean;
+  record?: NativeRecord;
 } & ({ ok: RawResult } | { error: NativeError });
 
 /** What the key provider threw, by key request. */
 export type KeyFailures = ReadonlyMap<number, unknown>;
 
-export function toResult(result: RawResult): unknown {
+export function toResult(result: RawResult, record?: CallRecord): unknown {
   if (typeof result.expiresAt === 'number') result.expiresAt = new Date(result.expiresAt);
   if (result.rateLimit !== undefined) finishRateLimit(result.rateLimit);
+  attachRecord(result, record);
   return Object.freeze(result);
 }
 
@@ -43,9 +46,21 @@ function finishRateLimit(rateLimit: RawRateLimit): void {
 }
 
 /** Creates the error object for an error from the native half. */
-export function toError(error: NativeError, caller: CallerStack, keyFailures?: KeyFailures): Error {
+export function toError(
+  error: NativeError,
+  record: CallRecord | undefined,
+  caller: CallerStack,
+  keyFailures?: KeyFailures,
+): Error {
+  const made = makeError(error, caller, keyFailures);
+  attachRecord(made, record);
+  return made;
+}
+
+function makeError(error: NativeError, caller: CallerStack, keyFailures: KeyFailures | undefined): Error {
   const { cause, ...fields } = error;
   if (Object.hasOwn(error, 'rateLimit') && fields.rateLimit) finishRateLimit(fields.rateLimit);
+  if (Object.hasOwn(error, 'lastState') && fields.lastState) toResult(fields.lastState);
   if (cause === undefined || !Object.hasOwn(error, 'cause')) return errorOf(fields, caller);
   if (cause.keyRequest !== undefined && Object.hasOwn(cause, 'keyRequest')) {
     return errorOf({ ...fields, cause: keyFailures?.get(cause.keyRequest) }, caller);

@@ -13,8 +13,8 @@ use napi_derive::napi;
 
 use crate::bridge::Shared;
 use crate::client::{milliseconds, to_milliseconds};
-use crate::key;
 use crate::outcome::{self, catch_panic};
+use crate::scope::Scope;
 
 /// The most items of one message: a few share a wake-up, and few are held in JavaScript.
 const ITEMS: usize = 16;
@@ -44,11 +44,12 @@ pub struct NativeProgress {
 
 impl NativeBatch {
     /// Starts a batch, which then says so in a message.
-    pub(crate) fn start(id: u32, shared: Arc<Shared>, client: Client, options: BatchOptions) -> Self {
+    pub(crate) fn start(scope: Scope, client: Client, options: BatchOptions) -> Self {
+        let (id, shared) = (scope.id, Arc::clone(&scope.shared));
         let handle = Arc::new(OnceLock::new());
         let started = {
-            let (shared, handle) = (Arc::clone(&shared), Arc::downgrade(&handle));
-            async move { start_handle(id, &shared, client, options, &handle).await }
+            let handle = Arc::downgrade(&handle);
+            async move { start_handle(scope, client, options, &handle).await }
         };
         let batch = NativeBatch { id, shared, handle };
         batch.spawn(started);
@@ -87,13 +88,13 @@ impl NativeBatch {
 }
 
 async fn start_handle(
-    id: u32,
-    shared: &Arc<Shared>,
+    scope: Scope,
     client: Client,
     options: BatchOptions,
     place: &Weak<OnceLock<BatchHandle>>,
 ) -> Result<String, Error> {
-    let handle = BatchHandle::start_within(client, options, key::scope(shared, id)).await?;
+    let id = scope.id;
+    let handle = BatchHandle::start_within(client, options, scope.polls()).await?;
     let message = outcome::batch_started_json(id, handle.batch_id()?);
     // Otherwise JavaScript has dropped the batch.
     if let Some(place) = place.upgrade() {
@@ -144,7 +145,7 @@ impl NativeBatch {
     pub fn request_finished(&self) {
         self.spawn_on(|id, handle| async move {
             handle.finished().await?;
-            Ok(outcome::batch_finished_json(id))
+            Ok(outcome::finished_json(id))
         });
     }
 
@@ -161,6 +162,7 @@ impl NativeBatch {
         idempotency_key: Option<String>,
         timeout: Option<f64>,
         max_retries: Option<u32>,
+        traceparent: Option<String>,
     ) -> bool {
         let operation = Operation::from_name(&operation);
         self.add(operation.ok_or_else(|| Error::invalid_argument("unknown operation")).map(|operation| {
@@ -170,6 +172,7 @@ impl NativeBatch {
             input.idempotency_key = idempotency_key;
             input.timeout = timeout.map(milliseconds);
             input.max_retries = max_retries;
+            input.traceparent = traceparent;
             input
         }))
     }

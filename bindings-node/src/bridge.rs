@@ -11,9 +11,12 @@
 
 use std::collections::HashMap;
 use std::ffi::c_void;
+use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use celper::{ApiKey, Client, Error, Operation, OperationInput, bindings};
+use celper::bindings::watch::{self, WaitInput};
+use celper::{ApiKey, Error, Operation, OperationInput, OperationOutput, bindings};
 use napi::bindgen_prelude::{Env, Function};
 use napi::sys;
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
@@ -23,8 +26,10 @@ use tokio::task::AbortHandle;
 
 use crate::batch::{self, NativeBatch};
 use crate::client::{NativeClient, milliseconds};
-use crate::key::{self, HostKeyError, KeyResult};
+use crate::key::{HostKeyError, KeyResult};
 use crate::outcome::{self, catch_panic};
+use crate::scope::Scope;
+use crate::watch::NativeWatch;
 
 /// The JavaScript callback that drains the queue.
 type Wake = ThreadsafeFunction<(), (), (), napi::Status, false>;
@@ -176,7 +181,7 @@ impl Bridge {
         }
     }
 
-    /// Starts a call. Its outcome is queued with `id`, unless the call is cancelled first.
+    /// Starts a call. Its outcome is queued with `id`, unless the call is cancelled first; with `logs`, its log records before that.
     #[napi(catch_unwind)]
     #[allow(
         clippy::too_many_arguments,
@@ -194,6 +199,8 @@ impl Bridge {
         idempotency_key: Option<String>,
         timeout: Option<f64>,
         max_retries: Option<u32>,
+        traceparent: Option<String>,
+        logs: Option<bool>,
     ) {
         let Some(operation) = Operation::from_name(&operation) else {
             let error = Error::invalid_argument("unknown operation");
@@ -205,24 +212,70 @@ impl Bridge {
         input.idempotency_key = idempotency_key;
         input.timeout = timeout.map(milliseconds);
         input.max_retries = max_retries;
+        input.traceparent = traceparent;
+        let call = {
+            let (client, input) = (client.0.clone(), input.clone());
+            move || bindings::send(client, input)
+        };
         // A panic here is before anything is sent, like the arguments that the core rejects.
-        if let Err(error) = catch_panic(|| self.spawn(id, client.0.clone(), input.clone())) {
+        if let Err(error) = catch_panic(|| self.spawn(id, logs, call)) {
             let error = bindings::rejected_call(&input, error);
             self.shared.deliver(id, &outcome::error_json(id, &error));
         }
     }
 
-    fn spawn(&self, id: u32, client: Client, input: OperationInput) -> Result<(), Error> {
+    /// Starts a wait for one of the statuses, as a call. Without a `timeout`, the core's default.
+    #[napi(catch_unwind)]
+    #[allow(clippy::too_many_arguments, reason = "as those of `start`")]
+    pub fn start_wait(
+        &self,
+        id: u32,
+        client: &NativeClient,
+        candidate_id: String,
+        job_position_id: String,
+        until: Vec<String>,
+        timeout: Option<f64>,
+        logs: Option<bool>,
+    ) {
+        let timeout = timeout.map(|timeout| if timeout.is_infinite() { Duration::MAX } else { milliseconds(timeout) });
+        let input = WaitInput { candidate_id, job_position_id, until, timeout };
+        let client = client.0.clone();
+        if let Err(error) = catch_panic(|| self.spawn(id, logs, move || watch::wait_for_status(client, input))) {
+            self.shared.deliver(id, &outcome::error_json(id, &watch::rejected_watch(error)));
+        }
+    }
+
+    /// `call` makes the call's future, which is large, on the runtime's thread.
+    fn spawn<F>(&self, id: u32, logs: Option<bool>, call: impl FnOnce() -> F + Send + 'static) -> Result<(), Error>
+    where
+        F: Future<Output = Result<OperationOutput, Error>> + Send + 'static,
+    {
         let shared = Arc::clone(&self.shared);
+        let scope = self.scope(id, logs);
         let call = bindings::runtime()?.spawn(async move {
-            // Boxed, to keep the future that JavaScript's thread creates and moves small.
-            let call = Box::pin(bindings::send(client, input));
-            let result = key::in_call(&shared, id, call).await;
+            let result = scope.run(Box::pin(call())).await;
             let outcome = catch_panic(|| result.map(|output| outcome::result_json(id, &output)));
             shared.deliver(id, &outcome.unwrap_or_else(|error| outcome::error_json(id, &error)));
         });
         lock(&self.shared.calls).insert(id, call.abort_handle());
         Ok(())
+    }
+
+    fn scope(&self, id: u32, logs: Option<bool>) -> Scope {
+        Scope { shared: Arc::clone(&self.shared), id, logs: logs == Some(true) }
+    }
+
+    /// Starts a watch. Everything that is asked of it is queued with `id`.
+    #[napi(catch_unwind)]
+    pub fn start_watch(
+        &self,
+        id: u32,
+        client: &NativeClient,
+        candidate_ids: Vec<String>,
+        job_position_id: String,
+        logs: Option<bool>,
+    ) -> NativeWatch {
+        NativeWatch::start(self.scope(id, logs), client.0.clone(), candidate_ids, job_position_id)
     }
 
     /// Starts a batch. `{ started }` or its error is queued with `id`, and later everything that is asked of it.
@@ -234,9 +287,10 @@ impl Bridge {
         batch_id: Option<String>,
         journal: Option<String>,
         total: Option<f64>,
+        logs: Option<bool>,
     ) -> NativeBatch {
         let options = batch::options(batch_id, journal, total);
-        NativeBatch::start(id, Arc::clone(&self.shared), client.0.clone(), options)
+        NativeBatch::start(self.scope(id, logs), client.0.clone(), options)
     }
 
     /// Aborts a call: its connection closes and nothing more is sent. Its outcome may already be in the queue.

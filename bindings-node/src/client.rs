@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use celper::bindings::NameStyle;
-use celper::{Client, Error, RateLimits};
+use celper::bindings::{NameStyle, record};
+use celper::{Client, Error, Operation, RateLimits};
 use napi::bindgen_prelude::{Either, Uint8Array};
 use napi_derive::napi;
 
@@ -100,6 +100,19 @@ impl NativeClient {
                 window: Some(to_milliseconds(limits.window)),
             }),
         }
+    }
+
+    /// The URL of an operation's requests for a span; without the ids, it says so in their places.
+    #[napi(catch_unwind)]
+    pub fn span_url(
+        &self,
+        #[napi(ts_arg_type = "'status' | 'invite' | 'select' | 'reject'")] operation: String,
+        candidate_id: Option<String>,
+        job_position_id: Option<String>,
+    ) -> String {
+        let ids = candidate_id.as_deref().zip(job_position_id.as_deref());
+        let operation = Operation::from_name(&operation);
+        operation.map(|operation| record::span_url(&self.0, operation, ids)).unwrap_or_default()
     }
 
     /// The API's base URL.

@@ -1,36 +1,19 @@
 //! The key provider that a JavaScript program passes as `apiKey`: a function, which only its environment's thread can call.
 //!
 //! The provider's call tells JavaScript through its bridge that it needs a key, and waits for [`KeyResult`]. Nothing here holds the
-//! function: JavaScript finds it by the id of
-//! the call or the batch.
+//! function: JavaScript finds it by the id of the call, the batch or the watch.
 
 use std::error::Error;
 use std::fmt;
-use std::future::Future;
 use std::sync::Arc;
 
 use celper::{ApiKey, KeyFuture, KeyProvider};
 
 use crate::bridge::Shared;
+use crate::scope;
 
 /// The key, or what is wrong with it, or [`HostKeyError`].
 pub(crate) type KeyResult = Result<ApiKey, Box<dyn Error + Send + Sync>>;
-
-tokio::task_local! {
-    /// The call or the batch in which a key provider is asked.
-    static CALL: (Arc<Shared>, u32);
-}
-
-/// Runs the polls of a batch's calls so that [`HostKeyProvider`] knows the batch.
-pub(crate) fn scope(shared: &Arc<Shared>, id: u32) -> impl Fn(&mut dyn FnMut()) + Send + Sync + 'static {
-    let shared = Arc::clone(shared);
-    move |poll| CALL.sync_scope((Arc::clone(&shared), id), poll)
-}
-
-/// Runs a call so that [`HostKeyProvider`] knows it.
-pub(crate) fn in_call<F: Future>(shared: &Arc<Shared>, id: u32, call: F) -> impl Future<Output = F::Output> + use<F> {
-    CALL.scope((Arc::clone(shared), id), call)
-}
 
 /// Asks the JavaScript environment that made the call.
 pub(crate) struct HostKeyProvider;
@@ -38,7 +21,7 @@ pub(crate) struct HostKeyProvider;
 impl KeyProvider for HostKeyProvider {
     fn api_key(&self) -> KeyFuture<'_> {
         Box::pin(async {
-            let (shared, id) = CALL.try_with(Clone::clone)?;
+            let (shared, id) = scope::current().ok_or("the call belongs to no JavaScript environment")?;
             let (id, receiver) = shared.request_key(id);
             // Also when the call is cancelled, or its time runs out, while the function works.
             let _request = KeyRequest { shared, id };

@@ -18,5 +18,8 @@ mod bridge;
 mod client;
 mod key;
 mod outcome;
+mod record;
+mod scope;
 mod tables;
+mod watch;
 mod webhooks;

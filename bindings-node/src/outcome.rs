@@ -7,9 +7,13 @@ use std::sync::LazyLock;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use celper::bindings::batch::BatchRowItem;
+use celper::bindings::logs::{Level, LogRecord, LogValue};
+use celper::bindings::record::{self, RecordData};
+use celper::bindings::watch::WatchItem;
 use celper::webhooks::Reason;
-use celper::{Error, Operation, OperationOutput, RateLimit, bindings};
+use celper::{CallRecord, CandidateState, Error, Operation, OperationOutput, RateLimit, bindings};
 use serde::Serialize;
+use serde::ser::{SerializeMap, Serializer};
 
 use crate::key::HostKeyError;
 
@@ -23,6 +27,12 @@ struct Message<'a> {
     ok: Option<ResultFields<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<ErrorFields<'a>>,
+    /// The record of the call that has ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    record: Option<RecordData<'a>>,
+    /// The core has logged something.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    log: Option<LogFields<'a>>,
     /// It needs its key provider's key: the id of the key request.
     #[serde(skip_serializing_if = "Option::is_none")]
     needs_key: Option<u32>,
@@ -35,6 +45,9 @@ struct Message<'a> {
     /// The batch's next items; none at its end.
     #[serde(skip_serializing_if = "Option::is_none")]
     items: Option<Vec<ItemFields<'a>>>,
+    /// The watch's next item.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seen: Option<SeenFields<'a>>,
     /// Nothing of the batch is under way any more.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     finished: bool,
@@ -56,10 +69,37 @@ struct ItemFields<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<ErrorFields<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    record: Option<RecordData<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     idempotency_key: Option<&'a str>,
     resumed: bool,
     not_attempted: bool,
     already_done: bool,
+}
+
+/// A candidate of a watch.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SeenFields<'a> {
+    candidate_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ok: Option<ResultFields<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<ErrorFields<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    record: Option<RecordData<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    previous_status: Option<&'a str>,
+}
+
+/// A log record. The time is in milliseconds since 1970.
+#[derive(Serialize)]
+struct LogFields<'a> {
+    level: &'static str,
+    message: &'a str,
+    #[serde(serialize_with = "log_fields")]
+    fields: &'a [(&'static str, LogValue)],
+    time: f64,
 }
 
 #[derive(Serialize)]
@@ -132,6 +172,8 @@ struct ErrorFields<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     clock_difference: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    last_state: Option<ResultFields<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     cause: Option<Cause>,
 }
 
@@ -161,12 +203,12 @@ pub(crate) fn key_request_json(id: u32, request: u32) -> String {
 /// The JSON of a call's result.
 pub(crate) fn result_json(id: u32, output: &OperationOutput) -> String {
     let (ok, error) = ended(Ok(output));
-    json(&Message { id, ok, error, ..Message::default() })
+    json(&Message { id, ok, error, record: record_of(Ok(output)), ..Message::default() })
 }
 
 /// The JSON of an error, of a call, of a batch or of creating a client.
 pub(crate) fn error_json(id: u32, error: &Error) -> String {
-    json(&Message { id, error: Some(error_fields(error)), ..Message::default() })
+    json(&Message { id, error: Some(error_fields(error)), record: record_of(Err(error)), ..Message::default() })
 }
 
 pub(crate) fn batch_started_json(id: u32, batch_id: Option<&str>) -> String {
@@ -181,7 +223,7 @@ pub(crate) fn batch_items_json(id: u32, items: &[BatchRowItem]) -> String {
     json(&Message { id, items: Some(items.iter().map(item_fields).collect()), ..Message::default() })
 }
 
-pub(crate) fn batch_finished_json(id: u32) -> String {
+pub(crate) fn finished_json(id: u32) -> String {
     json(&Message { id, finished: true, ..Message::default() })
 }
 
@@ -191,11 +233,79 @@ fn item_fields(item: &BatchRowItem) -> ItemFields<'_> {
         index: item.index,
         ok,
         error,
+        record: record_of(item.result.as_ref()),
         idempotency_key: item.idempotency_key.as_deref(),
         resumed: item.resumed,
         not_attempted: item.not_attempted,
         already_done: item.already_done,
     }
+}
+
+/// The JSON of a watch's next item.
+pub(crate) fn watch_item_json(id: u32, item: &WatchItem) -> String {
+    let state = item.result.as_ref();
+    let seen = SeenFields {
+        candidate_id: &item.candidate_id,
+        ok: state.ok().map(state_fields),
+        error: state.err().map(error_fields),
+        record: state.map_or_else(Error::record, |state| state.record.as_deref()).map(record::data),
+        previous_status: item.previous_status.as_ref().map(|status| status.as_str()),
+    };
+    json(&Message { id, seen: Some(seen), ..Message::default() })
+}
+
+/// The JSON of what the core has logged in this call or batch.
+pub(crate) fn log_json(id: u32, log: &LogRecord) -> String {
+    let level = match log.level {
+        Level::ERROR | Level::WARN => "warn",
+        Level::INFO => "info",
+        _ => "debug",
+    };
+    let time = unix_milliseconds(log.created);
+    let fields = LogFields { level, message: &log.message, fields: &log.fields, time };
+    json(&Message { id, log: Some(fields), ..Message::default() })
+}
+
+/// An object, with the names as JavaScript spells them.
+fn log_fields<S: Serializer>(fields: &[(&'static str, LogValue)], serializer: S) -> Result<S::Ok, S::Error> {
+    let mut map = serializer.serialize_map(Some(fields.len()))?;
+    for (name, value) in fields {
+        map.serialize_key(&camel_case(name))?;
+        match value {
+            LogValue::Text(value) => map.serialize_value(value),
+            LogValue::Integer(value) => map.serialize_value(value),
+            LogValue::Float(value) => map.serialize_value(value),
+            LogValue::Boolean(value) => map.serialize_value(value),
+        }?;
+    }
+    map.end()
+}
+
+fn camel_case(snake: &str) -> String {
+    let mut name = String::with_capacity(snake.len());
+    let mut upper = false;
+    for letter in snake.chars() {
+        match letter {
+            '_' => upper = true,
+            _ if upper => {
+                name.push(letter.to_ascii_uppercase());
+                upper = false;
+            }
+            _ => name.push(letter),
+        }
+    }
+    name
+}
+
+fn record_of<'a>(result: Result<&'a OperationOutput, &'a Error>) -> Option<RecordData<'a>> {
+    let record: Option<&CallRecord> = match result {
+        Ok(OperationOutput::CandidateState(state) | OperationOutput::AlreadyDone(state)) => state.record.as_deref(),
+        Ok(OperationOutput::Invitation(invitation)) => invitation.record.as_deref(),
+        Ok(OperationOutput::Decision(decision)) => decision.record.as_deref(),
+        Ok(_) => None,
+        Err(error) => error.record(),
+    };
+    record.map(record::data)
 }
 
 fn ended<'a>(result: Result<&'a OperationOutput, &'a Error>) -> (Option<ResultFields<'a>>, Option<ErrorFields<'a>>) {
@@ -209,14 +319,7 @@ static UNKNOWN_RESULT: LazyLock<Error> = LazyLock::new(|| Error::invalid_argumen
 
 fn result_fields(output: &OperationOutput) -> Result<ResultFields<'_>, &Error> {
     Ok(match output {
-        OperationOutput::CandidateState(state) | OperationOutput::AlreadyDone(state) => ResultFields::CandidateState {
-            status: state.status.as_str(),
-            analysis_viewed: state.analysis_viewed,
-            interview_score: state.interview_score,
-            request_id: state.request_id.as_deref(),
-            rate_limit: rate_limit_fields(state.rate_limit.as_ref()),
-            attempts: state.attempts,
-        },
+        OperationOutput::CandidateState(state) | OperationOutput::AlreadyDone(state) => state_fields(state),
         OperationOutput::Invitation(invitation) => ResultFields::Invitation {
             invited: invitation.invited,
             session_id: &invitation.session_id,
@@ -236,6 +339,17 @@ fn result_fields(output: &OperationOutput) -> Result<ResultFields<'_>, &Error> {
     })
 }
 
+fn state_fields(state: &CandidateState) -> ResultFields<'_> {
+    ResultFields::CandidateState {
+        status: state.status.as_str(),
+        analysis_viewed: state.analysis_viewed,
+        interview_score: state.interview_score,
+        request_id: state.request_id.as_deref(),
+        rate_limit: rate_limit_fields(state.rate_limit.as_ref()),
+        attempts: state.attempts,
+    }
+}
+
 fn error_fields(error: &Error) -> ErrorFields<'_> {
     let action = Operation::ALL.iter().any(|operation| operation.is_action() && operation.name() == error.operation());
     ErrorFields {
@@ -253,6 +367,7 @@ fn error_fields(error: &Error) -> ErrorFields<'_> {
         outcome_unknown: action.then_some(error.outcome_unknown()),
         reason: error.webhook_reason().map(Reason::name),
         clock_difference: error.clock_difference(),
+        last_state: error.last_state().map(state_fields),
         cause: cause(error),
     }
 }

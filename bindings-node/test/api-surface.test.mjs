@@ -11,7 +11,9 @@ import * as celper from 'celper';
 const read = (path) => readFileSync(new URL(path, import.meta.url), 'utf8');
 const require = createRequire(import.meta.url);
 const table = JSON.parse(read('../../tests/conformance/api-surface.json'));
-const declarations = ['batch', 'client', 'errors', 'models'].map((name) => read(`../dist/${name}.d.ts`)).join('');
+const declarations = ['batch', 'client', 'errors', 'models', 'record', 'watch']
+  .map((name) => read(`../dist/${name}.d.ts`))
+  .join('');
 
 const TYPES = {
   integer: 'number',
@@ -76,9 +78,9 @@ function members(name) {
 test('the client is as in the table', () => {
   const methods = {};
   const properties = {};
-  const body = /export declare class Celper implements CelperApi {\n(.*?)^}/ms.exec(declarations)[1];
+  const body = /export declare class Celper implements CandidateActions {\n(.*?)^}/ms.exec(declarations)[1];
   for (const [, name, given, returns] of body.matchAll(/^ {4}(?!constructor)([\w[\].]+)(?:<.*?>)?\((.*)\): (.*);$/gm)) {
-    const parameters = [...given.matchAll(/(\w+)\??: ([\w<>| ]+)/g)];
+    const parameters = [...given.matchAll(/(\w+)\??: ([\w<>|[\] ]+)/g)];
     const [[, , options] = []] = parameters.filter(([, parameter]) => parameter === 'options');
     const positional = parameters.filter(([, parameter]) => parameter !== 'options');
     methods[name] = {

@@ -251,3 +251,15 @@ test('options can be read', () => {
   for (const [name, value] of Object.entries(given)) assert.deepEqual(client[name], value, name);
   assert.equal(client.proxy, 'http://proxy.example:3128');
 });
+
+test('telemetry and onEvent are checked', () => {
+  const accepts = (options) => assert.ok(new Celper({ ...valid, ...options }));
+  const throws = (options, message) =>
+    assert.throws(() => new Celper({ ...valid, ...options }), { kind: 'invalid_argument', message });
+  for (const telemetry of [true, false, {}, { redact: false, propagate: true }]) accepts({ telemetry });
+  throws({ telemetry: 'on' }, /telemetry must be true, false or an object, not a string/);
+  throws({ telemetry: { redact: 1 } }, /telemetry\.redact must be true or false, not a number/);
+  throws({ telemetry: { ids: true } }, /no option "ids" \(redact, propagate\)/);
+  accepts({ onEvent: () => {} });
+  throws({ onEvent: {} }, /onEvent must be a function, not an object/);
+});

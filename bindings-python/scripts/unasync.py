@@ -27,6 +27,7 @@ RULES: list[tuple[str, str]] = [
     (r'(?<=^class AsyncCelper\(Base\):\n)    """.*?"""\n', SYNC_DOC),
     (r"\bAsyncCelper\b", "Celper"),
     (r"\bAsyncBatch\b", "Batch"),
+    (r"\bAsyncWatch\b", "Watch"),
     (r"\bAsyncIterable\[_R\] \| ", ""),
     (r"\bAsyncIterable, ", ""),
     (r"iterable or async iterable\b", "iterable"),

@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use celper::bindings::{self, Argument, NameStyle, rejected_call};
-use celper::{Error, Operation, OperationInput};
+use celper::bindings::watch::{WaitInput, rejected_watch, wait_for_status};
+use celper::bindings::{self, Argument, NameStyle, forked_call, rejected_call};
+use celper::{Client, Error, Operation, OperationInput, OperationOutput};
 use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyDelta, PyInt, PySequence, PyString, PyTuple};
@@ -31,6 +32,14 @@ impl From<Error> for ArgumentError {
 }
 
 impl ArgumentError {
+    /// The error of a wait or a watch.
+    pub(crate) fn of_watch(self) -> Self {
+        match self {
+            ArgumentError::Invalid(error) => ArgumentError::Invalid(rejected_watch(error)),
+            raised => raised,
+        }
+    }
+
     pub(crate) fn into_py_err(self, py: Python<'_>) -> PyErr {
         match self {
             ArgumentError::Invalid(error) => errors::to_py_err(py, &error),
@@ -39,8 +48,76 @@ impl ArgumentError {
     }
 }
 
-/// Converts the arguments of [`Client::call`](crate::client::Client), in the order of [`OperationInput`].
-pub(crate) fn operation_input(arguments: &Bound<'_, PyTuple>) -> PyResult<OperationInput> {
+/// What [`Client::call`](crate::client::Client) makes: one of the operations, or a wait for a status.
+pub(crate) enum CallInput {
+    Operation(OperationInput),
+    Wait(WaitInput),
+}
+
+impl CallInput {
+    /// The call. A panic becomes an error.
+    pub(crate) async fn send(self, client: Client) -> Result<OperationOutput, Error> {
+        match self {
+            CallInput::Operation(input) => bindings::send(client, input).await,
+            CallInput::Wait(input) => wait_for_status(client, input).await,
+        }
+    }
+
+    /// The error, in the child process, of a call during which the process was forked.
+    pub(crate) fn forked(&self) -> impl FnOnce() -> Error + use<> {
+        let (operation, key) = match self {
+            CallInput::Operation(input) => (input.operation, input.idempotency_key.clone()),
+            CallInput::Wait(_) => (Operation::Status, None),
+        };
+        move || forked_call(operation, key)
+    }
+}
+
+/// What stands in place of an operation for a wait for a status.
+const WAIT: &str = "wait";
+
+/// Converts the arguments of [`Client::call`](crate::client::Client): in the order of [`OperationInput`], or of [`WaitInput`].
+pub(crate) fn call_input(arguments: &Bound<'_, PyTuple>) -> PyResult<CallInput> {
+    type Wait<'py> = (Any<'py>, Any<'py>, Any<'py>, Any<'py>, Any<'py>);
+    if arguments.get_item(0).is_ok_and(|name| name.eq(WAIT).unwrap_or_default()) {
+        let (_, candidate_id, job_position_id, until, timeout): Wait<'_> = arguments.as_any().extract()?;
+        let convert = || -> Result<_, ArgumentError> {
+            Ok(WaitInput {
+                candidate_id: text(Argument::CandidateId, &candidate_id)?,
+                job_position_id: text(Argument::JobPositionId, &job_position_id)?,
+                until: statuses(&until)?,
+                timeout: Some(duration(Argument::Timeout, &timeout)?),
+            })
+        };
+        return convert().map(CallInput::Wait).map_err(|error| error.of_watch().into_py_err(arguments.py()));
+    }
+    operation_input(arguments).map(CallInput::Operation)
+}
+
+/// A status, or an iterable of statuses.
+fn statuses(value: &Any<'_>) -> Result<Vec<String>, ArgumentError> {
+    if value.is_instance_of::<PyString>() {
+        return Ok(vec![text(Argument::Until, value)?]);
+    }
+    any_texts(Argument::Until, "a status, or an iterable of statuses", value)
+}
+
+/// Texts from any iterable.
+pub(crate) fn any_texts(argument: Argument, expected: &str, value: &Any<'_>) -> Result<Vec<String>, ArgumentError> {
+    let name = argument.name(NAMES);
+    let is_text = value.is_instance_of::<PyString>() || value.is_instance_of::<PyBytes>();
+    let items = match value.try_iter() {
+        Ok(items) if !is_text => items,
+        Err(error) if !is_conversion_error(value.py(), &error) => return Err(ArgumentError::Raised(error)),
+        _ => return Err(wrong_type(name, expected, value)),
+    };
+    let item = |(index, item): (usize, PyResult<Any<'_>>)| {
+        named_text(&format!("{name}[{index}]"), &item.map_err(ArgumentError::Raised)?)
+    };
+    items.enumerate().map(item).collect()
+}
+
+fn operation_input(arguments: &Bound<'_, PyTuple>) -> PyResult<OperationInput> {
     type All<'py> = (String, Any<'py>, Any<'py>, Any<'py>, Any<'py>, Any<'py>, Any<'py>, Any<'py>);
     let (operation, candidate_id, job_position_id, subject, body, key, timeout, max_retries): All<'_> =
         arguments.as_any().extract()?;

@@ -30,11 +30,11 @@ use crate::requests::{BatchItem, BatchProgress, to_row};
 use crate::wait::{Host, wait};
 
 /// Converts to a Python object on a Python thread.
-type Convert = Box<dyn FnOnce(Python<'_>) -> PyResult<Py<PyAny>> + Send>;
+pub(crate) type Convert = Box<dyn FnOnce(Python<'_>) -> PyResult<Py<PyAny>> + Send>;
 /// Something that a batch waits for.
-type Work = Pin<Box<dyn Future<Output = Convert> + Send>>;
+pub(crate) type Work = Pin<Box<dyn Future<Output = Convert> + Send>>;
 
-fn work<T: Send + 'static>(
+pub(crate) fn work<T: Send + 'static>(
     future: impl Future<Output = Result<T, Error>> + Send + 'static,
     convert: impl FnOnce(Python<'_>, T) -> PyResult<Py<PyAny>> + Send + 'static,
 ) -> Work {
@@ -48,21 +48,27 @@ fn work<T: Send + 'static>(
 }
 
 /// A batch. Dropping it starts nothing more.
-#[pyclass(frozen, weakref, module = "celper._celper")]
+#[pyclass(frozen, module = "celper._celper")]
 pub(crate) struct Batch {
     handle: BatchHandle,
     /// The rows without an item, by index.
     requests: Py<PyDict>,
-    key_provider: Option<Py<PyAny>>,
-    host: BatchHost,
+    consumer: Py<Consumer>,
 }
 
-/// Where the log records and requests for keys of a batch go.
-enum BatchHost {
+/// Who takes the items of a batch or a watch, emits its log records and gives its keys.
+#[pyclass(frozen, weakref, module = "celper._celper")]
+pub(crate) struct Consumer {
+    key_provider: Option<Py<PyAny>>,
+    host: ConsumerHost,
+}
+
+/// Where log records and requests for keys go.
+enum ConsumerHost {
     /// Nowhere: there are none.
     Nobody,
     /// To the thread or greenlet that takes the items.
-    Consumer(BufferedSink),
+    Thread(BufferedSink),
     /// To the event loop.
     Loop(Py<Bridge>, u64),
 }
@@ -85,6 +91,9 @@ pub(crate) fn options(
     })
 }
 
+/// Runs the polls of what a consumer waits for.
+pub(crate) type Scope = Box<dyn Fn(&mut dyn FnMut()) + Send + Sync>;
+
 /// Starts a batch for a thread.
 pub(crate) fn start(
     py: Python<'_>,
@@ -93,59 +102,10 @@ pub(crate) fn start(
     options: BatchOptions,
     key_provider: Option<&Py<PyAny>>,
 ) -> PyResult<Py<Batch>> {
-    let level = logs::enabled_level(py)?;
-    let events = (level.is_some() || key_provider.is_some()).then(BufferedSink::default);
-    let scope = events.as_ref().map(|events| logs::scope(events.sink(level)));
-    let provider = key_provider.map(|provider| provider.clone_ref(py));
-    let started = work(
-        async move {
-            match scope {
-                Some(scope) => BatchHandle::start_within(client, options, scope).await,
-                None => BatchHandle::start(client, options).await,
-            }
-        },
-        |py, handle| {
-            let events_too = events.clone();
-            let host = events.map_or(BatchHost::Nobody, BatchHost::Consumer);
-            let batch =
-                Bound::new(py, Batch { handle, requests: PyDict::new(py).unbind(), key_provider: provider, host })?;
-            if let Some(events) = events_too.filter(|_| batch.get().key_provider.is_some()) {
-                events.set_unattended(give_keys_later(&batch)?);
-            }
-            Ok(batch.into_any().unbind())
-        },
-    );
+    let (consumer, scope) = Consumer::on_thread(py, key_provider)?;
     let host = Host { events: None, key_provider: None };
-    Ok(block_on(py, guard, started, &host)?.into_bound(py).cast_into::<Batch>()?.unbind())
-}
-
-/// Gives the keys on a thread of the runtime's pool. A caller that takes long with an item, or takes none for a while, would
-/// otherwise keep the requests that are under way waiting for their keys.
-fn give_keys_later(batch: &Bound<'_, Batch>) -> PyResult<impl Fn() + Send + Sync + 'static> {
-    let py = batch.py();
-    let runtime = bindings::runtime().map_err(|error| errors::to_py_err(py, &error))?;
-    // Weak: the core keeps this function for as long as requests are under way.
-    let batch = Arc::new(PyWeakrefReference::new(batch)?.unbind());
-    let context = Arc::new(bridge::copy_context(py)?);
-    Ok(move || {
-        let (batch, context) = (Arc::clone(&batch), Arc::clone(&context));
-        runtime.spawn_blocking(move || {
-            let _guard = NativeGuard::without_gil();
-            // Attaching fails late in the interpreter's shutdown, when nothing waits for the key any more.
-            Python::try_attach(|py| give_keys(py, &batch, &context).map_err(|error| error.write_unraisable(py, None)))
-        });
-    })
-}
-
-fn give_keys(py: Python<'_>, batch: &Py<PyWeakrefReference>, context: &Py<PyAny>) -> PyResult<()> {
-    let Some(batch) = batch.bind(py).upgrade_as::<Batch>()? else { return Ok(()) };
-    let (Some(events), Some(provider)) = (batch.get().events(), &batch.get().key_provider) else { return Ok(()) };
-    for reply in events.take_keys() {
-        // A copy, because a context can be entered only once at a time.
-        let context = context.bind(py).call_method0("copy")?;
-        reply.send(py, keys::call_sync(provider.bind(py), Some(&context)))?;
-    }
-    Ok(())
+    let batch = block_on(py, guard, begin(client, options, consumer, scope), &host)?;
+    Ok(batch.into_bound(py).cast_into::<Batch>()?.unbind())
 }
 
 /// Starts a batch for the tasks of an event loop.
@@ -156,22 +116,130 @@ pub(crate) fn start_on_loop(
     options: BatchOptions,
     key_provider: Option<&Py<PyAny>>,
 ) -> PyResult<BatchWait> {
-    let py = bridge.py();
-    let (host, scope) = match bridge.get().open_batch(py, key_provider)? {
-        Some((id, sink)) => (BatchHost::Loop(bridge.clone().unbind(), id), Some(logs::scope(sink))),
-        None => (BatchHost::Nobody, None),
-    };
-    let started = work(
+    let (consumer, scope) = Consumer::on_loop(bridge, key_provider)?;
+    Ok(BatchWait::new(bridge, event_loop, begin(client, options, consumer, scope)))
+}
+
+/// When the batch does not start, the consumer is dropped with the work.
+fn begin(client: Client, options: BatchOptions, consumer: Py<Consumer>, scope: Option<Scope>) -> Work {
+    work(
         async move {
             match scope {
                 Some(scope) => BatchHandle::start_within(client, options, scope).await,
                 None => BatchHandle::start(client, options).await,
             }
         },
-        // When the batch does not start, the host is dropped with this function.
-        |py, handle| Batch { handle, requests: PyDict::new(py).unbind(), key_provider: None, host }.into_py_any(py),
-    );
-    Ok(BatchWait::new(bridge, event_loop, started))
+        |py, handle| Batch { handle, requests: PyDict::new(py).unbind(), consumer }.into_py_any(py),
+    )
+}
+
+impl Consumer {
+    /// A thread or greenlet.
+    pub(crate) fn on_thread(
+        py: Python<'_>,
+        key_provider: Option<&Py<PyAny>>,
+    ) -> PyResult<(Py<Consumer>, Option<Scope>)> {
+        let level = logs::enabled_level(py)?;
+        let events = (level.is_some() || key_provider.is_some()).then(BufferedSink::default);
+        let scope = events.as_ref().map(|events| Box::new(logs::scope(events.sink(level))) as Scope);
+        let host = events.clone().map_or(ConsumerHost::Nobody, ConsumerHost::Thread);
+        let key_provider = key_provider.map(|provider| provider.clone_ref(py));
+        let consumer = Bound::new(py, Consumer { key_provider, host })?;
+        if let Some(events) = events.filter(|_| consumer.get().key_provider.is_some()) {
+            events.set_unattended(give_keys_later(&consumer)?);
+        }
+        Ok((consumer.unbind(), scope))
+    }
+
+    /// The tasks of an event loop.
+    pub(crate) fn on_loop(
+        bridge: &Bound<'_, Bridge>,
+        key_provider: Option<&Py<PyAny>>,
+    ) -> PyResult<(Py<Consumer>, Option<Scope>)> {
+        let py = bridge.py();
+        let (host, scope) = match bridge.get().open_batch(py, key_provider)? {
+            Some((id, sink)) => {
+                (ConsumerHost::Loop(bridge.clone().unbind(), id), Some(Box::new(logs::scope(sink)) as Scope))
+            }
+            None => (ConsumerHost::Nobody, None),
+        };
+        Ok((Py::new(py, Consumer { key_provider: None, host })?, scope))
+    }
+
+    /// Waits on this thread, or as a greenlet.
+    pub(crate) fn wait(slf: &Bound<'_, Self>, work: Work) -> PyResult<Py<PyAny>> {
+        let (py, this) = (slf.py(), slf.get());
+        if let Some(wait_readable) = greenlet_wait(py)? {
+            // Without a guard: other greenlets run on this thread while this one waits.
+            static WAIT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+            let pending = PendingWait {
+                consumer: slf.clone().unbind(),
+                generation: generation(),
+                inbox: Some(Arc::new(Inbox::new()?)),
+                work: Mutex::new(Some(work)),
+            };
+            let wait = WAIT.import(py, "celper._greenlets", "wait_for")?;
+            return Ok(wait.call1((pending, wait_readable))?.unbind());
+        }
+        let guard = NativeGuard::new(py);
+        let provider = this.key_provider.as_ref().map(|provider| provider.bind(py));
+        catch_panic(py, || block_on(py, guard, work, &Host { events: this.events(), key_provider: provider }))
+    }
+
+    fn events(&self) -> Option<&BufferedSink> {
+        if let ConsumerHost::Thread(events) = &self.host { Some(events) } else { None }
+    }
+
+    /// Emits the log records and gives the keys that are there. After a wait that gave no item: an exception would lose it.
+    pub(crate) fn serve(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let (py, this) = (slf.py(), slf.get());
+        let _guard = NativeGuard::new(py);
+        let provider = this.key_provider.as_ref().map(|provider| provider.bind(py));
+        Host { events: this.events(), key_provider: provider }.serve(py)
+    }
+}
+
+#[pymethods]
+impl Consumer {
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        if let ConsumerHost::Loop(bridge, _) = &self.host {
+            visit.call(bridge)?;
+        }
+        visit.call(&self.key_provider)
+    }
+}
+
+/// Gives the keys on a thread of the runtime's pool. A caller that takes long with an item, or takes none for a while, would
+/// otherwise keep the requests that are under way waiting for their keys.
+fn give_keys_later(consumer: &Bound<'_, Consumer>) -> PyResult<impl Fn() + Send + Sync + 'static> {
+    let py = consumer.py();
+    let runtime = bindings::runtime().map_err(|error| errors::to_py_err(py, &error))?;
+    // Weak: the core keeps this function for as long as requests are under way.
+    let consumer = Arc::new(PyWeakrefReference::new(consumer)?.unbind());
+    let context = Arc::new(bridge::copy_context(py)?);
+    Ok(move || {
+        let (consumer, context) = (Arc::clone(&consumer), Arc::clone(&context));
+        runtime.spawn_blocking(move || {
+            let _guard = NativeGuard::without_gil();
+            // Attaching fails late in the interpreter's shutdown, when nothing waits for the key any more.
+            Python::try_attach(|py| {
+                give_keys(py, &consumer, &context).map_err(|error| error.write_unraisable(py, None))
+            })
+        });
+    })
+}
+
+fn give_keys(py: Python<'_>, consumer: &Py<PyWeakrefReference>, context: &Py<PyAny>) -> PyResult<()> {
+    let Some(consumer) = consumer.bind(py).upgrade_as::<Consumer>()? else { return Ok(()) };
+    let (Some(events), Some(provider)) = (consumer.get().events(), &consumer.get().key_provider) else {
+        return Ok(());
+    };
+    for reply in events.take_keys() {
+        // A copy, because a context can be entered only once at a time.
+        let context = context.bind(py).call_method0("copy")?;
+        reply.send(py, keys::call_sync(provider.bind(py), Some(&context)))?;
+    }
+    Ok(())
 }
 
 /// Waits on this thread.
@@ -184,9 +252,9 @@ fn block_on(py: Python<'_>, guard: NativeGuard, work: Work, host: &Host<'_, '_>)
     }
 }
 
-impl Drop for BatchHost {
+impl Drop for ConsumerHost {
     fn drop(&mut self) {
-        if let BatchHost::Loop(bridge, id) = self {
+        if let ConsumerHost::Loop(bridge, id) = self {
             bridge.get().close_batch(*id);
         }
     }
@@ -223,9 +291,10 @@ impl Batch {
             BatchEvent::End => Ok(py.None()),
             _ => Ok(py.None()),
         });
-        let event = Self::wait(slf, event)?;
+        let consumer = slf.get().consumer.bind(slf.py());
+        let event = Consumer::wait(consumer, event)?;
         if event.is_none(slf.py()) {
-            Self::serve(slf)?;
+            Consumer::serve(consumer)?;
         }
         Ok(event)
     }
@@ -233,8 +302,9 @@ impl Batch {
     /// Waits until nothing is under way any more.
     fn wait_until_finished(slf: &Bound<'_, Self>) -> PyResult<()> {
         let handle = slf.get().handle.clone();
-        Self::wait(slf, work(async move { handle.finished().await }, |py, ()| Ok(py.None())))?;
-        Self::serve(slf)
+        let consumer = slf.get().consumer.bind(slf.py());
+        Consumer::wait(consumer, work(async move { handle.finished().await }, |py, ()| Ok(py.None())))?;
+        Consumer::serve(consumer)
     }
 
     /// Waits on the event loop for the next item; `None` at the end.
@@ -243,7 +313,7 @@ impl Batch {
         let item = async move { handle.next().await };
         BatchWait::on_running_loop(
             slf.py(),
-            &slf.get().handle,
+            slf.get().handle.batch_id().map(drop),
             work(item, move |py, item| item.map_or_else(|| Ok(py.None()), |item| this.get().take_item(py, item))),
         )
     }
@@ -253,7 +323,7 @@ impl Batch {
         let handle = slf.get().handle.clone();
         BatchWait::on_running_loop(
             slf.py(),
-            &slf.get().handle,
+            slf.get().handle.batch_id().map(drop),
             work(async move { handle.finished().await }, |py, ()| Ok(py.None())),
         )
     }
@@ -279,51 +349,17 @@ impl Batch {
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        if let BatchHost::Loop(bridge, _) = &self.host {
-            visit.call(bridge)?;
-        }
         visit.call(&self.requests)?;
-        visit.call(&self.key_provider)
+        visit.call(&self.consumer)
     }
 }
 
 impl Batch {
-    fn wait(slf: &Bound<'_, Self>, work: Work) -> PyResult<Py<PyAny>> {
-        let (py, this) = (slf.py(), slf.get());
-        if let Some(wait_readable) = greenlet_wait(py)? {
-            // Without a guard: other greenlets run on this thread while this one waits.
-            static WAIT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-            let pending = PendingWait {
-                batch: slf.clone().unbind(),
-                generation: generation(),
-                inbox: Some(Arc::new(Inbox::new()?)),
-                work: Mutex::new(Some(work)),
-            };
-            let wait = WAIT.import(py, "celper._greenlets", "wait_for")?;
-            return Ok(wait.call1((pending, wait_readable))?.unbind());
-        }
-        let guard = NativeGuard::new(py);
-        let provider = this.key_provider.as_ref().map(|provider| provider.bind(py));
-        catch_panic(py, || block_on(py, guard, work, &Host { events: this.events(), key_provider: provider }))
-    }
-
     fn take_item(&self, py: Python<'_>, item: BatchRowItem) -> PyResult<Py<PyAny>> {
         let requests = self.requests.bind(py);
         let request = requests.as_any().get_item(item.index)?;
         requests.del_item(item.index)?;
         BatchItem::from_core(py, item, request.unbind())?.into_py_any(py)
-    }
-
-    fn events(&self) -> Option<&BufferedSink> {
-        if let BatchHost::Consumer(events) = &self.host { Some(events) } else { None }
-    }
-
-    /// Emits the log records and gives the keys that are there. After a wait that gave no item: an exception would lose it.
-    fn serve(slf: &Bound<'_, Self>) -> PyResult<()> {
-        let (py, this) = (slf.py(), slf.get());
-        let _guard = NativeGuard::new(py);
-        let provider = this.key_provider.as_ref().map(|provider| provider.bind(py));
-        Host { events: this.events(), key_provider: provider }.serve(py)
     }
 }
 
@@ -343,7 +379,7 @@ impl Feed {
         let handle = self.handle.clone();
         BatchWait::on_running_loop(
             py,
-            &self.handle,
+            self.handle.batch_id().map(drop),
             work(async move { handle.wants_rows().await }, |py, rows| rows.into_py_any(py)),
         )
     }
@@ -398,11 +434,11 @@ impl BatchWait {
         }
     }
 
-    fn on_running_loop(py: Python<'_>, batch: &BatchHandle, work: Work) -> PyResult<Self> {
+    /// Fails with `usable` in a forked child: that says more than that the loop is not running there.
+    pub(crate) fn on_running_loop(py: Python<'_>, usable: Result<(), Error>, work: Work) -> PyResult<Self> {
         let _guard = NativeGuard::new(py);
         catch_panic(py, || {
-            // In a forked child this fails, which says more than that the loop is not running there.
-            batch.batch_id().map_err(|error| errors::to_py_err(py, &error))?;
+            usable.map_err(|error| errors::to_py_err(py, &error))?;
             let event_loop = bridge::running_loop(py)?;
             let bridge = bridge::bridge_to(&event_loop)?;
             Ok(BatchWait::new(&bridge, &event_loop, work))
@@ -470,7 +506,7 @@ fn poll(work: &Mutex<Option<Work>>, waker: &Waker) -> Option<Convert> {
 /// Something for which a greenlet of gevent or eventlet waits, which must not block its thread.
 #[pyclass(frozen, module = "celper._celper")]
 pub(crate) struct PendingWait {
-    batch: Py<Batch>,
+    consumer: Py<Consumer>,
     generation: u32,
     inbox: Option<Arc<Inbox>>,
     work: Mutex<Option<Work>>,
@@ -489,11 +525,11 @@ impl PendingWait {
             return Err(errors::to_py_err(py, &forked_batch()));
         };
         inbox.clear();
-        let (batch, waker) = (self.batch.bind(py), inbox.waker(0));
-        if let Some(events) = batch.get().events() {
+        let (consumer, waker) = (self.consumer.bind(py), inbox.waker(0));
+        if let Some(events) = consumer.get().events() {
             events.wait_with(&waker);
         }
-        Batch::serve(batch)?;
+        Consumer::serve(consumer)?;
         let _guard = NativeGuard::new(py);
         catch_panic(py, || match poll(&self.work, &waker) {
             Some(convert) => Ok(Some(PyTuple::new(py, [convert(py)?])?)),
@@ -502,7 +538,7 @@ impl PendingWait {
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        visit.call(&self.batch)
+        visit.call(&self.consumer)
     }
 }
 
@@ -511,7 +547,7 @@ impl Drop for PendingWait {
         if is_other_process(self.generation) {
             mem::forget(self.inbox.take());
             mem::forget(lock(&self.work).take());
-        } else if let Some(events) = self.batch.get().events() {
+        } else if let Some(events) = self.consumer.get().events() {
             events.leave();
         }
     }

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Wake, Waker};
 
-use celper::{Error, OperationInput, OperationOutput, bindings};
+use celper::{Error, OperationOutput, bindings};
 use pyo3::exceptions::{PyBaseException, PyNotImplementedError, PyRuntimeError, PyStopIteration};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -23,6 +23,7 @@ use pyo3::{PyTraverseError, PyVisit};
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 
+use crate::arguments::CallInput;
 use crate::keys::{self, KeyReply};
 use crate::lifetime::{NativeGuard, generation, is_other_process};
 use crate::logs::{self, HostEvent, Recorded, Sink};
@@ -309,7 +310,7 @@ impl Bridge {
         slf: &Bound<'_, Self>,
         event_loop: &Bound<'_, PyAny>,
         client: celper::Client,
-        input: OperationInput,
+        input: CallInput,
         key_provider: Option<&Py<PyAny>>,
     ) -> PyResult<Call> {
         let (py, this) = (slf.py(), slf.get());
@@ -324,7 +325,7 @@ impl Bridge {
             }
             let events = Arc::clone(inbox);
             let sink = has_events.then(|| Sink::new(level, move |event| events.put(Message::Event(id, event))));
-            let call = Recorded::new(bindings::send(client, input), sink);
+            let call = Recorded::new(input.send(client), sink);
             let end = EndOfCall { inbox: Arc::clone(inbox), id, outcome: None, has_context: has_events };
             let task = runtime.spawn(async move {
                 // Moved in before the call begins, so that an aborted task drops it too.
@@ -620,14 +621,14 @@ impl PendingCall {
     pub(crate) fn start(
         py: Python<'_>,
         client: celper::Client,
-        input: OperationInput,
+        input: CallInput,
         key_provider: Option<&Py<PyAny>>,
     ) -> PyResult<Self> {
         let runtime = bindings::runtime().map_err(|error| errors::to_py_err(py, &error))?;
         let inbox = Arc::new(Inbox::new()?);
         let events = Arc::clone(&inbox);
         let sink = Sink::new(logs::enabled_level(py)?, move |event| events.put(Message::Event(0, event)));
-        let call = Recorded::new(bindings::send(client, input), Some(sink));
+        let call = Recorded::new(input.send(client), Some(sink));
         let end = EndOfCall { inbox: Arc::clone(&inbox), id: 0, outcome: None, has_context: false };
         let task = runtime.spawn(async move {
             let end = end;

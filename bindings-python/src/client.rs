@@ -11,8 +11,8 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 
-use crate::arguments::{ArgumentError, NAMES, bytes_or_text, count, duration, operation_input, optional, text, texts};
-use crate::batch::{self, Batch, BatchWait};
+use crate::arguments::{ArgumentError, NAMES, bytes_or_text, call_input, count, duration, optional, text, texts};
+use crate::batch::{self, Batch, BatchWait, Consumer};
 use crate::bridge::{self, Bridge, Call, PendingCall, lock};
 use crate::errors::{self, catch_panic};
 use crate::keys::HostKeyProvider;
@@ -20,6 +20,7 @@ use crate::lifetime::NativeGuard;
 use crate::logs::{self, HostEvent};
 use crate::results::{self, RateLimits};
 use crate::wait;
+use crate::watch::{self, Watch};
 
 /// The core's client.
 #[pyclass(frozen, module = "celper._celper")]
@@ -72,7 +73,7 @@ impl Client {
         let this = slf.get();
         let guard = NativeGuard::new(py);
         catch_panic(py, || {
-            let input = operation_input(arguments)?;
+            let input = call_input(arguments)?;
             let runtime = bindings::runtime().map_err(|error| errors::to_py_err(py, &error))?;
             let key_provider = this.key_provider.as_ref().map(|provider| provider.bind(py));
             let (_guard, outcome) = wait::call(py, guard, &runtime, this.client.clone(), input, key_provider)?;
@@ -92,7 +93,7 @@ impl Client {
     fn begin(&self, py: Python<'_>, arguments: &Bound<'_, PyTuple>) -> PyResult<PendingCall> {
         let _guard = NativeGuard::new(py);
         catch_panic(py, || {
-            let input = operation_input(arguments)?;
+            let input = call_input(arguments)?;
             PendingCall::start(py, self.client.clone(), input, self.key_provider.as_ref())
         })
     }
@@ -107,7 +108,7 @@ impl Client {
         let _guard = NativeGuard::new(py);
         catch_panic(py, || {
             let event_loop = bridge::running_loop(py)?;
-            let input = operation_input(arguments)?;
+            let input = call_input(arguments)?;
             let bridge = self.bridge_to(&event_loop)?;
             Bridge::start(&bridge, &event_loop, self.client.clone(), input, self.key_provider.as_ref())
         })
@@ -142,6 +143,28 @@ impl Client {
             let options = batch::options(batch_id, journal, total).map_err(|error| error.into_py_err(py))?;
             let bridge = self.bridge_to(&event_loop)?;
             batch::start_on_loop(&bridge, &event_loop, self.client.clone(), options, self.key_provider.as_ref())
+        })
+    }
+
+    /// Starts a watch for a thread, or, on the running event loop, for its tasks.
+    fn watch(
+        &self,
+        py: Python<'_>,
+        candidate_ids: &Bound<'_, PyAny>,
+        job_position_id: &Bound<'_, PyAny>,
+        on_loop: bool,
+    ) -> PyResult<Watch> {
+        let _guard = NativeGuard::new(py);
+        catch_panic(py, || {
+            let input = watch::input(candidate_ids, job_position_id).map_err(|error| error.into_py_err(py))?;
+            let provider = self.key_provider.as_ref();
+            let consumer = if on_loop {
+                let event_loop = bridge::running_loop(py)?;
+                Consumer::on_loop(&self.bridge_to(&event_loop)?, provider)?
+            } else {
+                Consumer::on_thread(py, provider)?
+            };
+            watch::start(py, self.client.clone(), input, consumer)
         })
     }
 

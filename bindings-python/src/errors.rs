@@ -3,13 +3,13 @@
 use std::error::Error as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use celper::{Error, bindings};
+use celper::{Error, OperationOutput, bindings};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyDict;
 
 use crate::keys::KeyProviderError;
-use crate::results::RateLimit;
+use crate::results::{self, RateLimit};
 
 /// `celper._errors.from_native`, imported on first use.
 static FROM_NATIVE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
@@ -23,10 +23,10 @@ pub(crate) fn to_exception<'py>(py: Python<'py>, error: &Error) -> PyResult<Boun
     let from_native = FROM_NATIVE
         .get_or_try_init(py, || py.import("celper._errors")?.getattr("from_native").map(Bound::unbind))?
         .bind(py);
-    let of_webhook = PyDict::new(py);
+    let more = PyDict::new(py);
     if let Some(reason) = error.webhook_reason() {
-        of_webhook.set_item("reason", reason.name())?;
-        of_webhook.set_item("clock_difference", error.clock_difference())?;
+        more.set_item("reason", reason.name())?;
+        more.set_item("clock_difference", error.clock_difference())?;
     }
     let fields = (
         error.kind().name(),
@@ -42,7 +42,11 @@ pub(crate) fn to_exception<'py>(py: Python<'py>, error: &Error) -> PyResult<Boun
         error.idempotency_key(),
         error.outcome_unknown(),
     );
-    let exception = from_native.call(fields, Some(&of_webhook))?;
+    if let Some(state) = error.last_state() {
+        let state = results::to_python(py, OperationOutput::CandidateState(state.clone()))?;
+        more.set_item("last_state", state)?;
+    }
+    let exception = from_native.call(fields, Some(&more))?;
     if let Some(cause) = error.source().and_then(|cause| cause.downcast_ref::<KeyProviderError>()) {
         exception.setattr("__cause__", cause.exception(py))?;
     }

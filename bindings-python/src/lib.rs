@@ -16,6 +16,7 @@ mod logs;
 mod requests;
 mod results;
 mod wait;
+mod watch;
 mod webhooks;
 
 use pyo3::prelude::*;
@@ -28,7 +29,7 @@ mod _celper {
     use pyo3::types::PyTuple;
 
     #[pymodule_export]
-    use crate::batch::{Batch, BatchWait, Feed, PendingWait};
+    use crate::batch::{Batch, BatchWait, Consumer, Feed, PendingWait};
     #[pymodule_export]
     use crate::bridge::{Bridge, Call, PendingCall};
     #[pymodule_export]
@@ -40,6 +41,8 @@ mod _celper {
     #[pymodule_export]
     use crate::results::{CandidateState, Decision, Invitation, RateLimit, RateLimits};
 
+    #[pymodule_export]
+    use crate::watch::{Watch, WatchItem};
     #[pymodule_export]
     use crate::webhooks::{sign_webhook, unwrap_webhook, verify_webhook};
 

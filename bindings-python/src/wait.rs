@@ -8,11 +8,11 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-use celper::bindings::{self, forked_call};
-use celper::{Client, Error, OperationInput, OperationOutput};
+use celper::{Client, Error, OperationOutput};
 use pyo3::prelude::*;
 use tokio::runtime::Handle;
 
+use crate::arguments::CallInput;
 use crate::keys;
 use crate::lifetime::{NativeGuard, generation, is_other_process};
 use crate::logs::{self, BufferedSink, HostEvent, Recorded};
@@ -56,17 +56,17 @@ pub(crate) fn call(
     guard: NativeGuard,
     runtime: &Handle,
     client: Client,
-    input: OperationInput,
+    input: CallInput,
     key_provider: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<(NativeGuard, Result<OperationOutput, Error>)> {
     let level = logs::enabled_level(py)?;
     let events = (level.is_some() || key_provider.is_some()).then(BufferedSink::default);
     let host = Host { events: events.as_ref(), key_provider };
-    let (operation, idempotency_key) = (input.operation, input.idempotency_key.clone());
-    let call = Recorded::new(bindings::send(client, input), events.as_ref().map(|events| events.sink(level)));
+    let forked = input.forked();
+    let call = Recorded::new(input.send(client), events.as_ref().map(|events| events.sink(level)));
     let (guard, outcome) = wait(py, guard, runtime, call, &host)?;
     host.serve(py)?;
-    Ok((guard, outcome.unwrap_or_else(|| Err(forked_call(operation, idempotency_key)))))
+    Ok((guard, outcome.unwrap_or_else(|| Err(forked()))))
 }
 
 /// Polls the work on this thread, without the GIL, until it is ready. Signal handlers run about every 50 ms.

@@ -119,8 +119,9 @@ def test_client_is_as_in_the_table(client: type, language: str) -> None:
         member = getattr(client, name)
         if callable(member):
             methods[name] = {**parameters(member), "returns": inspect.signature(member).return_annotation}
-            # `async with` and `async for` await the batch.
-            assert inspect.iscoroutinefunction(member) == (client is celper.AsyncCelper and name != "batch"), name
+            # `async with` and `async for` await the batch or the watch.
+            is_awaited = client is celper.AsyncCelper and name not in ("batch", "watch_candidates")
+            assert inspect.iscoroutinefunction(member) == is_awaited, name
         else:
             properties[name] = inspect.signature(member.fget).return_annotation
     compare({"options": parameters(client), "methods": methods, "properties": properties}, language)

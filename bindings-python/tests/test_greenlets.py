@@ -23,7 +23,7 @@ def test_other_greenlets_run_during_a_call(library: str, sandbox: Sandbox) -> No
     slow, quick, waiting = [sandbox.create_candidate().id for _ in range(3)]
     sandbox.queue_fault(slow, "delay", seconds=3, act="before", times=40)
     sandbox.queue_fault(slow, "delay", seconds=600, act="before", times=None)
-    sandbox.queue_fault(waiting, "delay", seconds=3, act="before")
+    sandbox.queue_fault(waiting, "delay", seconds=3, act="before", times=3)
     command = [sys.executable, "-W", "ignore::DeprecationWarning", str(PROGRAMS / "greenlets.py"), library]
     command += [slow, quick, waiting]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)

@@ -320,7 +320,7 @@ def test_a_status_formats_as_its_value() -> None:
 
 def test_signatures_are_as_documented() -> None:
     assert [name for _, name in _celper.OPERATIONS] == [
-        name for name in vars(celper.Celper) if name.endswith(("_candidate", "_status"))
+        name for name in vars(celper.Celper) if name.endswith(("_candidate", "_candidate_status"))
     ]
     for _, name in _celper.OPERATIONS:
         signature = inspect.signature(getattr(celper.Celper, name))

@@ -4,6 +4,8 @@ import {
   type ApiError,
   type Batch,
   type BatchItem,
+  type CallEvent,
+  type CallRecord,
   type CandidateActions,
   type CandidateRequest,
   type CandidateState,
@@ -18,6 +20,7 @@ import {
   isKnownStatus,
   type KnownCandidateStatus,
   RateLimitError,
+  type WatchItem,
   webhooks,
 } from 'celper';
 
@@ -32,6 +35,8 @@ const options: CelperOptions = {
   proxy: 'http://proxy:3128',
   caCertificates: new Uint8Array(),
   appInfo: 'acme/1',
+  telemetry: { redact: false },
+  onEvent: ({ operation, record }: CallEvent) => console.log(operation, record?.attempts[0]?.status),
 };
 const client = new Celper(options);
 new Celper();
@@ -44,8 +49,26 @@ new Celper({ allowHttpHosts: 'sandbox' });
 new Celper({ apikey: 'x' });
 // @ts-expect-error: rateLimits is an object or false
 new Celper({ rateLimits: true });
+// @ts-expect-error: telemetry is true, false or an object
+new Celper({ telemetry: 'on' });
 // @ts-expect-error: unknown rate limit
 new Celper({ rateLimits: { writes: 5 } });
+
+export async function waits(signal: AbortSignal): Promise<CandidateState> {
+  const jobPositionId = 'pos';
+  for await (const item of client.watchCandidates(['c'] as const, { jobPositionId, signal })) {
+    const { candidateId }: WatchItem = item;
+    if (item.error) console.log(candidateId, item.error.kind);
+    else console.log(item.state.status, item.previousStatus);
+  }
+  const state = await client.waitForStatus('c', { jobPositionId, until: ['new', 'on_hold'], timeout: null, signal });
+  const record: CallRecord | undefined = state.record;
+  // @ts-expect-error: records are read-only
+  if (record) record.duration = 0;
+  // @ts-expect-error: a wait needs its statuses
+  await client.waitForStatus('c', { jobPositionId });
+  return client.waitForStatus('c', { jobPositionId, until: CandidateStatus.New });
+}
 
 export async function calls(signal: AbortSignal): Promise<void> {
   const jobPositionId = 'pos';

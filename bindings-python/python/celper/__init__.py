@@ -7,7 +7,8 @@
     print(state.status, state.interview_score)
 
 ``Celper`` is synchronous; ``AsyncCelper`` has the same methods for asyncio. A failed call raises a ``CelperError``.
-``batch`` carries out many requests. ``webhooks`` verifies and reads what the service sends.
+``batch`` carries out many requests. ``wait_for_status`` and ``watch_candidates`` wait for minutes. ``webhooks``
+verifies and reads what the service sends.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from celper._celper import (
     RejectRequest,
     SelectRequest,
     StatusRequest,
+    WatchItem,
 )
 from celper._errors import (
     AnalysisNotViewedError,
@@ -52,6 +54,7 @@ from celper._errors import (
 )
 from celper._status import CandidateStatus
 from celper._sync import Celper
+from celper._watch import AsyncWatch, Watch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -64,6 +67,7 @@ __all__ = [
     "ApiError",
     "AsyncBatch",
     "AsyncCelper",
+    "AsyncWatch",
     "AuthenticationError",
     "Batch",
     "BatchItem",
@@ -95,6 +99,8 @@ __all__ = [
     "StatusRequest",
     "TransportError",
     "UnexpectedResponseError",
+    "Watch",
+    "WatchItem",
     "WebhookError",
     "__version__",
     "webhooks",

@@ -1,7 +1,7 @@
 """The native module. Import the public names from ``celper``."""
 
 from asyncio import AbstractEventLoop
-from collections.abc import Awaitable, Callable, Generator, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from os import PathLike
 from typing import Any, ClassVar, Generic, Literal, TypeAlias, TypeVar, final, overload
@@ -394,6 +394,31 @@ class BatchProgress:
     def __getnewargs_ex__(self) -> tuple[tuple[()], dict[str, Any]]: ...
 
 @final
+class WatchItem:
+    __match_args__: ClassVar[tuple[str, str, str, str]]
+    def __new__(
+        cls,
+        *,
+        candidate_id: str,
+        state: CandidateState | None = None,
+        error: CelperError | None = None,
+        previous_status: CandidateStatus | str | None = None,
+    ) -> WatchItem: ...
+    @property
+    def candidate_id(self) -> str: ...
+    @property
+    def state(self) -> CandidateState | None: ...
+    @property
+    def error(self) -> CelperError | None: ...
+    @property
+    def previous_status(self) -> CandidateStatus | str | None: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def to_dict(self) -> dict[str, Any]: ...
+    def __json__(self) -> dict[str, Any]: ...
+    def __getnewargs_ex__(self) -> tuple[tuple[()], dict[str, Any]]: ...
+
+@final
 class Client:
     def __new__(
         cls,
@@ -452,6 +477,16 @@ class Client:
         /,
     ) -> Decision: ...
     @overload
+    def call(
+        self,
+        operation: Literal["wait"],
+        candidate_id: str,
+        job_position_id: str,
+        until: CandidateStatus | str | Iterable[CandidateStatus | str],
+        timeout: float | timedelta,
+        /,
+    ) -> CandidateState: ...
+    @overload
     def start(
         self,
         operation: Literal["status"],
@@ -490,6 +525,17 @@ class Client:
         max_retries: int | None,
         /,
     ) -> Awaitable[Decision]: ...
+    @overload
+    def start(
+        self,
+        operation: Literal["wait"],
+        candidate_id: str,
+        job_position_id: str,
+        until: CandidateStatus | str | Iterable[CandidateStatus | str],
+        timeout: float | timedelta,
+        /,
+    ) -> Awaitable[CandidateState]: ...
+    def watch(self, candidate_ids: Iterable[str], job_position_id: str, on_loop: bool) -> Watch: ...
     def begin(
         self,
         operation: str,
@@ -564,6 +610,15 @@ class Feed:
     def push(self, row: object) -> bool: ...
     def end_rows(self) -> None: ...
     def fail_rows(self, message: str) -> None: ...
+
+@final
+class Watch:
+    def next_item(self) -> WatchItem | None: ...
+    def next(self) -> Awaitable[WatchItem | None]: ...
+    def stop(self) -> None: ...
+
+@final
+class Consumer: ...
 
 @final
 class BatchWait:

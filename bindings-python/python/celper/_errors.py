@@ -25,7 +25,7 @@ A cancelled call raises ``asyncio.CancelledError``.
 
 from __future__ import annotations
 
-from celper._celper import RateLimit
+from celper._celper import CandidateState, RateLimit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ _FIELDS: tuple[str, ...] = (
     "rate_limit",
     "idempotency_key",
     "outcome_unknown",
+    "last_state",
 )
 
 
@@ -52,6 +53,13 @@ def _rate_limit(fields: dict[str, Any]) -> RateLimit:
 
         fields = {**fields, "reset_at": datetime.fromisoformat(fields["reset_at"])}
     return RateLimit(**fields)
+
+
+def _state(fields: dict[str, Any]) -> CandidateState:
+    """The state from its ``to_dict()``."""
+    if fields.get("rate_limit") is not None:
+        fields = {**fields, "rate_limit": _rate_limit(fields["rate_limit"])}
+    return CandidateState(**fields)
 
 
 class CelperError(Exception):
@@ -93,6 +101,8 @@ class CelperError(Exception):
     outcome_unknown: bool
     """Whether an action may have taken place in spite of the error. Read the candidate's status, or call again with the
     same ``idempotency_key``."""
+    last_state: CandidateState | None
+    """The last state that ``wait_for_status`` has read before it failed; ``None`` for other calls."""
 
     _fields = _FIELDS
 
@@ -110,6 +120,7 @@ class CelperError(Exception):
         rate_limit: RateLimit | None = None,
         idempotency_key: str | None = None,
         outcome_unknown: bool = False,
+        last_state: CandidateState | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -123,6 +134,7 @@ class CelperError(Exception):
         self.rate_limit = rate_limit
         self.idempotency_key = idempotency_key
         self.outcome_unknown = outcome_unknown
+        self.last_state = last_state
         if isinstance(fields, dict):
             self._set(fields)
             # What rebuilds an exception as `type(error)(*error.args)`, as Celery's JSON backend does, keeps the fields.
@@ -135,6 +147,8 @@ class CelperError(Exception):
                 self._line = value
             elif name == "rate_limit":
                 self.rate_limit = value if value is None or isinstance(value, RateLimit) else _rate_limit(value)
+            elif name == "last_state":
+                self.last_state = value if value is None or isinstance(value, CandidateState) else _state(value)
             elif name in self._fields:
                 setattr(self, name, value)
 
@@ -143,6 +157,8 @@ class CelperError(Exception):
         fields = {name: getattr(self, name) for name in ("kind", "message", *self._fields)}
         if self.rate_limit is not None:
             fields["rate_limit"] = self.rate_limit.to_dict()
+        if self.last_state is not None:
+            fields["last_state"] = self.last_state.to_dict()
         return {**fields, "text": self._line}
 
     def __str__(self) -> str:
@@ -325,7 +341,7 @@ def from_native(
     rate_limit: RateLimit | None,
     idempotency_key: str | None,
     outcome_unknown: bool,
-    **of_webhook: Any,
+    **more: Any,
 ) -> CelperError:
     """Creates the exception for an error of the core."""
     fields = {
@@ -339,6 +355,6 @@ def from_native(
         "idempotency_key": idempotency_key,
         "outcome_unknown": outcome_unknown,
         "text": line,
-        **of_webhook,
+        **more,
     }
     return BY_KIND[kind](message, fields)

@@ -8,6 +8,7 @@ from datetime import timedelta
 from celper._base import Base
 from celper._batch import Batch
 from celper._celper import CandidateState, Decision, Invitation
+from celper._watch import Watch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from celper._batch import CandidateRequest
+    from celper._status import CandidateStatus
 
     _R = TypeVar("_R", bound=CandidateRequest)
     _Self = TypeVar("_Self", bound="Celper")
@@ -198,6 +200,58 @@ class Celper(Base):
             InvalidArgumentError: An option is invalid, the journal cannot be used, or the client is closed.
         """
         return Batch(self._native, requests, batch_id, journal, total)
+
+    def wait_for_status(
+        self,
+        candidate_id: str,
+        *,
+        job_position_id: str,
+        until: CandidateStatus | str | Iterable[CandidateStatus | str],
+        timeout: float | timedelta = 600.0,
+    ) -> CandidateState:
+        """Waits until a candidate has one of these statuses.
+
+            state = client.wait_for_status(
+                "cand_xyz789", job_position_id="pos_abc123", until={"interviewed", "expired", "failed"}, timeout=1200
+            )
+
+        For minutes; for days receive webhooks. The status is read at once, after 15 s, and then at intervals that grow
+        to 5 minutes. All waits and watches of the process use at most half of the reads, and take turns. Connection
+        failures, timeouts of a request, 429 and 5xx do not end the wait.
+
+        Args:
+            candidate_id: The candidate's id.
+            job_position_id: The id of the job position.
+            until: A status, or an iterable of statuses. Any ``str`` is a status.
+            timeout: How long to wait, in seconds or as a ``timedelta``; ``math.inf``: as long as it takes.
+
+        Raises:
+            RequestTimeoutError: The candidate has another status. ``last_state`` is the candidate's last state.
+            NotFoundError: There is no such candidate or job position.
+            CelperError: For any other failure; see its subclasses. ``last_state`` is set if a status was read.
+        """
+        return self._native.call("wait", candidate_id, job_position_id, until, timeout)
+
+    def watch_candidates(self, candidate_ids: Iterable[str], *, job_position_id: str) -> Watch:
+        """Watches candidates: gives the state of each, and then each change.
+
+            with client.watch_candidates(ids, job_position_id="pos_abc123") as watch:
+                for item in watch:
+                    print(item.candidate_id, item.previous_status, item.error or item.state.status)
+
+        For minutes; for days receive webhooks. Each candidate is read at once, after 15 s, and then at intervals that
+        grow to 5 minutes. All waits and watches of the process use at most half of the reads, and take turns: 200
+        candidates are read every 10 minutes. A candidate whose status cannot be read (404) gives an item with the
+        ``error`` and is no longer watched.
+
+        Args:
+            candidate_ids: The candidates' ids, from any iterable. One that comes twice is watched once.
+            job_position_id: The id of the job position.
+
+        Raises:
+            InvalidArgumentError: An id is invalid, or the client is closed.
+        """
+        return Watch(self._native, candidate_ids, job_position_id)
 
     def close(self) -> None:
         """Closes the client. Calls in flight still complete; further calls raise ``InvalidArgumentError``."""

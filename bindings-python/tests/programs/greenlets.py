@@ -67,6 +67,23 @@ assert taken == []
 wait([greenlet])
 assert taken == ["new"]
 
+# So do a wait for a status and a watch.
+found: list[str] = []
+
+
+def watch() -> None:
+    found.append(batch_client.wait_for_status(waiting, job_position_id="pos_1", until="new").status)
+    with batch_client.watch_candidates([waiting], job_position_id="pos_1") as changes:
+        found.extend(change.state.status for change in changes if not changes.close() and change.state)
+
+
+greenlet = spawn(watch)
+sleep(0)
+call(quick)
+assert found == []
+wait([greenlet])
+assert found == ["new", "new"], found
+
 # What a call raises arrives in its greenlet; a key function runs there.
 names: list[str] = []
 

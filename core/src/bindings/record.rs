@@ -45,8 +45,19 @@ struct Wait<'a> {
     reason: &'a str,
 }
 
+/// A record as a part of a message that the binding serializes; [`to_json`] is its JSON.
+#[derive(Serialize)]
+#[serde(transparent)]
+pub struct RecordData<'a>(Call<'a>);
+
 /// The record as a JSON object.
 pub fn to_json(record: &CallRecord) -> String {
+    // Strings and finite numbers only: it cannot fail.
+    serde_json::to_string(&data(record)).unwrap_or_default()
+}
+
+/// The record for a message.
+pub fn data(record: &CallRecord) -> RecordData<'_> {
     let attempts = record.attempts.iter().map(|attempt| Attempt {
         offset: millis(attempt.offset),
         duration: millis(attempt.duration),
@@ -60,15 +71,13 @@ pub fn to_json(record: &CallRecord) -> String {
         duration: millis(wait.duration),
         reason: wait.reason.name(),
     });
-    let call = Call {
+    RecordData(Call {
         operation: record.operation.name(),
         started_at: millis(record.started_at.duration_since(UNIX_EPOCH).unwrap_or_default()),
         duration: millis(record.duration),
         attempts: attempts.collect(),
         waits: waits.collect(),
-    };
-    // Strings and finite numbers only: it cannot fail.
-    serde_json::to_string(&call).unwrap_or_default()
+    })
 }
 
 /// Reads what [`to_json`] wrote; `None` for anything else.

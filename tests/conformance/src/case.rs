@@ -7,6 +7,8 @@ use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::language::Language;
+
 /// The default candidate of a case.
 pub(crate) const CANDIDATE_ID: &str = "cand_xyz789";
 /// The default job position of a case.
@@ -22,6 +24,9 @@ pub(crate) struct Case {
     #[serde(skip)]
     pub(crate) topic: String,
     pub(crate) name: String,
+    /// The only languages in which it runs; all when there are none.
+    #[serde(default)]
+    pub(crate) languages: Vec<String>,
     #[serde(default)]
     pub(crate) sandbox: SandboxSetup,
     #[serde(default = "one_new_candidate")]
@@ -103,7 +108,7 @@ pub(crate) enum Step {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Call {
-    /// The operation's name.
+    /// The operation's name, or `wait`.
     #[serde(rename = "call")]
     pub(crate) operation: String,
     #[serde(default)]
@@ -186,6 +191,17 @@ pub(crate) struct HttpRequest {
     pub(crate) text: Option<String>,
 }
 
+impl Call {
+    /// The operation that its requests and errors are of.
+    pub(crate) fn requested(&self) -> &str {
+        if self.is_wait() { "status" } else { &self.operation }
+    }
+
+    pub(crate) fn is_wait(&self) -> bool {
+        self.operation == "wait"
+    }
+}
+
 fn one() -> usize {
     1
 }
@@ -202,6 +218,10 @@ impl Case {
     /// Whether the case tests the sandbox itself, with plain HTTP requests and no client.
     pub(crate) fn is_sandbox_case(&self) -> bool {
         self.steps.iter().any(|step| matches!(step, Step::Http(_)))
+    }
+
+    pub(crate) fn runs_in(&self, language: Language) -> bool {
+        self.languages.is_empty() || self.languages.iter().any(|name| name == language.name())
     }
 
     /// Checks what the schema cannot express.

@@ -49,7 +49,7 @@ impl Harness<'_> {
         };
         match env {
             Ok(mut env) => {
-                for name in self.surface.argument_names().chain(["batch_id"]) {
+                for name in self.surface.argument_names().chain(["batch_id", "until"]) {
                     env.variables.insert(format!("name:{name}"), self.language.argument_name(name));
                 }
                 let run =
@@ -188,9 +188,10 @@ impl CaseRun<'_> {
     }
 
     fn call_command(&self, call: &Call) -> Result<Value> {
+        let method = if call.is_wait() { "wait_for_status" } else { self.harness.surface.method(&call.operation)? };
         Ok(json!({
-            "command": "call", "client": self.runner_name(&call.client),
-            "method": self.harness.surface.method(&call.operation)?, "arguments": self.arguments(&call.arguments),
+            "command": "call", "client": self.runner_name(&call.client), "method": method,
+            "arguments": self.arguments(&call.arguments),
             "cancellable": call.cancel.is_some(),
         }))
     }
@@ -214,7 +215,7 @@ impl CaseRun<'_> {
         self.check_outcome(call, &command, &response)?;
         let requests = self.env.requests().await?;
         let outcome = if call.error.is_some() { &response["error"] } else { &response["result"] };
-        let is_action = call.operation != "status";
+        let is_action = call.requested() != "status";
         let attempts = requests.get(before..).unwrap_or_default();
         invariants::check_attempts(is_action, attempts, outcome, &mut self.failures);
         Ok(())
@@ -375,7 +376,7 @@ impl CaseRun<'_> {
             (Some(expected), ..) if response["result"].is_object() => {
                 let mut expected = expected.clone();
                 if self.harness.language.has_result_classes() {
-                    expected["type"] = self.harness.surface.result_type(&call.operation)?.into();
+                    expected["type"] = self.harness.surface.result_type(call.requested())?.into();
                 }
                 set_default(&mut expected, "request_id", json!({"$uuid": 0}));
                 if self.case.sandbox.limits.is_none() {
@@ -387,7 +388,7 @@ impl CaseRun<'_> {
             (_, Some(expected), _) if response["error"].is_object() => {
                 let arguments = &command["arguments"];
                 let mut expected = expected.clone();
-                expected["operation"] = call.operation.as_str().into();
+                expected["operation"] = call.requested().into();
                 if arguments["idempotency_key"].is_string() {
                     set_default(&mut expected, "idempotency_key", arguments["idempotency_key"].clone());
                 }
@@ -407,7 +408,7 @@ impl CaseRun<'_> {
         invariants::check_error_class(self.harness.language, self.harness.surface, error, &mut self.failures);
         let mut expected = expected.clone();
         let has_response = expected.get("status").is_some();
-        for name in ["status", "code", "retry_after"] {
+        for name in ["status", "code", "retry_after", "last_state"] {
             set_default(&mut expected, name, json!({"$absent": true}));
         }
         set_default(&mut expected, "outcome_unknown", json!(false));

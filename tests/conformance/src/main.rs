@@ -147,6 +147,8 @@ async fn run_language(
     fail_fast: bool,
 ) -> Column {
     let started = Instant::now();
+    let cases: Vec<&Case> = cases.iter().copied().filter(|case| case.runs_in(language)).collect();
+    let cases = cases.as_slice();
     let failures = match run_cases(repository, surface, language, cases, fail_fast).await {
         Ok(Some(failures)) => failures,
         Ok(None) => return Column { language: language.name(), cases: Vec::new(), skipped: cases.len() },

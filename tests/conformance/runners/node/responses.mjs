@@ -38,6 +38,7 @@ export function rejected(error, signal) {
       idempotency_key: error.idempotencyKey ?? null,
       // Errors of reads do not have it: `if (error.outcomeUnknown)` is false for them.
       outcome_unknown: error.outcomeUnknown ?? false,
+      last_state: plain(error.lastState ?? null),
       class: error.name,
       classes,
       text: String(error),

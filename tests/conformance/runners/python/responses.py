@@ -24,6 +24,7 @@ ERROR_FIELDS = [
     "rate_limit",
     "idempotency_key",
     "outcome_unknown",
+    "last_state",
 ]
 
 
@@ -61,4 +62,4 @@ def _fields(record: Any) -> Response:
 def _plain(value: object) -> object:
     if isinstance(value, datetime):
         return (value - EPOCH) // timedelta(milliseconds=1)
-    return _fields(value) if isinstance(value, celper.RateLimit) else value
+    return _fields(value) if isinstance(value, celper.RateLimit | celper.CandidateState) else value

@@ -155,6 +155,17 @@ async fn call(client: &Client, command: &Value) -> Result<Value> {
     let candidate = text("candidate_id").context("candidate_id")?;
     let position = text("job_position_id").context("job_position_id")?;
     let method = command["method"].as_str().context("method")?;
+    if method == "wait_for_status" {
+        let until = arguments["until"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        let mut wait = client.wait_for_status(candidate, JobPositionId(position), until);
+        if let Some(timeout) = seconds(&arguments["timeout"]) {
+            wait = wait.timeout(timeout);
+        }
+        return match wait.await {
+            Ok(state) => responses::result(OperationOutput::CandidateState(state)),
+            Err(error) => Ok(responses::error(&error)),
+        };
+    }
     let operation = Operation::ALL.into_iter().find(|operation| operation.method_name() == method);
     let mut input = OperationInput::new(operation.context("unknown method")?, candidate, position);
     input.email_subject = text("email_subject");

@@ -4,7 +4,7 @@ use std::error::Error as _;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Result, bail};
-use celper::{CandidateStatus, Client, Error, OperationOutput, RateLimit};
+use celper::{CandidateState, CandidateStatus, Client, Error, OperationOutput, RateLimit};
 use serde_json::{Value, json};
 
 use crate::logs;
@@ -13,11 +13,7 @@ pub(crate) fn result(output: OperationOutput) -> Result<Value> {
     let debug = format!("{output:?}");
     let (mut fields, request_id, limit, attempts) = match output {
         OperationOutput::CandidateState(state) => {
-            let fields = json!({
-                "type": "CandidateState", "status": state.status.as_str(), "status_known": is_known(&state.status),
-                "analysis_viewed": state.analysis_viewed, "interview_score": state.interview_score,
-            });
-            (fields, state.request_id, state.rate_limit, state.attempts)
+            (state_fields(&state), state.request_id, state.rate_limit, state.attempts)
         }
         OperationOutput::Invitation(invitation) => {
             let fields = json!({
@@ -38,6 +34,13 @@ pub(crate) fn result(output: OperationOutput) -> Result<Value> {
     fields["attempts"] = attempts.into();
     fields["strings"] = json!({"debug": debug});
     Ok(json!({"result": fields}))
+}
+
+fn state_fields(state: &CandidateState) -> Value {
+    json!({
+        "type": "CandidateState", "status": state.status.as_str(), "status_known": is_known(&state.status),
+        "analysis_viewed": state.analysis_viewed, "interview_score": state.interview_score,
+    })
 }
 
 fn is_known(status: &CandidateStatus) -> bool {
@@ -69,6 +72,7 @@ pub(crate) fn error(error: &Error) -> Value {
         "status": error.status(), "code": error.code(), "request_id": error.request_id(),
         "retry_after": error.retry_after().map(|wait| wait.as_secs_f64()), "attempts": error.attempts(), "rate_limit": error.rate_limit().map(rate_limit),
         "idempotency_key": error.idempotency_key(), "outcome_unknown": error.outcome_unknown(),
+        "last_state": error.last_state().map(state_fields),
         "class": format!("{:?}", error.kind()), "classes": ["Error"], "text": error.to_string(),
         "strings": {
             "display": error.to_string(), "debug": format!("{error:?}"), "pretty": format!("{error:#?}"),

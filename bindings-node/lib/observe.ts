@@ -1,0 +1,124 @@
+/**
+ * Tells the program what its calls do, when it wants to know: log records and traces as diagnostics channels, events for `onEvent`,
+ * and OpenTelemetry. Without anybody who wants it, nothing of this runs.
+ */
+
+import type { AsyncResource } from 'node:async_hooks';
+import { channel, tracingChannel } from 'node:diagnostics_channel';
+import type { Celper } from './client';
+import { CelperError, type OperationName } from './errors';
+import type { CallEvent, LogRecord } from './events';
+import { messageOf } from './keys';
+import type { CallRecord } from './record';
+import { type CallerTrace, callerTrace, type Ids, type Telemetry, writeTelemetry } from './telemetry';
+
+/** Who wants to know of a client's calls. */
+export interface Watchers {
+  readonly onEvent: ((event: CallEvent) => void) | undefined;
+  /** `undefined`: off. */
+  readonly telemetry: Telemetry | undefined;
+}
+
+const logs = channel('celper:log');
+/** Absent in other runtimes. */
+const calls = tracingChannel?.('celper:call') as ReturnType<typeof tracingChannel> | undefined;
+
+/** Whether somebody reads the log. */
+export function wantsLogs(): boolean {
+  return logs.hasSubscribers;
+}
+
+/** Publishes a log record in the context of its call. What a subscriber throws is an uncaught exception, as on any channel. */
+export function publishLog(record: LogRecord, context: AsyncResource | undefined): void {
+  if (context === undefined) logs.publish(record);
+  else context.runInAsyncScope(() => logs.publish(record));
+}
+
+/** Whether somebody traces calls. */
+export function tracesCalls(): boolean {
+  if (calls === undefined) return false;
+  const { hasSubscribers } = calls as { hasSubscribers?: boolean };
+  if (hasSubscribers !== undefined) return hasSubscribers;
+  // Before Node 20.13.
+  const { start, end, asyncStart, asyncEnd, error } = calls;
+  return [start, end, asyncStart, asyncEnd, error].some((each) => each.hasSubscribers);
+}
+
+/** The object of the channels of `celper:call`. `tracePromise` adds the result or the error. */
+class CallTrace {
+  declare result?: { record?: CallRecord };
+  declare error?: { record?: CallRecord };
+
+  constructor(
+    readonly operation: OperationName,
+    readonly client: Celper | undefined,
+  ) {}
+
+  /** What the call did, once it has ended. */
+  get record(): CallRecord | undefined {
+    return (this.error ?? this.result)?.record;
+  }
+}
+
+/** Makes a call, and publishes its start and its end. */
+export function traceCall<T>(operation: OperationName, client: Celper | undefined, call: () => Promise<T>): Promise<T> {
+  if (calls === undefined) return call();
+  return calls.tracePromise(call, new CallTrace(operation, client)) as Promise<T>;
+}
+
+/** Whoever wants to know how a call, or the requests of a batch, end. */
+export class Observation {
+  constructor(
+    private readonly watchers: Watchers,
+    private readonly trace: CallerTrace | undefined,
+  ) {}
+
+  /** The header that makes the service's spans children of the caller's, if the program wants that. */
+  get traceparent(): string | undefined {
+    return this.trace?.traceparent;
+  }
+
+  /** A call has ended. Never throws. `context` is its async context, unless it is the current one. */
+  ended(event: Omit<CallEvent, 'type'>, ids: Ids | undefined, context?: AsyncResource, name?: string): void {
+    const { onEvent } = this.watchers;
+    try {
+      if (this.trace) writeTelemetry(this.trace, event, ids, name);
+    } catch (reason) {
+      warn('OpenTelemetry', reason);
+    }
+    if (onEvent === undefined) return;
+    const call = () => onEvent(Object.freeze({ type: 'call', ...event }));
+    try {
+      const returned: unknown = context === undefined ? call() : context.runInAsyncScope(call);
+      // An async function.
+      if (returned instanceof Promise) returned.catch((reason) => warn('onEvent', reason));
+    } catch (reason) {
+      warn('onEvent', reason);
+    }
+  }
+}
+
+/** Begins to observe a call or a batch that the caller makes now; `undefined` if nobody wants to know. Never throws. */
+export function observe(watchers: Watchers): Observation | undefined {
+  let trace: CallerTrace | undefined;
+  try {
+    trace = watchers.telemetry && callerTrace(watchers.telemetry);
+  } catch (reason) {
+    warn('OpenTelemetry', reason);
+  }
+  if (trace === undefined && watchers.onEvent === undefined) return undefined;
+  return new Observation(watchers, trace);
+}
+
+/** The event of a call that has succeeded or failed. */
+export function eventOf(operation: OperationName, record: CallRecord | undefined, error?: unknown) {
+  return {
+    operation: error instanceof CelperError && record === undefined ? error.operation : operation,
+    ...(record !== undefined && { record }),
+    ...(error !== undefined && { error }),
+  };
+}
+
+function warn(what: string, reason: unknown): void {
+  process.emitWarning(`${what} threw: ${messageOf(reason)}. The call is not affected.`, 'CelperWarning');
+}

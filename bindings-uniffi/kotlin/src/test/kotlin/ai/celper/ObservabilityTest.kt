@@ -57,9 +57,9 @@ class ObservabilityTest {
 
     @Test
     fun `each call that ends is an event, on the caller's thread, and what a listener throws breaks nothing`() = runBlocking {
-        val events = ConcurrentLinkedQueue<Pair<String, CallEvent>>()
+        val events = ConcurrentLinkedQueue<Pair<Thread, CallEvent>>()
         val client = Celper(apiKey = Sandbox.apiKey, baseUrl = Sandbox.baseUrl, rateLimits = null, onEvent = {
-            events += Thread.currentThread().name to it
+            events += Thread.currentThread() to it
             error("thrown by the listener")
         })
         val candidate = Sandbox.candidate("interviewed", analysisViewed = true)
@@ -71,7 +71,7 @@ class ObservabilityTest {
         assertEquals(listOf("status", "status", "select", "status", "status"), events.map { it.second.operation })
         assertEquals(listOf(null, "not_found", null, null, null), events.map { it.second.error?.kind })
         assertEquals(List(5) { 1 }, events.map { it.second.record!!.attempts.size })
-        assertEquals(setOf(Thread.currentThread().name), events.map { it.first }.toSet())
+        assertEquals(setOf(Thread.currentThread()), events.map { it.first }.toSet())
     }
 
     @Test

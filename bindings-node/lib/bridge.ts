@@ -9,18 +9,17 @@ import type { Bridge } from './binding';
 import type { LogRecord } from './events';
 import { native } from './native';
 import type { NativeError, RawItem, RawResult } from './outcomes';
-import type { NativeRecord } from './record';
 
 /** A candidate of a watch. */
-export type NativeSeen = { candidateId: string; previousStatus?: string; record?: NativeRecord } & (
+export type NativeSeen = { candidateId: string; previousStatus?: string; record?: string } & (
   | { ok: RawResult }
   | { error: NativeError }
 );
 
 /** A message of the native half, to the receiver with this id. */
 export type Message = { id: number } & (
-  | { ok: RawResult; record?: NativeRecord }
-  | { error: NativeError; record?: NativeRecord }
+  | { ok: RawResult; record?: string }
+  | { error: NativeError; record?: string }
   | { log: LogRecord }
   | { needsKey: number }
   | { started: { batchId?: string } }

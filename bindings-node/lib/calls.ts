@@ -8,7 +8,7 @@ import type { CallerStack, OperationName } from './errors';
 import { askKeyProvider } from './keys';
 import { eventOf, type Observation, observe, publishLog, type Watchers, wantsLogs } from './observe';
 import { type NativeError, type RawResult, toError, toResult } from './outcomes';
-import { type CallRecord, type NativeRecord, recordIn } from './record';
+import { type CallRecord, recordIn } from './record';
 import { abortReason, onAbort } from './signals';
 import type { Ids } from './telemetry';
 
@@ -96,7 +96,7 @@ class Call implements Receiver {
   private settle(message: Message): void {
     this.end(message.id);
     try {
-      const record = recordIn(message as { record?: NativeRecord });
+      const record = recordIn(message as { record?: string });
       // Own properties only, in case something has added one to `Object.prototype`.
       if (Object.hasOwn(message, 'ok')) {
         const result = toResult((message as { ok: RawResult }).ok, record);

@@ -2,7 +2,7 @@
 
 import { type CallerStack, type ErrorFields, type ErrorKind, errorOf, setStack } from './errors';
 import type { RateLimit } from './models';
-import { attachRecord, type CallRecord, type NativeRecord } from './record';
+import { attachRecord, type CallRecord } from './record';
 
 export interface NativeError extends ErrorFields {
   kind: ErrorKind;
@@ -27,7 +27,7 @@ export type RawItem = {
   resumed: boolean;
   notAttempted: boolean;
   alreadyDone: boolean;
-  record?: NativeRecord;
+  record?: string;
 } & ({ ok: RawResult } | { error: NativeError });
 
 /** What the key provider threw, by key request. */

@@ -58,34 +58,56 @@ export interface CallRecord {
   toString(): string;
 }
 
-/** A call's record, as it arrives. */
-export interface NativeRecord {
+/** The fields of a record. */
+interface Fields {
   operation: OperationName;
   startedAt: number;
   duration: number;
-  attempts: AttemptRecord[];
-  waits: WaitRecord[];
+  attempts: readonly AttemptRecord[];
+  waits: readonly WaitRecord[];
 }
 
+/** Read from JSON when somebody looks at it: nearly all calls' records are never looked at. */
 class Record implements CallRecord {
-  readonly operation: OperationName;
-  readonly startedAt: number;
-  readonly duration: number;
-  readonly attempts: readonly AttemptRecord[];
-  readonly waits: readonly WaitRecord[];
+  private fields: Fields | undefined;
 
-  constructor(fields: NativeRecord) {
-    this.operation = fields.operation;
-    this.startedAt = fields.startedAt;
-    this.duration = fields.duration;
-    this.attempts = frozen(fields.attempts);
-    this.waits = frozen(fields.waits);
-    Object.freeze(this);
+  constructor(private readonly json: string) {}
+
+  get operation(): OperationName {
+    return this.read().operation;
+  }
+
+  get startedAt(): number {
+    return this.read().startedAt;
+  }
+
+  get duration(): number {
+    return this.read().duration;
+  }
+
+  get attempts(): readonly AttemptRecord[] {
+    return this.read().attempts;
+  }
+
+  get waits(): readonly WaitRecord[] {
+    return this.read().waits;
+  }
+
+  private read(): Fields {
+    if (this.fields === undefined) {
+      const fields = JSON.parse(this.json) as Fields;
+      this.fields = { ...fields, attempts: frozen(fields.attempts), waits: frozen(fields.waits) };
+    }
+    return this.fields;
+  }
+
+  toJSON(): unknown {
+    return this.read();
   }
 
   /** The core's text, so that it is the same in every language. */
   toString(): string {
-    return native.recordText(JSON.stringify(this));
+    return native.recordText(this.json);
   }
 
   /** What `console.log` prints. */
@@ -94,13 +116,13 @@ class Record implements CallRecord {
   }
 }
 
-function frozen<T extends object>(items: T[]): readonly T[] {
+function frozen<T extends object>(items: readonly T[]): readonly T[] {
   for (const item of items) Object.freeze(item);
   return Object.freeze(items);
 }
 
 /** The record in a message of the native half, if it has one. */
-export function recordIn(message: { record?: NativeRecord }): CallRecord | undefined {
+export function recordIn(message: { record?: string }): CallRecord | undefined {
   return Object.hasOwn(message, 'record') && message.record ? new Record(message.record) : undefined;
 }
 

@@ -14,7 +14,7 @@ import { type CallerStack, CelperError, withCallerStack } from './errors';
 import { askKeyProvider } from './keys';
 import { publishLog, wantsLogs } from './observe';
 import { type NativeError, toError, toResult } from './outcomes';
-import { type NativeRecord, recordIn } from './record';
+import { recordIn } from './record';
 import { abortReason, onAbort } from './signals';
 import type { Watch, WatchItem } from './watch';
 
@@ -173,7 +173,7 @@ class WatchRun implements Receiver {
     }
   }
 
-  private toError(message: { error: NativeError; record?: NativeRecord }): Error {
+  private toError(message: { error: NativeError; record?: string }): Error {
     return toError(message.error, recordIn(message), this.caller, this.keyFailures);
   }
 

@@ -8,7 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use celper::bindings::batch::BatchRowItem;
 use celper::bindings::logs::{Level, LogRecord, LogValue};
-use celper::bindings::record::{self, RecordData};
+use celper::bindings::record;
 use celper::bindings::watch::WatchItem;
 use celper::webhooks::Reason;
 use celper::{CallRecord, CandidateState, Error, Operation, OperationOutput, RateLimit, bindings};
@@ -29,7 +29,7 @@ struct Message<'a> {
     error: Option<ErrorFields<'a>>,
     /// The record of the call that has ended.
     #[serde(skip_serializing_if = "Option::is_none")]
-    record: Option<RecordData<'a>>,
+    record: Option<String>,
     /// The core has logged something.
     #[serde(skip_serializing_if = "Option::is_none")]
     log: Option<LogFields<'a>>,
@@ -69,7 +69,7 @@ struct ItemFields<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<ErrorFields<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    record: Option<RecordData<'a>>,
+    record: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     idempotency_key: Option<&'a str>,
     resumed: bool,
@@ -87,7 +87,7 @@ struct SeenFields<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<ErrorFields<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    record: Option<RecordData<'a>>,
+    record: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     previous_status: Option<&'a str>,
 }
@@ -248,7 +248,7 @@ pub(crate) fn watch_item_json(id: u32, item: &WatchItem) -> String {
         candidate_id: &item.candidate_id,
         ok: state.ok().map(state_fields),
         error: state.err().map(error_fields),
-        record: state.map_or_else(Error::record, |state| state.record.as_deref()).map(record::data),
+        record: state.map_or_else(Error::record, |state| state.record.as_deref()).map(record::to_json),
         previous_status: item.previous_status.as_ref().map(|status| status.as_str()),
     };
     json(&Message { id, seen: Some(seen), ..Message::default() })
@@ -297,7 +297,7 @@ fn camel_case(snake: &str) -> String {
     name
 }
 
-fn record_of<'a>(result: Result<&'a OperationOutput, &'a Error>) -> Option<RecordData<'a>> {
+fn record_of(result: Result<&OperationOutput, &Error>) -> Option<String> {
     let record: Option<&CallRecord> = match result {
         Ok(OperationOutput::CandidateState(state) | OperationOutput::AlreadyDone(state)) => state.record.as_deref(),
         Ok(OperationOutput::Invitation(invitation)) => invitation.record.as_deref(),
@@ -305,7 +305,7 @@ fn record_of<'a>(result: Result<&'a OperationOutput, &'a Error>) -> Option<Recor
         Ok(_) => None,
         Err(error) => error.record(),
     };
-    record.map(record::data)
+    record.map(record::to_json)
 }
 
 fn ended<'a>(result: Result<&'a OperationOutput, &'a Error>) -> (Option<ResultFields<'a>>, Option<ErrorFields<'a>>) {

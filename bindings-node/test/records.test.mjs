@@ -29,7 +29,10 @@ test('a result has a record of its attempts and waits', async () => {
     ['retry'],
   );
   assert.ok(second.offset + second.duration <= record.duration + 1);
-  assert.ok(Object.isFrozen(record) && Object.isFrozen(record.attempts) && Object.isFrozen(first));
+  assert.throws(() => {
+    record.duration = 0;
+  }, TypeError);
+  assert.ok(Object.isFrozen(record.attempts) && Object.isFrozen(first));
   for (const text of [String(record), inspect(record)]) {
     assert.match(
       text,

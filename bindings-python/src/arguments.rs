@@ -118,14 +118,16 @@ pub(crate) fn any_texts(argument: Argument, expected: &str, value: &Any<'_>) -> 
 }
 
 fn operation_input(arguments: &Bound<'_, PyTuple>) -> PyResult<OperationInput> {
-    type All<'py> = (String, Any<'py>, Any<'py>, Any<'py>, Any<'py>, Any<'py>, Any<'py>, Any<'py>);
-    let (operation, candidate_id, job_position_id, subject, body, key, timeout, max_retries): All<'_> =
+    type All<'py> = (String, Any<'py>, Any<'py>, Any<'py>, Any<'py>, Any<'py>, Any<'py>, Any<'py>, Option<String>);
+    let (operation, candidate_id, job_position_id, subject, body, key, timeout, max_retries, traceparent): All<'_> =
         arguments.as_any().extract()?;
     let Some(operation) = Operation::from_name(&operation) else {
         return Err(errors::to_py_err(arguments.py(), &Error::invalid_argument("unknown operation")));
     };
     let values = [candidate_id, job_position_id, subject, body, key, timeout, max_retries];
-    to_input(operation, &values).map_err(|error| error.into_py_err(arguments.py()))
+    let mut input = to_input(operation, &values).map_err(|error| error.into_py_err(arguments.py()))?;
+    input.traceparent = traceparent;
+    Ok(input)
 }
 
 /// Converts the arguments of an operation, in the order of [`OperationInput`].

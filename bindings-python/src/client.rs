@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 
 use celper::bindings::{self, Argument};
-use celper::{ClientBuilder, Error};
+use celper::{ClientBuilder, Error, Operation};
 use pyo3::exceptions::PyTypeError;
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -60,7 +60,7 @@ impl Client {
     #[pyo3(
         signature = (*arguments),
         text_signature = "($self, operation, candidate_id, job_position_id, email_subject, email_body, idempotency_key, \
-                          timeout, max_retries, /)"
+                          timeout, max_retries, traceparent, /)"
     )]
     fn call<'py>(slf: &Bound<'py, Self>, arguments: &Bound<'py, PyTuple>) -> PyResult<Bound<'py, PyAny>> {
         let py = slf.py();
@@ -88,7 +88,7 @@ impl Client {
     #[pyo3(
         signature = (*arguments),
         text_signature = "($self, operation, candidate_id, job_position_id, email_subject, email_body, idempotency_key, \
-                          timeout, max_retries, /)"
+                          timeout, max_retries, traceparent, /)"
     )]
     fn begin(&self, py: Python<'_>, arguments: &Bound<'_, PyTuple>) -> PyResult<PendingCall> {
         let _guard = NativeGuard::new(py);
@@ -102,7 +102,7 @@ impl Client {
     #[pyo3(
         signature = (*arguments),
         text_signature = "($self, operation, candidate_id, job_position_id, email_subject, email_body, idempotency_key, \
-                          timeout, max_retries, /)"
+                          timeout, max_retries, traceparent, /)"
     )]
     fn start<'py>(&self, py: Python<'py>, arguments: &Bound<'py, PyTuple>) -> PyResult<Call> {
         let _guard = NativeGuard::new(py);
@@ -174,6 +174,16 @@ impl Client {
         catch_panic(py, || {
             self.client.close();
             Ok(())
+        })
+    }
+
+    /// The URL of a request for a span; without the ids it says `REDACTED`.
+    fn span_url(&self, py: Python<'_>, operation: &str, ids: Option<(String, String)>) -> PyResult<String> {
+        let _guard = NativeGuard::new(py);
+        catch_panic(py, || {
+            let operation = Operation::from_name(operation).unwrap_or(Operation::Status);
+            let ids = ids.as_ref().map(|(candidate, position)| (candidate.as_str(), position.as_str()));
+            Ok(bindings::record::span_url(&self.client, operation, ids))
         })
     }
 

@@ -9,6 +9,7 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::PyDict;
 
 use crate::keys::KeyProviderError;
+use crate::records::CallRecord;
 use crate::results::{self, RateLimit};
 
 /// `celper._errors.from_native`, imported on first use.
@@ -45,6 +46,9 @@ pub(crate) fn to_exception<'py>(py: Python<'py>, error: &Error) -> PyResult<Boun
     if let Some(state) = error.last_state() {
         let state = results::to_python(py, OperationOutput::CandidateState(state.clone()))?;
         more.set_item("last_state", state)?;
+    }
+    if let Some(record) = error.record() {
+        more.set_item("record", CallRecord::from(record))?;
     }
     let exception = from_native.call(fields, Some(&more))?;
     if let Some(cause) = error.source().and_then(|cause| cause.downcast_ref::<KeyProviderError>()) {

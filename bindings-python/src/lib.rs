@@ -13,6 +13,7 @@ mod errors;
 mod keys;
 mod lifetime;
 mod logs;
+mod records;
 mod requests;
 mod results;
 mod wait;
@@ -34,6 +35,8 @@ mod _celper {
     use crate::bridge::{Bridge, Call, PendingCall};
     #[pymodule_export]
     use crate::client::Client;
+    #[pymodule_export]
+    use crate::records::{AttemptRecord, CallRecord, WaitRecord};
     #[pymodule_export]
     use crate::requests::refusal;
     #[pymodule_export]

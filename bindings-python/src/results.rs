@@ -13,14 +13,21 @@ use pyo3::types::{PyDateTime, PyDelta, PyDict, PyString, PyTuple, PyTzInfo, PyTz
 
 use crate::arguments::{ArgumentError, count, duration};
 use crate::lifetime::NativeGuard;
+use crate::records::{CallRecord, LazyRecord};
 
 /// A class with named fields. PyO3's `eq`, `hash` and `str` options would compare and show the Rust values, not the Python ones.
 macro_rules! record {
-    (@repr $repr:ident $(#[$doc:meta])* $class:ident { $($(#[$field_doc:meta])* $field:ident: $kind:ty,)* } $($members:tt)*) => {
+    (
+        @repr $repr:ident $(@more { $($more:tt)* })? $(#[$doc:meta])* $class:ident {
+            $($(#[$field_doc:meta])* $field:ident: $kind:ty,)*
+        }
+        $($members:tt)*
+    ) => {
         $(#[$doc])*
         #[pyclass(frozen, module = "celper")]
         pub(crate) struct $class {
-            $($(#[$field_doc])* #[pyo3(get)] $field: $kind),*
+            $($(#[$field_doc])* #[pyo3(get)] $field: $kind,)*
+            $($($more)*)?
         }
 
         #[pymethods]
@@ -64,6 +71,9 @@ macro_rules! record {
                 for name in Self::FIELDS {
                     fields.set_item(name, slf.getattr(*name)?)?;
                 }
+                if slf.hasattr("record")? {
+                    fields.set_item("record", slf.getattr("record")?)?;
+                }
                 Ok((PyTuple::empty(slf.py()), fields))
             }
 
@@ -77,7 +87,26 @@ macro_rules! record {
             const FIELDS: &[&str] = &[$(stringify!($field)),*];
         }
     };
-    // A result, whose constructor has an argument for every field.
+    // The result of a call: it has the call's record, which is no part of its data.
+    (@result $(#[$doc:meta])* $class:ident { $($(#[$field_doc:meta])* $field:ident: $kind:ty $(= $default:tt)?,)* }) => {
+        record! {
+            @repr repr
+            @more {
+                /// The call's attempts and waits; ``None`` if no call made this result. ``==`` and ``to_dict`` leave it out.
+                #[pyo3(get)]
+                record: LazyRecord,
+            }
+            $(#[$doc])* $class { $($(#[$field_doc])* $field: $kind,)* }
+
+            #[new]
+            #[pyo3(signature = (*, $($field $(= $default)?,)* record = None))]
+            #[allow(clippy::too_many_arguments, reason = "one for each field")]
+            fn new($($field: $kind,)* record: Option<PyRef<'_, CallRecord>>) -> Self {
+                Self { $($field,)* record: record.into() }
+            }
+        }
+    };
+    // A class whose constructor has an argument for every field.
     ($(#[$doc:meta])* $class:ident { $($(#[$field_doc:meta])* $field:ident: $kind:ty $(= $default:tt)?,)* }) => {
         record! {
             $(#[$doc])* $class { $($(#[$field_doc])* $field: $kind,)* }
@@ -177,6 +206,10 @@ impl<'py> IntoPyObject<'py> for &Status {
 pub(crate) struct UtcDateTime(Py<PyDateTime>);
 
 impl UtcDateTime {
+    pub(crate) fn bind<'py>(&self, py: Python<'py>) -> Bound<'py, PyDateTime> {
+        self.0.bind(py).clone()
+    }
+
     /// The core rejects times outside of Python's `datetime` range.
     pub(crate) fn from_core(py: Python<'_>, time: SystemTime) -> PyResult<Self> {
         let epoch = PyDateTime::from_timestamp(py, 0.0, Some(&PyTzInfo::utc(py)?.to_owned()))?;
@@ -224,7 +257,7 @@ record! {
     }
 }
 
-record! {
+record! { @result
     /// The result of ``get_candidate_status``.
     ///
     ///     state = client.get_candidate_status("cand_xyz789", job_position_id="pos_abc123")
@@ -245,7 +278,7 @@ record! {
     }
 }
 
-record! {
+record! { @result
     /// The result of ``invite_candidate``.
     ///
     ///     invitation = client.invite_candidate("cand_xyz789", job_position_id="pos_abc123")
@@ -268,7 +301,7 @@ record! {
     }
 }
 
-record! {
+record! { @result
     /// The result of ``select_candidate`` and ``reject_candidate``.
     ///
     ///     decision = client.select_candidate("cand_xyz789", job_position_id="pos_abc123")
@@ -395,6 +428,7 @@ pub(crate) fn to_python<'py>(py: Python<'py>, output: OperationOutput) -> PyResu
             request_id: state.request_id,
             rate_limit: rate_limit(state.rate_limit)?,
             attempts: state.attempts,
+            record: state.record.into(),
         }
         .into_bound_py_any(py),
         OperationOutput::Invitation(invitation) => Invitation {
@@ -405,6 +439,7 @@ pub(crate) fn to_python<'py>(py: Python<'py>, output: OperationOutput) -> PyResu
             request_id: invitation.request_id,
             rate_limit: rate_limit(invitation.rate_limit)?,
             attempts: invitation.attempts,
+            record: invitation.record.into(),
         }
         .into_bound_py_any(py),
         OperationOutput::Decision(decision) => Decision {
@@ -412,6 +447,7 @@ pub(crate) fn to_python<'py>(py: Python<'py>, output: OperationOutput) -> PyResu
             request_id: decision.request_id,
             rate_limit: rate_limit(decision.rate_limit)?,
             attempts: decision.attempts,
+            record: decision.record.into(),
         }
         .into_bound_py_any(py),
         _ => Err(PyTypeError::new_err("the core returned a result that this version of celper does not know")),

@@ -335,7 +335,7 @@ def test_signatures_are_as_documented() -> None:
     options = inspect.signature(celper.Celper).parameters
     assert options == inspect.signature(celper.AsyncCelper).parameters
     assert list(options) == [
-        "api_key", "base_url", "allow_http_hosts", "timeout", "attempt_timeout", "max_retries", "rate_limits", "rate_limit_store", "rate_limit_name", "rate_limit_store_down", "proxy", "ca_certificates", "app_info"
+        "api_key", "base_url", "allow_http_hosts", "timeout", "attempt_timeout", "max_retries", "rate_limits", "rate_limit_store", "rate_limit_name", "rate_limit_store_down", "proxy", "ca_certificates", "app_info", "on_event", "telemetry"
     ]  # fmt: skip
     defaults = [options[name].default for name in ("attempt_timeout", "max_retries", "rate_limits")]
     assert defaults == [*_celper.DEFAULTS, celper.RateLimits()]

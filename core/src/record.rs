@@ -183,6 +183,11 @@ impl fmt::Display for AttemptRecord {
     }
 }
 
+/// A record's times are whole microseconds, so that it is the same after it was JSON.
+fn whole_micros(duration: Duration) -> Duration {
+    Duration::from_micros(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX))
+}
+
 /// Makes the record of a call in progress.
 pub(crate) struct Recorder {
     started: Instant,
@@ -195,7 +200,8 @@ impl Recorder {
     /// `started` may lie before now: the caller may have waited for the call.
     pub(crate) fn new(operation: Operation, started: Instant) -> Self {
         let now = SystemTime::now();
-        let started_at = now.checked_sub(started.elapsed()).unwrap_or(now);
+        let since = whole_micros(now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default());
+        let started_at = SystemTime::UNIX_EPOCH + since.saturating_sub(whole_micros(started.elapsed()));
         let record = CallRecord {
             operation,
             started_at,
@@ -207,9 +213,9 @@ impl Recorder {
     }
 
     pub(crate) fn add_wait(&mut self, reason: WaitReason, began: Instant, ended: Instant) {
-        let duration = ended - began;
+        let duration = whole_micros(ended - began);
         if duration >= MIN_WAIT {
-            self.record.waits.push(WaitRecord { offset: began - self.started, duration, reason });
+            self.record.waits.push(WaitRecord { offset: self.offset(began), duration, reason });
         }
     }
 
@@ -222,14 +228,18 @@ impl Recorder {
     ) {
         let in_header = self.request_id.take();
         let attempt = AttemptRecord {
-            offset: began - self.started,
-            duration: began.elapsed(),
+            offset: self.offset(began),
+            duration: whole_micros(began.elapsed()),
             status: result.map_or_else(Error::status, Some),
             request_id: in_header.or_else(|| result.err()?.request_id().map(str::to_owned)),
             error_kind: result.err().map(Error::kind),
             connection,
         };
         self.record.attempts.push(attempt);
+    }
+
+    fn offset(&self, time: Instant) -> Duration {
+        whole_micros(time - self.started)
     }
 
     /// The request id of the current attempt's response.
@@ -245,7 +255,7 @@ impl Recorder {
     }
 
     pub(crate) fn finish(mut self) -> CallRecord {
-        self.record.duration = self.started.elapsed();
+        self.record.duration = whole_micros(self.started.elapsed());
         if let (Some(id), Some(attempt)) = (self.request_id, self.record.attempts.last_mut()) {
             attempt.request_id = Some(id);
         }

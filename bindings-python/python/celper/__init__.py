@@ -18,8 +18,10 @@ from celper._async import AsyncCelper
 from celper._batch import AsyncBatch, Batch, CandidateRequest
 from celper._celper import VERSION as __version__
 from celper._celper import (
+    AttemptRecord,
     BatchItem,
     BatchProgress,
+    CallRecord,
     CandidateState,
     Decision,
     Invitation,
@@ -29,6 +31,7 @@ from celper._celper import (
     RejectRequest,
     SelectRequest,
     StatusRequest,
+    WaitRecord,
     WatchItem,
 )
 from celper._errors import (
@@ -52,6 +55,7 @@ from celper._errors import (
     UnexpectedResponseError,
     WebhookError,
 )
+from celper._events import CallEvent, Telemetry
 from celper._status import CandidateStatus
 from celper._sync import Celper
 from celper._watch import AsyncWatch, Watch
@@ -68,10 +72,13 @@ __all__ = [
     "AsyncBatch",
     "AsyncCelper",
     "AsyncWatch",
+    "AttemptRecord",
     "AuthenticationError",
     "Batch",
     "BatchItem",
     "BatchProgress",
+    "CallEvent",
+    "CallRecord",
     "CandidateRequest",
     "CandidateState",
     "CandidateStatus",
@@ -97,8 +104,10 @@ __all__ = [
     "SelectRequest",
     "ServerError",
     "StatusRequest",
+    "Telemetry",
     "TransportError",
     "UnexpectedResponseError",
+    "WaitRecord",
     "Watch",
     "WatchItem",
     "WebhookError",

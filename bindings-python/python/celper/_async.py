@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Iterable
     from os import PathLike
     from types import TracebackType
-    from typing import TypeVar
+    from typing import Any, TypeVar
 
     from celper._batch import CandidateRequest
     from celper._status import CandidateStatus
@@ -60,7 +60,10 @@ class AsyncCelper(Base):
             NotFoundError: There is no such candidate or job position.
             CelperError: For any other failure; see its subclasses.
         """
-        return await self._native.start("status", candidate_id, job_position_id, None, None, None, timeout, max_retries)
+        state: CandidateState = await self._call(
+            "status", candidate_id, job_position_id, None, None, None, timeout, max_retries
+        )
+        return state
 
     async def invite_candidate(
         self,
@@ -95,7 +98,7 @@ class AsyncCelper(Base):
             NotFoundError: There is no such candidate or job position.
             CelperError: For any other failure; see its subclasses.
         """
-        return await self._native.start(
+        invitation: Invitation = await self._call(
             "invite",
             candidate_id,
             job_position_id,
@@ -105,6 +108,7 @@ class AsyncCelper(Base):
             timeout,
             max_retries,
         )
+        return invitation
 
     async def select_candidate(
         self,
@@ -134,9 +138,10 @@ class AsyncCelper(Base):
             InvalidStatusError: The candidate's status does not allow the decision.
             CelperError: For any other failure; see its subclasses.
         """
-        return await self._native.start(
+        decision: Decision = await self._call(
             "select", candidate_id, job_position_id, None, None, idempotency_key, timeout, max_retries
         )
+        return decision
 
     async def reject_candidate(
         self,
@@ -166,9 +171,10 @@ class AsyncCelper(Base):
             InvalidStatusError: The candidate's status does not allow the decision.
             CelperError: For any other failure; see its subclasses.
         """
-        return await self._native.start(
+        decision: Decision = await self._call(
             "reject", candidate_id, job_position_id, None, None, idempotency_key, timeout, max_retries
         )
+        return decision
 
     def batch(
         self,
@@ -200,7 +206,7 @@ class AsyncCelper(Base):
         Raises:
             InvalidArgumentError: An option is invalid, the journal cannot be used, or the client is closed.
         """
-        return AsyncBatch(self._native, requests, batch_id, journal, total)
+        return AsyncBatch(self._native, requests, batch_id, journal, total, self._observer())
 
     async def wait_for_status(
         self,
@@ -253,6 +259,31 @@ class AsyncCelper(Base):
             InvalidArgumentError: An id is invalid, or the client is closed.
         """
         return AsyncWatch(self._native, candidate_ids, job_position_id)
+
+    async def _call(
+        self,
+        operation: str,
+        candidate_id: str,
+        job_position_id: str,
+        email_subject: str | None,
+        email_body: str | None,
+        idempotency_key: str | None,
+        timeout: float | timedelta | None,
+        max_retries: int | None,
+    ) -> Any:
+        """Makes a call, and tells whoever wants to know of it."""
+        options = (email_subject, email_body, idempotency_key, timeout, max_retries)
+        observer = self._observer()
+        if observer is None:
+            return await self._native.start(operation, candidate_id, job_position_id, *options, None)
+        try:
+            traceparent = observer.traceparent
+            result = await self._native.start(operation, candidate_id, job_position_id, *options, traceparent)
+        except BaseException as error:
+            observer.end_call(operation, candidate_id, job_position_id, error)
+            raise
+        observer.end_call(operation, candidate_id, job_position_id, result)
+        return result
 
     async def aclose(self) -> None:
         """Closes the client. Calls in flight still complete; further calls raise ``InvalidArgumentError``."""

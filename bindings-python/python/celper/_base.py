@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from sys import modules
 
 from celper import _celper
 from celper._celper import RateLimits
+from celper._events import Telemetry, checked
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
+
+    from celper._events import CallEvent
+    from celper._observe import Observer
 
 
 class Base:
     """Holds the native client, which makes the calls."""
 
     _native: _celper.Client
+    _on_event: Callable[[CallEvent], object] | None = None
+    _telemetry: Telemetry | None = None
 
     def __init__(
         self,
@@ -33,6 +40,8 @@ class Base:
         proxy: str | None = None,
         ca_certificates: str | bytes | None = None,
         app_info: str | None = None,
+        on_event: Callable[[CallEvent], object] | None = None,
+        telemetry: Telemetry | None = Telemetry(),  # noqa: B008 - immutable
     ) -> None:
         """Creates a client. It does not connect yet.
 
@@ -64,10 +73,15 @@ class Base:
             ca_certificates: Additional certificates to trust: the content of a PEM file. ``SSL_CERT_FILE`` and
                 ``REQUESTS_CA_BUNDLE`` name files to trust instead of the system's certificates.
             app_info: The name of your program, ``name/version``, appended to the User-Agent.
+            on_event: A function that is called with a ``CallEvent`` when a call or a batch's request has ended, on the
+                thread and in the context of its caller. What it raises is logged.
+            telemetry: How calls become spans and metrics of OpenTelemetry, where the program uses it. ``None``: not.
 
         Raises:
             InvalidArgumentError: An option is invalid, or there is no API key.
         """
+        checked(on_event, telemetry)
+        self._on_event, self._telemetry = on_event, telemetry
         try:
             self._native = _celper.Client(
                 api_key,
@@ -122,6 +136,26 @@ class Base:
     def rate_limit_name(self) -> str | None:
         """The option ``rate_limit_name``."""
         return self._native.rate_limit_name
+
+    @property
+    def on_event(self) -> Callable[[CallEvent], object] | None:
+        """The option ``on_event``."""
+        return self._on_event
+
+    @property
+    def telemetry(self) -> Telemetry | None:
+        """The option ``telemetry``."""
+        return self._telemetry
+
+    def _observer(self) -> Observer | None:
+        """Who is told of a call or a batch that begins now; ``None`` if nobody wants to know."""
+        if self._on_event is None and (
+            self._telemetry is None or not ("opentelemetry.trace" in modules or "opentelemetry.metrics" in modules)
+        ):
+            return None
+        from celper._observe import Observer
+
+        return Observer(self)
 
     def __repr__(self) -> str:
         # Tools that show a traceback's local variables also show an object whose __init__ failed.

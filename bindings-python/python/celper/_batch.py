@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from typing import Any, Generic, Literal, TypeVar
 
     from celper import _celper
+    from celper._observe import Observer
 
     _T = TypeVar("_T")
     _R = TypeVar("_R", bound="CandidateRequest")
@@ -59,7 +60,9 @@ class Batch(_OfRequests["_R"]):
         batch_id: str | None,
         journal: str | PathLike[str] | None,
         total: int | None,
+        observer: Observer | None = None,
     ) -> None:
+        self._observer = observer
         self._rows: Iterator[_R] | None = iter(_checked(requests))
         self._failure: Exception | None = None
         self._reading = allocate_lock()
@@ -77,7 +80,7 @@ class Batch(_OfRequests["_R"]):
                 failure, self._failure = self._failure, None
                 raise StopIteration if failure is None else failure
             if not isinstance(event, str):
-                return event
+                return _told(self._observer, event)
             self._read()
 
     def _read(self) -> None:
@@ -180,10 +183,12 @@ class AsyncBatch(_OfRequests["_R"]):
         batch_id: str | None,
         journal: str | PathLike[str] | None,
         total: int | None,
+        observer: Observer | None = None,
     ) -> None:
         from asyncio import Lock
 
         self._client = client
+        self._observer = observer
         self._options = (batch_id, journal, _length(requests) if total is None else total)
         self._native: _celper.Batch | None = None
         self._starting = Lock()
@@ -216,7 +221,7 @@ class AsyncBatch(_OfRequests["_R"]):
                 self.cancel()
             raise
         if item is not None:
-            return item
+            return _told(self._observer, item)
         failure, self._reader.failure = self._reader.failure, None
         raise StopAsyncIteration if failure is None else failure
 
@@ -376,6 +381,12 @@ class _Reader:
             if not is_async:
                 # An iterable that takes long for each row must not hold up the loop's other tasks for several.
                 await sleep(0)
+
+
+def _told(observer: Observer | None, item: BatchItem[Any]) -> BatchItem[Any]:
+    if observer is not None:
+        observer.end_item(item)
+    return item
 
 
 def _fail_rows(feed: _celper.Feed, message: str) -> None:

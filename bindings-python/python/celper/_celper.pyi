@@ -63,6 +63,79 @@ class RateLimit:
     def __getnewargs_ex__(self) -> tuple[tuple[()], dict[str, Any]]: ...
 
 @final
+class AttemptRecord:
+    __match_args__: ClassVar[tuple[str, str, str, str, str, str]]
+    def __new__(
+        cls,
+        *,
+        offset: float,
+        duration: float,
+        status: int | None = None,
+        request_id: str | None = None,
+        error_kind: str | None = None,
+        connection: str | None = None,
+    ) -> AttemptRecord: ...
+    @property
+    def offset(self) -> float: ...
+    @property
+    def duration(self) -> float: ...
+    @property
+    def status(self) -> int | None: ...
+    @property
+    def request_id(self) -> str | None: ...
+    @property
+    def error_kind(self) -> str | None: ...
+    @property
+    def connection(self) -> str | None: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def to_dict(self) -> dict[str, Any]: ...
+    def __json__(self) -> dict[str, Any]: ...
+    def __getnewargs_ex__(self) -> tuple[tuple[()], dict[str, Any]]: ...
+
+@final
+class WaitRecord:
+    __match_args__: ClassVar[tuple[str, str, str]]
+    def __new__(
+        cls,
+        *,
+        offset: float,
+        duration: float,
+        reason: str,
+    ) -> WaitRecord: ...
+    @property
+    def offset(self) -> float: ...
+    @property
+    def duration(self) -> float: ...
+    @property
+    def reason(self) -> str: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def to_dict(self) -> dict[str, Any]: ...
+    def __json__(self) -> dict[str, Any]: ...
+    def __getnewargs_ex__(self) -> tuple[tuple[()], dict[str, Any]]: ...
+
+@final
+class CallRecord:
+    @classmethod
+    def _from_json(cls, json: str) -> CallRecord: ...
+    @property
+    def operation(self) -> str: ...
+    @property
+    def started_at(self) -> datetime: ...
+    @property
+    def duration(self) -> float: ...
+    @property
+    def attempts(self) -> tuple[AttemptRecord, ...]: ...
+    @property
+    def waits(self) -> tuple[WaitRecord, ...]: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def to_dict(self) -> dict[str, Any]: ...
+    def __json__(self) -> dict[str, Any]: ...
+    def __reduce__(self) -> tuple[Callable[[str], CallRecord], tuple[str]]: ...
+
+@final
 class CandidateState:
     __dataclass_fields__: ClassVar[dict[str, Any]]
     __match_args__: ClassVar[tuple[str, str, str, str, str, str]]
@@ -75,6 +148,7 @@ class CandidateState:
         request_id: str | None = None,
         rate_limit: RateLimit | None = None,
         attempts: int = 1,
+        record: CallRecord | None = None,
     ) -> CandidateState: ...
     @property
     def status(self) -> CandidateStatus | str: ...
@@ -88,6 +162,8 @@ class CandidateState:
     def rate_limit(self) -> RateLimit | None: ...
     @property
     def attempts(self) -> int: ...
+    @property
+    def record(self) -> CallRecord | None: ...
     def __eq__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
     def to_dict(self) -> dict[str, Any]: ...
@@ -110,6 +186,7 @@ class Invitation:
         request_id: str | None = None,
         rate_limit: RateLimit | None = None,
         attempts: int = 1,
+        record: CallRecord | None = None,
     ) -> Invitation: ...
     @property
     def invited(self) -> bool: ...
@@ -125,6 +202,8 @@ class Invitation:
     def rate_limit(self) -> RateLimit | None: ...
     @property
     def attempts(self) -> int: ...
+    @property
+    def record(self) -> CallRecord | None: ...
     def __eq__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
     def to_dict(self) -> dict[str, Any]: ...
@@ -144,6 +223,7 @@ class Decision:
         request_id: str | None = None,
         rate_limit: RateLimit | None = None,
         attempts: int = 1,
+        record: CallRecord | None = None,
     ) -> Decision: ...
     @property
     def status(self) -> CandidateStatus | str: ...
@@ -153,6 +233,8 @@ class Decision:
     def rate_limit(self) -> RateLimit | None: ...
     @property
     def attempts(self) -> int: ...
+    @property
+    def record(self) -> CallRecord | None: ...
     def __eq__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
     def to_dict(self) -> dict[str, Any]: ...
@@ -440,20 +522,7 @@ class Client:
     @overload
     def call(
         self,
-        operation: Literal["status"],
-        candidate_id: str,
-        job_position_id: str,
-        email_subject: None,
-        email_body: None,
-        idempotency_key: None,
-        timeout: float | timedelta | None,
-        max_retries: int | None,
-        /,
-    ) -> CandidateState: ...
-    @overload
-    def call(
-        self,
-        operation: Literal["invite"],
+        operation: str,
         candidate_id: str,
         job_position_id: str,
         email_subject: str | None,
@@ -461,21 +530,9 @@ class Client:
         idempotency_key: str | None,
         timeout: float | timedelta | None,
         max_retries: int | None,
+        traceparent: str | None,
         /,
-    ) -> Invitation: ...
-    @overload
-    def call(
-        self,
-        operation: Literal["select", "reject"],
-        candidate_id: str,
-        job_position_id: str,
-        email_subject: None,
-        email_body: None,
-        idempotency_key: str | None,
-        timeout: float | timedelta | None,
-        max_retries: int | None,
-        /,
-    ) -> Decision: ...
+    ) -> CandidateState | Invitation | Decision: ...
     @overload
     def call(
         self,
@@ -489,20 +546,7 @@ class Client:
     @overload
     def start(
         self,
-        operation: Literal["status"],
-        candidate_id: str,
-        job_position_id: str,
-        email_subject: None,
-        email_body: None,
-        idempotency_key: None,
-        timeout: float | timedelta | None,
-        max_retries: int | None,
-        /,
-    ) -> Awaitable[CandidateState]: ...
-    @overload
-    def start(
-        self,
-        operation: Literal["invite"],
+        operation: str,
         candidate_id: str,
         job_position_id: str,
         email_subject: str | None,
@@ -510,21 +554,9 @@ class Client:
         idempotency_key: str | None,
         timeout: float | timedelta | None,
         max_retries: int | None,
+        traceparent: str | None,
         /,
-    ) -> Awaitable[Invitation]: ...
-    @overload
-    def start(
-        self,
-        operation: Literal["select", "reject"],
-        candidate_id: str,
-        job_position_id: str,
-        email_subject: None,
-        email_body: None,
-        idempotency_key: str | None,
-        timeout: float | timedelta | None,
-        max_retries: int | None,
-        /,
-    ) -> Awaitable[Decision]: ...
+    ) -> Awaitable[CandidateState | Invitation | Decision]: ...
     @overload
     def start(
         self,
@@ -546,6 +578,7 @@ class Client:
         idempotency_key: str | None,
         timeout: float | timedelta | None,
         max_retries: int | None,
+        traceparent: str | None,
         /,
     ) -> PendingCall: ...
     def batch(self, batch_id: str | None, journal: str | PathLike[str] | None, total: int | None) -> Batch: ...
@@ -553,6 +586,7 @@ class Client:
         self, batch_id: str | None, journal: str | PathLike[str] | None, total: int | None
     ) -> Awaitable[Batch]: ...
     def close(self) -> None: ...
+    def span_url(self, operation: str, ids: tuple[str, str] | None) -> str: ...
     @property
     def base_url(self) -> str: ...
     @property

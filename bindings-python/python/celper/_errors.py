@@ -25,7 +25,7 @@ A cancelled call raises ``asyncio.CancelledError``.
 
 from __future__ import annotations
 
-from celper._celper import CandidateState, RateLimit
+from celper._celper import CallRecord, CandidateState, RateLimit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -103,6 +103,8 @@ class CelperError(Exception):
     same ``idempotency_key``."""
     last_state: CandidateState | None
     """The last state that ``wait_for_status`` has read before it failed; ``None`` for other calls."""
+    record: CallRecord | None
+    """The attempts and waits of the call; ``None`` if it was refused before it began. ``to_dict`` leaves it out."""
 
     _fields = _FIELDS
 
@@ -121,6 +123,7 @@ class CelperError(Exception):
         idempotency_key: str | None = None,
         outcome_unknown: bool = False,
         last_state: CandidateState | None = None,
+        record: CallRecord | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -135,6 +138,7 @@ class CelperError(Exception):
         self.idempotency_key = idempotency_key
         self.outcome_unknown = outcome_unknown
         self.last_state = last_state
+        self.record = record
         if isinstance(fields, dict):
             self._set(fields)
             # What rebuilds an exception as `type(error)(*error.args)`, as Celery's JSON backend does, keeps the fields.
@@ -147,6 +151,8 @@ class CelperError(Exception):
                 self._line = value
             elif name == "rate_limit":
                 self.rate_limit = value if value is None or isinstance(value, RateLimit) else _rate_limit(value)
+            elif name == "record":
+                self.record = value
             elif name == "last_state":
                 self.last_state = value if value is None or isinstance(value, CandidateState) else _state(value)
             elif name in self._fields:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from os import PathLike
     from types import TracebackType
-    from typing import TypeVar
+    from typing import Any, TypeVar
 
     from celper._batch import CandidateRequest
     from celper._status import CandidateStatus
@@ -59,7 +59,10 @@ class Celper(Base):
             NotFoundError: There is no such candidate or job position.
             CelperError: For any other failure; see its subclasses.
         """
-        return self._native.call("status", candidate_id, job_position_id, None, None, None, timeout, max_retries)
+        state: CandidateState = self._call(
+            "status", candidate_id, job_position_id, None, None, None, timeout, max_retries
+        )
+        return state
 
     def invite_candidate(
         self,
@@ -94,7 +97,7 @@ class Celper(Base):
             NotFoundError: There is no such candidate or job position.
             CelperError: For any other failure; see its subclasses.
         """
-        return self._native.call(
+        invitation: Invitation = self._call(
             "invite",
             candidate_id,
             job_position_id,
@@ -104,6 +107,7 @@ class Celper(Base):
             timeout,
             max_retries,
         )
+        return invitation
 
     def select_candidate(
         self,
@@ -133,9 +137,10 @@ class Celper(Base):
             InvalidStatusError: The candidate's status does not allow the decision.
             CelperError: For any other failure; see its subclasses.
         """
-        return self._native.call(
+        decision: Decision = self._call(
             "select", candidate_id, job_position_id, None, None, idempotency_key, timeout, max_retries
         )
+        return decision
 
     def reject_candidate(
         self,
@@ -165,9 +170,10 @@ class Celper(Base):
             InvalidStatusError: The candidate's status does not allow the decision.
             CelperError: For any other failure; see its subclasses.
         """
-        return self._native.call(
+        decision: Decision = self._call(
             "reject", candidate_id, job_position_id, None, None, idempotency_key, timeout, max_retries
         )
+        return decision
 
     def batch(
         self,
@@ -199,7 +205,7 @@ class Celper(Base):
         Raises:
             InvalidArgumentError: An option is invalid, the journal cannot be used, or the client is closed.
         """
-        return Batch(self._native, requests, batch_id, journal, total)
+        return Batch(self._native, requests, batch_id, journal, total, self._observer())
 
     def wait_for_status(
         self,
@@ -252,6 +258,31 @@ class Celper(Base):
             InvalidArgumentError: An id is invalid, or the client is closed.
         """
         return Watch(self._native, candidate_ids, job_position_id)
+
+    def _call(
+        self,
+        operation: str,
+        candidate_id: str,
+        job_position_id: str,
+        email_subject: str | None,
+        email_body: str | None,
+        idempotency_key: str | None,
+        timeout: float | timedelta | None,
+        max_retries: int | None,
+    ) -> Any:
+        """Makes a call, and tells whoever wants to know of it."""
+        options = (email_subject, email_body, idempotency_key, timeout, max_retries)
+        observer = self._observer()
+        if observer is None:
+            return self._native.call(operation, candidate_id, job_position_id, *options, None)
+        try:
+            traceparent = observer.traceparent
+            result = self._native.call(operation, candidate_id, job_position_id, *options, traceparent)
+        except BaseException as error:
+            observer.end_call(operation, candidate_id, job_position_id, error)
+            raise
+        observer.end_call(operation, candidate_id, job_position_id, result)
+        return result
 
     def close(self) -> None:
         """Closes the client. Calls in flight still complete; further calls raise ``InvalidArgumentError``."""

@@ -45,19 +45,8 @@ struct Wait<'a> {
     reason: &'a str,
 }
 
-/// A record as a part of a message that the binding serializes; [`to_json`] is its JSON.
-#[derive(Serialize)]
-#[serde(transparent)]
-pub struct RecordData<'a>(Call<'a>);
-
 /// The record as a JSON object.
 pub fn to_json(record: &CallRecord) -> String {
-    // Strings and finite numbers only: it cannot fail.
-    serde_json::to_string(&data(record)).unwrap_or_default()
-}
-
-/// The record for a message.
-pub fn data(record: &CallRecord) -> RecordData<'_> {
     let attempts = record.attempts.iter().map(|attempt| Attempt {
         offset: millis(attempt.offset),
         duration: millis(attempt.duration),
@@ -71,13 +60,15 @@ pub fn data(record: &CallRecord) -> RecordData<'_> {
         duration: millis(wait.duration),
         reason: wait.reason.name(),
     });
-    RecordData(Call {
+    let call = Call {
         operation: record.operation.name(),
         started_at: millis(record.started_at.duration_since(UNIX_EPOCH).unwrap_or_default()),
         duration: millis(record.duration),
         attempts: attempts.collect(),
         waits: waits.collect(),
-    })
+    };
+    // Strings and finite numbers only: it cannot fail.
+    serde_json::to_string(&call).unwrap_or_default()
 }
 
 /// Reads what [`to_json`] wrote; `None` for anything else.
@@ -124,7 +115,9 @@ fn millis(duration: Duration) -> f64 {
 }
 
 fn duration(millis: f64) -> Option<Duration> {
-    Duration::try_from_secs_f64(millis / 1e3).ok()
+    // Whole microseconds, as a record has them.
+    let seconds = Duration::try_from_secs_f64(millis / 1e3).ok()?;
+    Some(Duration::from_micros((seconds.as_secs_f64() * 1e6).round() as u64))
 }
 
 #[cfg(test)]

@@ -514,7 +514,10 @@ impl<'a, T: Transport> Call<'a, T> {
 
     fn log_failed_attempt(&self, started: Instant, error: &Error, span: &Span) {
         span.record("http.response.status_code", error.status());
-        span.record("error.type", error.kind().name());
+        match error.status().filter(|status| *status >= 400) {
+            Some(status) => span.record("error.type", status.to_string()),
+            None => span.record("error.type", error.kind().name()),
+        };
         tracing::debug!(
             target: "celper", operation = self.operation().name(), attempt = self.attempts,
             status = error.status().unwrap_or(0), kind = error.kind().name(), request_id = error.request_id().unwrap_or(""),

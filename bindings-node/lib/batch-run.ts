@@ -1,9 +1,6 @@
 /**
  * Carries out a batch: gives the core a request from the source whenever it wants one, and the core's items to whoever iterates. The
  * core decides everything else.
- *
- * A batch that is waited for is in `waitedFor`, which keeps it and the event loop alive. One that is not is only held by its owner:
- * an abandoned batch is collected, which ends it.
  */
 
 import { AsyncResource } from 'node:async_hooks';
@@ -11,14 +8,15 @@ import { inspect, types } from 'node:util';
 import { type BatchArguments, batchArguments, type RequestArguments, refusedCall, requestArguments } from './arguments';
 import type { Batch, BatchItem, BatchProgress, CandidateRequest } from './batch';
 import type { NativeBatch } from './binding';
-import { bridge, close, hold, type Message, open, type Receiver, release } from './bridge';
+import { bridge, type Message } from './bridge';
 import type { Owner } from './calls';
-import { type CallerStack, CelperError, withCallerStack } from './errors';
-import { askKeyProvider, messageOf } from './keys';
-import { eventOf, type Observation, observe, publishLog, wantsLogs } from './observe';
+import type { CallerStack } from './errors';
+import { messageOf } from './keys';
+import { eventOf, type Observation, observe, wantsLogs } from './observe';
 import { type NativeError, type RawItem, type RawResult, toError, toResult } from './outcomes';
 import { recordIn } from './record';
-import { abortReason, onAbort } from './signals';
+import { Run } from './run';
+import { abortReason } from './signals';
 import type { Ids } from './telemetry';
 
 type Item = BatchItem<CandidateRequest>;
@@ -51,35 +49,19 @@ enum Stop {
   Immediate,
 }
 
-/** The batches that somebody waits for. */
-const waitedFor = new Set<BatchRun>();
-
-/** Cleans up after batches that were abandoned. */
-const abandoned = new FinalizationRegistry<{ id: number; removeAbortListener: (() => void) | undefined }>(
-  ({ id, removeAbortListener }) => {
-    removeAbortListener?.();
-    close(id);
-  },
-);
-
 const NO_PROGRESS = { done: 0, succeeded: 0, failed: 0, notAttempted: 0, resumed: 0, inFlight: 0 };
 
-class BatchRun implements Receiver {
+class BatchRun extends Run {
   private state: 'new' | 'starting' | 'running' | 'ended' = 'new';
   private stopped = Stop.No;
   /** The owner takes no more items. */
   private isLeft = false;
   /** What the iteration throws at its end. */
   private failure: { reason: unknown } | undefined;
-  private id = 0;
   private native: NativeBatch | undefined;
   private startedId: string | undefined;
-  private removeAbortListener: (() => void) | undefined;
-  private keyFailures: Map<number, unknown> | undefined;
   /** The spans of its requests have the span as parent in which the batch was created. */
   private readonly observation: Observation | undefined;
-  /** The context in which the batch was created: the source and the key provider run in it. */
-  private readonly context = new AsyncResource('CelperBatch');
 
   /** Present until it has ended, or no more is wanted of it. */
   private source: Source | undefined;
@@ -101,11 +83,11 @@ class BatchRun implements Receiver {
   private readonly returns: (() => void)[] = [];
 
   constructor(
-    private readonly owner: Owner | undefined,
+    owner: Owner | undefined,
     private readonly args: BatchArguments | Error,
-    /** Filled in once the batch has been created. */
-    private readonly caller: CallerStack,
+    caller: CallerStack,
   ) {
+    super(owner, caller, new AsyncResource('CelperBatch'));
     this.observation = owner && observe(owner);
   }
 
@@ -158,32 +140,19 @@ class BatchRun implements Receiver {
     if (this.state === 'running') this.tellStop();
   }
 
-  receive(message: Message): void {
-    if (Object.hasOwn(message, 'log')) publishLog((message as Extract<Message, { log: unknown }>).log, this.context);
-    else if (Object.hasOwn(message, 'items')) this.addItems((message as { items: RawItem[] }).items);
+  protected take(message: Message): void {
+    if (Object.hasOwn(message, 'items')) this.addItems((message as { items: RawItem[] }).items);
     else if (Object.hasOwn(message, 'wanted')) this.setWanted((message as { wanted: number }).wanted);
-    else if (Object.hasOwn(message, 'needsKey')) this.provideKey((message as { needsKey: number }).needsKey);
     else if (Object.hasOwn(message, 'started')) this.begin((message as { started: { batchId?: string } }).started);
     else if (Object.hasOwn(message, 'finished')) this.end();
-    else this.fail(this.toError((message as { error: NativeError }).error));
-    this.proceed();
+    else this.fail(this.toError(message as { error: NativeError }));
   }
 
   private start(): void {
-    const { args, owner } = this;
     try {
-      if (args instanceof Error) throw this.withCaller(args);
-      const { signal } = args;
-      if (signal?.aborted) throw abortReason(signal);
-      if (owner === undefined || owner.isClosed) {
-        throw this.withCaller(refusedCall('batch', 'the client is closed; make a new one'));
-      }
-      // The module would keep what its receivers hold.
-      const self = new WeakRef(this);
+      const { args, owner } = this.checked(this.args, 'batch');
       this.state = 'starting';
-      this.id = open({ receive: (message) => self.deref()?.receive(message) });
-      this.removeAbortListener = signal && onAbort(signal, () => self.deref()?.abort(signal));
-      abandoned.register(this, { id: this.id, removeAbortListener: this.removeAbortListener }, this);
+      this.connect(args.signal);
       this.proceed();
       this.native = bridge.startBatch(this.id, owner.client, args.batchId, args.journal, args.total, wantsLogs());
     } catch (reason) {
@@ -200,22 +169,14 @@ class BatchRun implements Receiver {
   }
 
   /** Does what follows from the state: asks for items, and holds the event loop as long as somebody waits. */
-  private proceed(): void {
+  protected proceed(): void {
     const { state, isLeft } = this;
     const wantsItems = state === 'running' && !isLeft && this.waiters.length > 0;
     if (wantsItems && !this.isAsking) {
       this.isAsking = true;
       this.native?.requestItems();
     }
-    const waits = wantsItems || state === 'starting' || (state === 'running' && isLeft);
-    if (waits === waitedFor.has(this)) return;
-    if (waits) {
-      waitedFor.add(this);
-      hold();
-    } else {
-      waitedFor.delete(this);
-      release();
-    }
+    this.hold(wantsItems || state === 'starting' || (state === 'running' && isLeft));
   }
 
   private addItems(items: RawItem[]): void {
@@ -371,20 +332,7 @@ class BatchRun implements Receiver {
       });
   }
 
-  private provideKey(request: number): void {
-    const keyProvider = this.owner?.keyProvider;
-    if (keyProvider === undefined) return;
-    askKeyProvider(keyProvider, this.context, {
-      provide: (key) => bridge.provideKey(request, key),
-      fail: (reason, message) => {
-        this.keyFailures ??= new Map();
-        this.keyFailures.set(request, reason);
-        bridge.failKey(request, message);
-      },
-    });
-  }
-
-  private abort(signal: AbortSignal): void {
+  protected abort(signal: AbortSignal): void {
     // An owner that has left can still hurry.
     if (!this.isLeft) this.failure = { reason: abortReason(signal) };
     this.leave(Stop.Immediate);
@@ -417,12 +365,7 @@ class BatchRun implements Receiver {
     this.state = 'ended';
     this.closeSource();
     this.rows.clear();
-    if (state !== 'new') {
-      this.removeAbortListener?.();
-      abandoned.unregister(this);
-      this.proceed();
-      close(this.id);
-    }
+    if (state !== 'new') this.disconnect();
     if (this.closing === undefined) this.settle();
   }
 
@@ -440,14 +383,6 @@ class BatchRun implements Receiver {
     const reason = this.failure?.reason;
     this.failure = undefined;
     return reason;
-  }
-
-  private toError(error: NativeError): Error {
-    return toError(error, undefined, this.caller, this.keyFailures);
-  }
-
-  private withCaller(error: Error): Error {
-    return error instanceof CelperError ? withCallerStack(error, this.caller) : error;
   }
 }
 

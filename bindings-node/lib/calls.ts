@@ -5,7 +5,7 @@ import type { NativeClient } from './binding';
 import { bridge, close, hold, type Message, open, type Receiver, release } from './bridge';
 import type { KeyProvider } from './client';
 import type { CallerStack, OperationName } from './errors';
-import { askKeyProvider } from './keys';
+import { type KeyHolder, provideKey } from './keys';
 import { eventOf, type Observation, observe, publishLog, type Watchers, wantsLogs } from './observe';
 import { type NativeError, type RawResult, toError, toResult } from './outcomes';
 import { type CallRecord, recordIn } from './record';
@@ -69,13 +69,13 @@ export function send<T>(owner: Owner, given: Start, caller: CallerStack): Promis
   });
 }
 
-class Call implements Receiver {
+class Call implements Receiver, KeyHolder {
   /** Removes the call's abort listener. */
   removeAbortListener: (() => void) | undefined;
   /** The async context of the call, in which the program's functions run. */
   context: AsyncResource | undefined;
   /** What the key provider threw. */
-  private keyFailures: Map<number, unknown> | undefined;
+  keyFailures: Map<number, unknown> | undefined;
 
   constructor(
     private readonly owner: Owner,
@@ -89,8 +89,13 @@ class Call implements Receiver {
 
   receive(message: Message): void {
     if (Object.hasOwn(message, 'log')) publishLog((message as Extract<Message, { log: unknown }>).log, this.context);
-    else if (Object.hasOwn(message, 'needsKey')) this.provideKey((message as { needsKey: number }).needsKey);
+    else if (Object.hasOwn(message, 'needsKey')) this.giveKey((message as { needsKey: number }).needsKey);
     else this.settle(message);
+  }
+
+  private giveKey(request: number): void {
+    const { owner, context } = this;
+    if (context && owner.keyProvider) provideKey(request, owner.keyProvider, context, this);
   }
 
   private settle(message: Message): void {
@@ -126,19 +131,6 @@ class Call implements Receiver {
   private observe(record: CallRecord | undefined, error?: unknown): void {
     const { operation, ids, span } = this.given;
     this.observation?.ended(eventOf(operation, record, error), ids, this.context, span);
-  }
-
-  private provideKey(request: number): void {
-    const { owner, context } = this;
-    if (context === undefined || owner.keyProvider === undefined) return;
-    askKeyProvider(owner.keyProvider, context, {
-      provide: (key) => bridge.provideKey(request, key),
-      fail: (reason, message) => {
-        this.keyFailures ??= new Map();
-        this.keyFailures.set(request, reason);
-        bridge.failKey(request, message);
-      },
-    });
   }
 
   private end(id: number): void {

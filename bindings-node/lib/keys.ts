@@ -1,19 +1,26 @@
 /** Key providers: functions that return the API key, asked before each attempt. */
 
 import type { AsyncResource } from 'node:async_hooks';
+import { bridge } from './bridge';
 import type { KeyProvider } from './client';
 
-/** Takes what a key provider returned or threw. */
-interface KeyReceiver {
-  provide(key: string): void;
-  fail(reason: unknown, message: string): void;
+/** Whoever needs keys, and keeps what its key provider throws, by key request. */
+export interface KeyHolder {
+  keyFailures: Map<number, unknown> | undefined;
 }
 
-/** Calls the provider in the caller's async context. Never throws, and holds nothing but the receiver while it waits. */
-export function askKeyProvider(provider: KeyProvider, context: AsyncResource, receiver: KeyReceiver): void {
-  const failed = (reason: unknown) => receiver.fail(reason, messageOf(reason));
+/**
+ * Answers a key request: calls the provider in the caller's async context. Never throws, and holds nothing but the holder while it
+ * waits.
+ */
+export function provideKey(request: number, provider: KeyProvider, context: AsyncResource, holder: KeyHolder): void {
+  const failed = (reason: unknown) => {
+    holder.keyFailures ??= new Map();
+    holder.keyFailures.set(request, reason);
+    bridge.failKey(request, messageOf(reason));
+  };
   const received = (key: unknown) => {
-    if (typeof key === 'string' && key.isWellFormed()) receiver.provide(key);
+    if (typeof key === 'string' && key.isWellFormed()) bridge.provideKey(request, key);
     else failed(new TypeError(`apiKey must return a string, not ${key === null ? 'null' : describe(key)}`));
   };
   // The promise also handles objects with a `then` of the program's own, and what that throws.

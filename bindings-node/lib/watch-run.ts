@@ -1,21 +1,18 @@
 /**
  * Carries out a watch: asks the core for an item whenever somebody waits for one. The core decides everything else.
- *
- * As with batches, a watch that is waited for is in `waitedFor`, which keeps it and the event loop alive; one that is not is only held
- * by its owner, and collected when it is abandoned.
  */
 
 import { AsyncResource } from 'node:async_hooks';
 import { refusedCall, type WatchArguments, watchArguments } from './arguments';
 import type { NativeWatch } from './binding';
-import { bridge, close, hold, type Message, type NativeSeen, open, type Receiver, release } from './bridge';
+import { bridge, type Message, type NativeSeen } from './bridge';
 import type { Owner } from './calls';
-import { type CallerStack, CelperError, withCallerStack } from './errors';
-import { askKeyProvider } from './keys';
-import { publishLog, wantsLogs } from './observe';
+import type { CallerStack } from './errors';
+import { wantsLogs } from './observe';
 import { type NativeError, toError, toResult } from './outcomes';
 import { recordIn } from './record';
-import { abortReason, onAbort } from './signals';
+import { Run } from './run';
+import { abortReason } from './signals';
 import type { Watch, WatchItem } from './watch';
 
 type Step = IteratorResult<WatchItem, undefined>;
@@ -25,33 +22,20 @@ interface Waiter {
   reject(reason: unknown): void;
 }
 
-const waitedFor = new Set<WatchRun>();
-
-const abandoned = new FinalizationRegistry<{ id: number; removeAbortListener: (() => void) | undefined }>(
-  ({ id, removeAbortListener }) => {
-    removeAbortListener?.();
-    close(id);
-  },
-);
-
-class WatchRun implements Receiver {
+class WatchRun extends Run {
   private state: 'new' | 'running' | 'ended' = 'new';
-  private id = 0;
   private native: NativeWatch | undefined;
   private failure: { reason: unknown } | undefined;
-  private removeAbortListener: (() => void) | undefined;
-  private keyFailures: Map<number, unknown> | undefined;
-  /** The context in which the watch was created: the key provider runs in it. */
-  private readonly context = new AsyncResource('CelperWatch');
   private readonly waiters: Waiter[] = [];
   private isAsking = false;
 
   constructor(
-    private readonly owner: Owner | undefined,
+    owner: Owner | undefined,
     private readonly args: WatchArguments | Error,
-    /** Filled in once the watch has been created. */
-    private readonly caller: CallerStack,
-  ) {}
+    caller: CallerStack,
+  ) {
+    super(owner, caller, new AsyncResource('CelperWatch'));
+  }
 
   next(): Promise<Step> {
     return new Promise((resolve, reject) => {
@@ -69,53 +53,32 @@ class WatchRun implements Receiver {
     return { done: true, value: undefined };
   }
 
-  receive(message: Message): void {
+  protected take(message: Message): void {
     if (Object.hasOwn(message, 'seen')) this.addItem((message as { seen: NativeSeen }).seen);
-    else if (Object.hasOwn(message, 'log'))
-      publishLog((message as Extract<Message, { log: unknown }>).log, this.context);
-    else if (Object.hasOwn(message, 'needsKey')) this.provideKey((message as { needsKey: number }).needsKey);
     else if (Object.hasOwn(message, 'finished')) this.end();
     else this.fail(this.toError(message as { error: NativeError }));
-    this.proceed();
   }
 
   private start(): void {
-    const { args, owner } = this;
     try {
-      if (args instanceof Error) throw this.withCaller(args);
-      const { signal, native } = args;
-      if (signal?.aborted) throw abortReason(signal);
-      if (owner === undefined || owner.isClosed) {
-        throw this.withCaller(refusedCall('status', 'the client is closed; make a new one'));
-      }
-      // The module would keep what its receivers hold.
-      const self = new WeakRef(this);
+      const { args, owner } = this.checked(this.args, 'status');
       this.state = 'running';
-      this.id = open({ receive: (message) => self.deref()?.receive(message) });
-      this.removeAbortListener = signal && onAbort(signal, () => self.deref()?.fail(abortReason(signal)));
-      abandoned.register(this, { id: this.id, removeAbortListener: this.removeAbortListener }, this);
+      this.connect(args.signal);
       this.proceed();
-      this.native = bridge.startWatch(this.id, owner.client, ...native, wantsLogs());
+      this.native = bridge.startWatch(this.id, owner.client, ...args.native, wantsLogs());
     } catch (reason) {
       this.fail(reason);
     }
   }
 
   /** Asks for an item, and holds the event loop, as long as somebody waits. */
-  private proceed(): void {
+  protected proceed(): void {
     const waits = this.state === 'running' && this.waiters.length > 0;
     if (waits && this.native !== undefined && !this.isAsking) {
       this.isAsking = true;
       this.native.requestItem();
     }
-    if (waits === waitedFor.has(this)) return;
-    if (waits) {
-      waitedFor.add(this);
-      hold();
-    } else {
-      waitedFor.delete(this);
-      release();
-    }
+    this.hold(waits);
   }
 
   private addItem(seen: NativeSeen): void {
@@ -131,17 +94,8 @@ class WatchRun implements Receiver {
     this.waiters.shift()?.resolve({ done: false, value: Object.freeze(item) as WatchItem });
   }
 
-  private provideKey(request: number): void {
-    const keyProvider = this.owner?.keyProvider;
-    if (keyProvider === undefined) return;
-    askKeyProvider(keyProvider, this.context, {
-      provide: (key) => bridge.provideKey(request, key),
-      fail: (reason, message) => {
-        this.keyFailures ??= new Map();
-        this.keyFailures.set(request, reason);
-        bridge.failKey(request, message);
-      },
-    });
+  protected abort(signal: AbortSignal): void {
+    this.fail(abortReason(signal));
   }
 
   private fail(reason: unknown): void {
@@ -156,10 +110,7 @@ class WatchRun implements Receiver {
     this.state = 'ended';
     if (state === 'running') {
       this.native?.stop();
-      this.removeAbortListener?.();
-      abandoned.unregister(this);
-      this.proceed();
-      close(this.id);
+      this.disconnect();
     }
     this.settle();
   }
@@ -171,14 +122,6 @@ class WatchRun implements Receiver {
       if (failure === undefined) resolve({ done: true, value: undefined });
       else reject(failure.reason);
     }
-  }
-
-  private toError(message: { error: NativeError; record?: string }): Error {
-    return toError(message.error, recordIn(message), this.caller, this.keyFailures);
-  }
-
-  private withCaller(error: Error): Error {
-    return error instanceof CelperError ? withCallerStack(error, this.caller) : error;
   }
 }
 

@@ -23,13 +23,8 @@ use crate::key::HostKeyError;
 struct Message<'a> {
     id: u32,
     /// How the call ended, or that a batch could not go on.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    ok: Option<ResultFields<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<ErrorFields<'a>>,
-    /// The record of the call that has ended.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    record: Option<String>,
+    #[serde(flatten)]
+    ended: Option<Ended<'a>>,
     /// The core has logged something.
     #[serde(skip_serializing_if = "Option::is_none")]
     log: Option<LogFields<'a>>,
@@ -53,6 +48,38 @@ struct Message<'a> {
     finished: bool,
 }
 
+/// How a call ended, and its record.
+#[derive(Serialize)]
+struct Ended<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ok: Option<ResultFields<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<ErrorFields<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    record: Option<String>,
+}
+
+impl<'a> Ended<'a> {
+    fn of(result: Result<&'a OperationOutput, &'a Error>) -> Self {
+        match result.and_then(result_fields) {
+            Ok((fields, record)) => Ended { ok: Some(fields), error: None, record: record.map(record::to_json) },
+            Err(error) => Ended::failed(error),
+        }
+    }
+
+    fn with_state(result: Result<&'a CandidateState, &'a Error>) -> Self {
+        result.map_or_else(Ended::failed, |state| Ended {
+            ok: Some(state_fields(state)),
+            error: None,
+            record: state.record.as_deref().map(record::to_json),
+        })
+    }
+
+    fn failed(error: &'a Error) -> Self {
+        Ended { ok: None, error: Some(error_fields(error)), record: error.record().map(record::to_json) }
+    }
+}
+
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct BatchStarted<'a> {
@@ -64,12 +91,8 @@ struct BatchStarted<'a> {
 #[serde(rename_all = "camelCase")]
 struct ItemFields<'a> {
     index: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    ok: Option<ResultFields<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<ErrorFields<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    record: Option<String>,
+    #[serde(flatten)]
+    ended: Ended<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     idempotency_key: Option<&'a str>,
     resumed: bool,
@@ -82,12 +105,8 @@ struct ItemFields<'a> {
 #[serde(rename_all = "camelCase")]
 struct SeenFields<'a> {
     candidate_id: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    ok: Option<ResultFields<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<ErrorFields<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    record: Option<String>,
+    #[serde(flatten)]
+    ended: Ended<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     previous_status: Option<&'a str>,
 }
@@ -202,13 +221,12 @@ pub(crate) fn key_request_json(id: u32, request: u32) -> String {
 
 /// The JSON of a call's result.
 pub(crate) fn result_json(id: u32, output: &OperationOutput) -> String {
-    let (ok, error) = ended(Ok(output));
-    json(&Message { id, ok, error, record: record_of(Ok(output)), ..Message::default() })
+    json(&Message { id, ended: Some(Ended::of(Ok(output))), ..Message::default() })
 }
 
 /// The JSON of an error, of a call, of a batch or of creating a client.
 pub(crate) fn error_json(id: u32, error: &Error) -> String {
-    json(&Message { id, error: Some(error_fields(error)), record: record_of(Err(error)), ..Message::default() })
+    json(&Message { id, ended: Some(Ended::failed(error)), ..Message::default() })
 }
 
 pub(crate) fn batch_started_json(id: u32, batch_id: Option<&str>) -> String {
@@ -228,12 +246,9 @@ pub(crate) fn finished_json(id: u32) -> String {
 }
 
 fn item_fields(item: &BatchRowItem) -> ItemFields<'_> {
-    let (ok, error) = ended(item.result.as_ref());
     ItemFields {
         index: item.index,
-        ok,
-        error,
-        record: record_of(item.result.as_ref()),
+        ended: Ended::of(item.result.as_ref()),
         idempotency_key: item.idempotency_key.as_deref(),
         resumed: item.resumed,
         not_attempted: item.not_attempted,
@@ -243,12 +258,9 @@ fn item_fields(item: &BatchRowItem) -> ItemFields<'_> {
 
 /// The JSON of a watch's next item.
 pub(crate) fn watch_item_json(id: u32, item: &WatchItem) -> String {
-    let state = item.result.as_ref();
     let seen = SeenFields {
         candidate_id: &item.candidate_id,
-        ok: state.ok().map(state_fields),
-        error: state.err().map(error_fields),
-        record: state.map_or_else(Error::record, |state| state.record.as_deref()).map(record::to_json),
+        ended: Ended::with_state(item.result.as_ref()),
         previous_status: item.previous_status.as_ref().map(|status| status.as_str()),
     };
     json(&Message { id, seen: Some(seen), ..Message::default() })
@@ -297,44 +309,35 @@ fn camel_case(snake: &str) -> String {
     name
 }
 
-fn record_of(result: Result<&OperationOutput, &Error>) -> Option<String> {
-    let record: Option<&CallRecord> = match result {
-        Ok(OperationOutput::CandidateState(state) | OperationOutput::AlreadyDone(state)) => state.record.as_deref(),
-        Ok(OperationOutput::Invitation(invitation)) => invitation.record.as_deref(),
-        Ok(OperationOutput::Decision(decision)) => decision.record.as_deref(),
-        Ok(_) => None,
-        Err(error) => error.record(),
-    };
-    record.map(record::to_json)
-}
-
-fn ended<'a>(result: Result<&'a OperationOutput, &'a Error>) -> (Option<ResultFields<'a>>, Option<ErrorFields<'a>>) {
-    match result.and_then(result_fields) {
-        Ok(fields) => (Some(fields), None),
-        Err(error) => (None, Some(error_fields(error))),
-    }
-}
-
 static UNKNOWN_RESULT: LazyLock<Error> = LazyLock::new(|| Error::invalid_argument("unknown result type"));
 
-fn result_fields(output: &OperationOutput) -> Result<ResultFields<'_>, &Error> {
+/// A result, and the record of its call.
+fn result_fields(output: &OperationOutput) -> Result<(ResultFields<'_>, Option<&CallRecord>), &Error> {
     Ok(match output {
-        OperationOutput::CandidateState(state) | OperationOutput::AlreadyDone(state) => state_fields(state),
-        OperationOutput::Invitation(invitation) => ResultFields::Invitation {
-            invited: invitation.invited,
-            session_id: &invitation.session_id,
-            email_delivery: &invitation.email_delivery,
-            expires_at: unix_milliseconds(invitation.expires_at),
-            request_id: invitation.request_id.as_deref(),
-            rate_limit: rate_limit_fields(invitation.rate_limit.as_ref()),
-            attempts: invitation.attempts,
-        },
-        OperationOutput::Decision(decision) => ResultFields::Decision {
-            status: decision.status.as_str(),
-            request_id: decision.request_id.as_deref(),
-            rate_limit: rate_limit_fields(decision.rate_limit.as_ref()),
-            attempts: decision.attempts,
-        },
+        OperationOutput::CandidateState(state) | OperationOutput::AlreadyDone(state) => {
+            (state_fields(state), state.record.as_deref())
+        }
+        OperationOutput::Invitation(invitation) => {
+            let fields = ResultFields::Invitation {
+                invited: invitation.invited,
+                session_id: &invitation.session_id,
+                email_delivery: &invitation.email_delivery,
+                expires_at: unix_milliseconds(invitation.expires_at),
+                request_id: invitation.request_id.as_deref(),
+                rate_limit: rate_limit_fields(invitation.rate_limit.as_ref()),
+                attempts: invitation.attempts,
+            };
+            (fields, invitation.record.as_deref())
+        }
+        OperationOutput::Decision(decision) => {
+            let fields = ResultFields::Decision {
+                status: decision.status.as_str(),
+                request_id: decision.request_id.as_deref(),
+                rate_limit: rate_limit_fields(decision.rate_limit.as_ref()),
+                attempts: decision.attempts,
+            };
+            (fields, decision.record.as_deref())
+        }
         _ => return Err(&UNKNOWN_RESULT),
     })
 }

@@ -20,15 +20,14 @@ test('the native file is under 3.6 MB', (t) => {
   }
 });
 
-test('requiring the package takes under 10 ms', (t) => {
-  const program = `const start = performance.now(); require(${JSON.stringify(PACKAGE)}); console.log(performance.now() - start);`;
-  const times = Array.from({ length: 15 }, () =>
-    Number(execFileSync(process.execPath, ['-e', program], { encoding: 'utf8' })),
-  );
-  times.sort((a, b) => a - b);
-  t.diagnostic(
-    `${times[0].toFixed(1)} ms at best, ${times[7].toFixed(1)} ms in the median of ${times.length} processes`,
+// Of the time in which Node itself starts: an absolute time would depend on the machine and its load.
+test('requiring the package takes under 0.4 of a start of Node', (t) => {
+  const program = `const start = performance.now(); require(${JSON.stringify(PACKAGE)}); console.log(performance.now() - start, start);`;
+  const runs = Array.from({ length: 15 }, () =>
+    execFileSync(process.execPath, ['-e', program], { encoding: 'utf8' }).split(' ').map(Number),
   );
   // The minimum, because other load on the machine only adds time.
-  assert.ok(times[0] < 10, `${times[0]} ms`);
+  const [took, start] = [0, 1].map((index) => Math.min(...runs.map((run) => run[index])));
+  t.diagnostic(`${took.toFixed(1)} ms at best, a start of Node ${start.toFixed(1)} ms`);
+  assert.ok(took < 0.4 * start, `${took} ms, ${start} ms`);
 });

@@ -32,10 +32,10 @@ impl From<Error> for ArgumentError {
 }
 
 impl ArgumentError {
-    /// The error of a wait or a watch.
-    pub(crate) fn of_watch(self) -> Self {
+    /// Adds to an invalid argument's error what was called.
+    pub(crate) fn map(self, reject: impl FnOnce(Error) -> Error) -> Self {
         match self {
-            ArgumentError::Invalid(error) => ArgumentError::Invalid(rejected_watch(error)),
+            ArgumentError::Invalid(error) => ArgumentError::Invalid(reject(error)),
             raised => raised,
         }
     }
@@ -89,7 +89,7 @@ pub(crate) fn call_input(arguments: &Bound<'_, PyTuple>) -> PyResult<CallInput> 
                 timeout: Some(duration(Argument::Timeout, &timeout)?),
             })
         };
-        return convert().map(CallInput::Wait).map_err(|error| error.of_watch().into_py_err(arguments.py()));
+        return convert().map(CallInput::Wait).map_err(|error| error.map(rejected_watch).into_py_err(arguments.py()));
     }
     operation_input(arguments).map(CallInput::Operation)
 }
@@ -145,11 +145,9 @@ pub(crate) fn to_input(operation: Operation, values: &[Any<'_>; 7]) -> Result<Op
         input.max_retries = optional(count, Argument::MaxRetries, max_retries)?;
         Ok(())
     };
-    match fill() {
-        Ok(()) => Ok(input),
-        Err(ArgumentError::Invalid(error)) => Err(ArgumentError::Invalid(rejected_call(&input, error))),
-        Err(raised) => Err(raised),
-    }
+    let filled = fill();
+    filled.map_err(|error| error.map(|error| rejected_call(&input, error)))?;
+    Ok(input)
 }
 
 /// A path: a `str` or an `os.PathLike`.

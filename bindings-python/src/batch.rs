@@ -85,10 +85,7 @@ pub(crate) fn options(
             total: if total.is_none() { None } else { Some(row_count("total", total)?) },
         })
     };
-    convert().map_err(|error| match error {
-        ArgumentError::Invalid(error) => ArgumentError::Invalid(rejected_batch(error)),
-        raised => raised,
-    })
+    convert().map_err(|error| error.map(rejected_batch))
 }
 
 /// Runs the polls of what a consumer waits for.

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 use celper::bindings::Argument;
-use celper::bindings::watch::{WatchHandle, WatchItem as CoreItem};
+use celper::bindings::watch::{WatchHandle, WatchItem as CoreItem, rejected_watch};
 use celper::{Client, OperationOutput};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
@@ -33,7 +33,7 @@ pub(crate) fn input(
 ) -> Result<(Vec<String>, String), ArgumentError> {
     let ids = any_texts(Argument::CandidateIds, "an iterable of candidate ids", candidate_ids);
     let convert = || Ok((ids?, text(Argument::JobPositionId, job_position_id)?));
-    convert().map_err(ArgumentError::of_watch)
+    convert().map_err(|error: ArgumentError| error.map(rejected_watch))
 }
 
 pub(crate) fn start(

@@ -152,6 +152,8 @@ def test_what_concerns_all_candidates_is_raised(kind: str, sandbox: Sandbox) -> 
 def test_ctrl_c_ends_a_wait_and_not_a_watch(client: celper.Celper, sandbox: Sandbox) -> None:
     candidate, slow = sandbox.create_candidate().id, sandbox.create_candidate().id
     sandbox.queue_fault(slow, "delay", seconds=600, act="after")
+    # Its item is not there before the wait for it is cancelled.
+    sandbox.queue_fault(candidate, "delay", seconds=2)
 
     def interrupt(after: str) -> None:
         wait_for_requests(sandbox, after)

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use crate::argument::NameStyle;
 use crate::batch::{BatchBuilder, BoxFuture, CandidateRequest, PacedClient, from_iter, from_stream};
-use crate::call::{Engine, FOREVER, Limits, Reservation};
+use crate::call::{Engine, FOREVER, Limits, Reservation, check_runtime};
 use crate::config::{ClientBuilder, ClientConfig, random};
 use crate::error::Error;
 use crate::model::{CandidateState, CandidateStatus, Decision, Invitation};
@@ -298,10 +298,7 @@ impl Client {
     ) -> Result<R, Error> {
         let config = &self.shared.config;
         let request = input.prepare(&config.base_url, config.names)?;
-        if tokio::runtime::Handle::try_current().is_err() {
-            return Err(input.rejected(Error::invalid_argument("calls need a tokio runtime; await them inside one")));
-        }
-        let engine = self.engine().map_err(|error| input.rejected(error))?;
+        let engine = check_runtime().and_then(|()| self.engine()).map_err(|error| input.rejected(error))?;
         let limits = Limits {
             timeout: input.timeout.or(config.limits.timeout).filter(|timeout| *timeout < FOREVER),
             max_retries: input.max_retries.unwrap_or(config.limits.max_retries),

@@ -18,11 +18,12 @@ if TYPE_CHECKING:
     from typing import Any
 
     from celper._base import Base
-    from celper._celper import BatchItem, CallRecord
+    from celper._celper import AttemptRecord, BatchItem, CallRecord
 
 # The boundaries that OpenTelemetry's conventions advise, in seconds.
 _BOUNDARIES = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)
 _WAIT_BOUNDARIES = (0.01, 0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800)
+_PORTS = {"https": 443, "http": 80}
 _instruments: dict[str, Any] = {}
 
 
@@ -67,14 +68,13 @@ class Observer:
 
     def _end(self, record: CallRecord, error: CelperError | None, ids: tuple[str, str]) -> None:
         client = self._client
-        if client.telemetry is not None:
+        if self._context is not None or (client.telemetry is not None and "opentelemetry.metrics" in modules):
             try:
-                url = urlsplit(client.base_url)
-                server = {"server.address": url.hostname or "", "server.port": url.port or _PORTS[url.scheme]}
+                attributes = _attributes(record, client.base_url)
                 if self._context is not None:
-                    self._write_spans(record, error, server, ids)
+                    self._write_spans(record, error, attributes, ids)
                 if "opentelemetry.metrics" in modules:
-                    _record_metrics(record, server)
+                    _record_metrics(record, attributes)
             except Exception:
                 _log("OpenTelemetry raised")
         if client.on_event is not None:
@@ -83,13 +83,11 @@ class Observer:
             except Exception:
                 _log("on_event raised")
 
-    def _start_span(self, name: str, start: int, **options: Any) -> Any:
-        trace = modules["opentelemetry.trace"]
-        tracer = trace.get_tracer("celper", _version())
-        return tracer.start_span(name, context=self._context, start_time=start, **options)
+    def _start_span(self, name: str, start: int) -> Any:
+        return _tracer().start_span(name, context=self._context, start_time=start)
 
     def _write_spans(
-        self, record: CallRecord, error: CelperError | None, server: dict[str, Any], ids: tuple[str, str]
+        self, record: CallRecord, error: CelperError | None, attributes: list[dict[str, Any]], ids: tuple[str, str]
     ) -> None:
         trace = modules["opentelemetry.trace"]
         start = int(record.started_at.timestamp() * 1e6) * 1_000
@@ -103,21 +101,17 @@ class Observer:
                 span.add_event(
                     "celper.wait", {"reason": wait.reason, "duration": wait.duration}, timestamp=at(wait.offset)
                 )
-            within = trace.set_span_in_context(span, self._context)
-            tracer = trace.get_tracer("celper", _version())
+            within, tracer = trace.set_span_in_context(span, self._context), _tracer()
             telemetry = self._client.telemetry
             shown = ids if telemetry is not None and not telemetry.redact else None
-            url = self._client._native.span_url(record.operation, shown)
-            for number, attempt in enumerate(record.attempts):
-                method = _method(record.operation)
-                attributes = {"http.request.method": method, **server, "url.full": url, **_of_response(attempt)}
-                if number > 0:
-                    attributes["http.request.resend_count"] = number
+            url = {"url.full": self._client._native.span_url(record.operation, shown)}
+            for number, (attempt, of_attempt) in enumerate(zip(record.attempts, attributes, strict=True)):
+                resent = {"http.request.resend_count": number} if number > 0 else {}
                 child = tracer.start_span(
-                    method,
+                    of_attempt["http.request.method"],
                     context=within,
                     kind=trace.SpanKind.CLIENT,
-                    attributes=attributes,
+                    attributes={**of_attempt, **url, **resent},
                     start_time=at(attempt.offset),
                 )
                 if attempt.error_kind is not None:
@@ -130,14 +124,22 @@ class Observer:
         span.end(end_time=at(record.duration))
 
 
-_PORTS = {"https": 443, "http": 80}
+def _tracer() -> Any:
+    return modules["opentelemetry.trace"].get_tracer("celper", _version())
 
 
-def _method(operation: str) -> str:
-    return "GET" if operation == "status" else "POST"
+def _attributes(record: CallRecord, base_url: str) -> list[dict[str, Any]]:
+    """What the span and the metrics of each attempt have."""
+    url = urlsplit(base_url)
+    of_all = {
+        "http.request.method": "GET" if record.operation == "status" else "POST",
+        "server.address": url.hostname or "",
+        "server.port": url.port or _PORTS[url.scheme],
+    }
+    return [{**of_all, **_of_response(attempt)} for attempt in record.attempts]
 
 
-def _of_response(attempt: Any) -> dict[str, Any]:
+def _of_response(attempt: AttemptRecord) -> dict[str, Any]:
     attributes: dict[str, Any] = {}
     if attempt.status is not None:
         attributes["http.response.status_code"] = attempt.status
@@ -147,7 +149,7 @@ def _of_response(attempt: Any) -> dict[str, Any]:
     return attributes
 
 
-def _record_metrics(record: CallRecord, server: dict[str, Any]) -> None:
+def _record_metrics(record: CallRecord, attributes: list[dict[str, Any]]) -> None:
     if not _instruments:
         meter = modules["opentelemetry.metrics"].get_meter("celper", _version())
 
@@ -161,9 +163,8 @@ def _record_metrics(record: CallRecord, server: dict[str, Any]) -> None:
         requests = histogram("http.client.request.duration", "Duration of HTTP client requests.", _BOUNDARIES)
         waits = histogram("celper.wait.duration", "Duration of a call's waits.", _WAIT_BOUNDARIES)
         _instruments.update(requests=requests, waits=waits)
-    for attempt in record.attempts:
-        attributes = {"http.request.method": _method(record.operation), **server, **_of_response(attempt)}
-        _instruments["requests"].record(attempt.duration, attributes)
+    for attempt, of_attempt in zip(record.attempts, attributes, strict=True):
+        _instruments["requests"].record(attempt.duration, of_attempt)
     for wait in record.waits:
         _instruments["waits"].record(wait.duration, {"reason": wait.reason})
 

@@ -116,8 +116,8 @@ fn millis(duration: Duration) -> f64 {
 
 fn duration(millis: f64) -> Option<Duration> {
     // Whole microseconds, as a record has them.
-    let seconds = Duration::try_from_secs_f64(millis / 1e3).ok()?;
-    Some(Duration::from_micros((seconds.as_secs_f64() * 1e6).round() as u64))
+    let micros = (millis * 1e3).round();
+    (0.0..u64::MAX as f64).contains(&micros).then(|| Duration::from_micros(micros as u64))
 }
 
 #[cfg(test)]

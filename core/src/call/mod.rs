@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use reqwest::Url;
+use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep, timeout_at};
 use tracing::{Span, field};
 
@@ -38,6 +39,12 @@ const ERROR_BODY_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Replaces a timeout beyond the clock's range. A call's timeout of this length or longer means none.
 pub(crate) const FOREVER: Duration = Duration::from_secs(60 * 60 * 24 * 365 * 30);
+
+/// Fails outside of a tokio runtime, in which there is no network.
+pub(crate) fn check_runtime() -> Result<(), Error> {
+    let message = "calls need a tokio runtime; await them inside one";
+    Handle::try_current().map(drop).map_err(|_| Error::invalid_argument(message))
+}
 
 /// The limits of one call.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -289,8 +296,7 @@ impl<'a, T: Transport> Call<'a, T> {
                     // Pooled ones are for first attempts only.
                     let is_new = not_connected || self.attempts > 1;
                     let connection = if is_new { Some(ConnectionUse::New) } else { state.connection() };
-                    self.recorder.add_attempt(started, connection, Err(&error));
-                    self.log_failed_attempt(started, &error, &span);
+                    self.note_failed_attempt(started, connection, &error, &span);
                     return Err(error);
                 }
             }
@@ -310,8 +316,7 @@ impl<'a, T: Transport> Call<'a, T> {
                 );
             }
             Err(error) => {
-                self.recorder.add_attempt(started, connection, Err(error));
-                self.log_failed_attempt(started, error, &span);
+                self.note_failed_attempt(started, connection, error, &span);
             }
         }
         result
@@ -512,7 +517,9 @@ impl<'a, T: Transport> Call<'a, T> {
         }
     }
 
-    fn log_failed_attempt(&self, started: Instant, error: &Error, span: &Span) {
+    /// Puts a failed attempt into the call's record, its span and the log.
+    fn note_failed_attempt(&mut self, started: Instant, connection: Option<ConnectionUse>, error: &Error, span: &Span) {
+        self.recorder.add_attempt(started, connection, Err(error));
         span.record("http.response.status_code", error.status());
         match error.status().filter(|status| *status >= 400) {
             Some(status) => span.record("error.type", status.to_string()),

@@ -5,13 +5,12 @@ use std::future::{IntoFuture, pending};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::{FIRST_INTERVAL, Pace, Seen, poll};
 use crate::argument::Argument;
 use crate::batch::{BoxFuture, PacedClient};
-use crate::call::{FOREVER, MIN_ATTEMPT_TIME, after, log_wait};
+use crate::call::{FOREVER, MIN_ATTEMPT_TIME, after, check_runtime, log_wait};
 use crate::error::{Error, ErrorKind};
 use crate::model::{CandidateState, CandidateStatus};
 use crate::operation::{Category, Operation};
@@ -64,9 +63,7 @@ impl StatusWait {
                 "{name} contains an empty status or a control character; pass statuses such as \"interviewed\""
             )));
         }
-        if Handle::try_current().is_err() {
-            return Err(Error::invalid_argument("calls need a tokio runtime; await them inside one"));
-        }
+        check_runtime()?;
         self.caller.polls()
     }
 

@@ -2,11 +2,11 @@
 
 use std::error::Error as _;
 
-use celper::bindings::record::to_json;
 use celper::{CandidateState, Error, ErrorKind};
 
 use crate::key::KeyProviderError;
 use crate::output::RateLimitHeaders;
+use crate::record::to_bytes;
 
 /// An error of the core, as data for the language layers.
 #[derive(Clone, uniffi::Record)]
@@ -37,8 +37,8 @@ pub struct Failure {
     pub outcome_unknown: bool,
     /// The number under which the host keeps the key provider's error, if that caused the failure. The host takes it from there.
     pub cause: Option<u64>,
-    /// What the call did, for [`read_record`](crate::read_record).
-    pub record: Option<String>,
+    /// What the call did: the bytes of a [`RecordData`](crate::RecordData).
+    pub record: Option<Vec<u8>>,
     /// The state that a wait for a status has read last.
     pub last_state: Option<LastState>,
 }
@@ -77,7 +77,7 @@ impl From<Error> for Failure {
             idempotency_key: error.idempotency_key().map(ToOwned::to_owned),
             outcome_unknown: error.outcome_unknown(),
             cause: provider_error.and_then(KeyProviderError::take),
-            record: error.record().map(to_json),
+            record: error.record().map(to_bytes),
             last_state: error.last_state().map(LastState::from),
         }
     }

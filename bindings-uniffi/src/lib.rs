@@ -23,7 +23,7 @@ pub use failure::{ErrorKindRow, Failure, LastState, error_kinds};
 pub use key::{KeyAnswer, KeySource, answer_key_request};
 pub use options::{ClientOptions, RateLimitOptions};
 pub use output::{Outcome, Output};
-pub use record::{AttemptData, RecordData, WaitData, read_record};
+pub use record::{AttemptData, RecordData, WaitData};
 pub use webhooks::{WebhookInput, WebhookOutcome, receive_webhook, sign_webhook, webhook_names};
 
 /// How Kotlin and Swift spell the names of arguments.

@@ -3,11 +3,11 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use celper::bindings::record::to_json;
 use celper::bindings::{interrupted, panic_error};
 use celper::{CandidateState, Error, Operation, OperationOutput, RateLimit};
 
 use crate::failure::Failure;
+use crate::record::to_bytes;
 
 /// How a call ended.
 #[derive(uniffi::Enum)]
@@ -22,8 +22,8 @@ pub enum Outcome {
         rate_limit: Option<RateLimitHeaders>,
         /// The number of HTTP requests sent.
         attempts: u32,
-        /// What the call did, for [`read_record`](crate::read_record).
-        record: Option<String>,
+        /// What the call did: the bytes of a [`RecordData`](crate::RecordData).
+        record: Option<Vec<u8>>,
     },
     /// The call failed.
     Failed {
@@ -191,7 +191,7 @@ fn convert(output: OperationOutput) -> Option<Outcome> {
         request_id,
         rate_limit: rate_limit.as_ref().map(RateLimitHeaders::from),
         attempts,
-        record: record.as_deref().map(to_json),
+        record: record.as_deref().map(to_bytes),
     })
 }
 

@@ -1,8 +1,9 @@
-//! The record of a call. It crosses as JSON, and is read only when somebody looks at it.
+//! The record of a call. It crosses as the bytes of a [`RecordData`], which the host reads only when somebody looks at it.
 
-use celper::bindings::record::from_json;
-use celper::{AttemptRecord, WaitRecord};
+use celper::{AttemptRecord, CallRecord, WaitRecord};
+use uniffi::Lower;
 
+use crate::UniFfiTag;
 use crate::output::Timestamp;
 
 /// What a call did; times are in seconds.
@@ -50,18 +51,19 @@ pub struct WaitData {
     pub reason: String,
 }
 
-/// Reads a record; `None` for a text that is none.
-#[uniffi::export]
-pub fn read_record(json: String) -> Option<RecordData> {
-    let record = from_json(&json)?;
-    Some(RecordData {
+/// A record as the bytes of a [`RecordData`].
+pub(crate) fn to_bytes(record: &CallRecord) -> Vec<u8> {
+    let data = RecordData {
         operation: record.operation.name().to_owned(),
         started_at: record.started_at.into(),
         duration: record.duration.as_secs_f64(),
         attempts: record.attempts().iter().map(AttemptData::from).collect(),
         waits: record.waits().iter().map(WaitData::from).collect(),
         text: record.to_string(),
-    })
+    };
+    let mut bytes = Vec::new();
+    <RecordData as Lower<UniFfiTag>>::write(data, &mut bytes);
+    bytes
 }
 
 impl From<&AttemptRecord> for AttemptData {

@@ -271,7 +271,7 @@ extension Outcome {
     var result: Result<CandidateResult, CelperError> {
         switch self {
         case .succeeded(let output, let requestId, let headers, let attempts, let record):
-            .success(output.result(requestId, headers?.rateLimit, Int(attempts)).with(LazyRecord(json: record)))
+            .success(output.result(requestId, headers?.rateLimit, Int(attempts)).with(LazyRecord(bytes: record)))
         case .failed(let failure): .failure(CelperError(failure))
         case .cancelled: .failure(wrongOutput("batch"))
         }

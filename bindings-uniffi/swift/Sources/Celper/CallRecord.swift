@@ -102,11 +102,15 @@ public typealias EventHandler = @Sendable (CallEvent) -> Void
 /// A record as it came, which is read when somebody asks for it: most never are. All are equal, so that results are that differ
 /// only in their record.
 struct LazyRecord: Hashable, Sendable, CustomStringConvertible {
-    var json: String?
+    var bytes: Data?
 
-    var value: CallRecord? { json.flatMap { readRecord(json: $0) }.map(CallRecord.init) }
+    var value: CallRecord? {
+        guard let bytes else { return nil }
+        var reader = (data: bytes, offset: bytes.startIndex)
+        return (try? FfiConverterTypeRecordData.read(from: &reader)).map(CallRecord.init)
+    }
 
-    var description: String { json == nil ? "nil" : "…" }
+    var description: String { bytes == nil ? "nil" : "…" }
 
     static func == (_: LazyRecord, _: LazyRecord) -> Bool { true }
 

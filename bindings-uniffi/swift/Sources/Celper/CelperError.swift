@@ -147,7 +147,7 @@ public struct CelperError: Error, LocalizedError, CustomStringConvertible, Senda
         description = failure.text
         self.webhookReason = webhookReason
         self.clockDifference = clockDifference.map(Int.init)
-        lazyRecord = LazyRecord(json: failure.record)
+        lazyRecord = LazyRecord(bytes: failure.record)
         lastState = failure.lastState.map {
             CandidateState(
                 status: CandidateStatus(rawValue: $0.status), analysisViewed: $0.analysisViewed,

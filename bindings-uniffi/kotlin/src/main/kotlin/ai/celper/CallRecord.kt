@@ -1,8 +1,9 @@
 package ai.celper
 
+import ai.celper.internal.ffi.FfiConverterTypeRecordData
 import ai.celper.internal.ffi.RecordData
-import ai.celper.internal.ffi.readRecord
 import java.io.Serializable
+import java.nio.ByteBuffer
 import java.time.Instant
 import kotlin.time.Duration
 import kotlin.time.Duration.Companion.seconds
@@ -108,8 +109,9 @@ public class CallEvent internal constructor(
 }
 
 /** A record as it came, which is read when somebody asks for it: most never are. */
-internal class LazyRecord(val json: String) : Serializable {
+internal class LazyRecord(val bytes: ByteArray) : Serializable {
     @Transient private var read: CallRecord? = null
 
-    val value: CallRecord? get() = read ?: readRecord(json)?.let(::CallRecord)?.also { read = it }
+    val value: CallRecord
+        get() = read ?: CallRecord(FfiConverterTypeRecordData.read(ByteBuffer.wrap(bytes))).also { read = it }
 }

@@ -102,7 +102,7 @@ public sealed class CelperException(failure: Failure, cause: Throwable?) :
 
     internal fun toFailure(): Failure = Failure(
         kind, detail, message.orEmpty(), operation, status?.toUShort(), code, requestId, retryAfterSeconds, attempts.toUInt(),
-        rateLimit?.toHeaders(), idempotencyKey, outcomeUnknown, null, lazyRecord?.json, lastState?.toNative(),
+        rateLimit?.toHeaders(), idempotencyKey, outcomeUnknown, null, lazyRecord?.bytes, lastState?.toNative(),
     )
 
     /** Adds the suspended functions that wait for the call; only those that run are in the JVM's own stack trace. */

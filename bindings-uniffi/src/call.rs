@@ -15,7 +15,7 @@ use crate::NAMES;
 use crate::direct;
 use crate::failure::Failure;
 use crate::logs::{LogSink, Logs, within, within_polls};
-use crate::options::{ClientOptions, count};
+use crate::options::{ClientOptions, OptionValues, count};
 use crate::output::{Interruption, Outcome};
 
 /// The result of [`open`].
@@ -197,9 +197,9 @@ impl NativeClient {
             .unwrap_or_default()
     }
 
-    /// The base URL that the client sends its requests to.
-    pub fn base_url(&self) -> String {
-        self.client.base_url().to_owned()
+    /// The client's options.
+    pub fn options(&self) -> OptionValues {
+        OptionValues::from(&self.client)
     }
 }
 

@@ -60,6 +60,39 @@ pub struct RateLimitOptions {
     pub window: f64,
 }
 
+/// The options that a client has, for its host to read.
+#[derive(uniffi::Record)]
+pub struct OptionValues {
+    /// The base URL that the client sends its requests to.
+    pub base_url: String,
+    /// Timeout of a whole call, in seconds.
+    pub timeout: Option<f64>,
+    /// Timeout of one attempt, in seconds.
+    pub attempt_timeout: f64,
+    /// The maximum number of retries.
+    pub max_retries: u32,
+    /// The limits for pacing; none if it is off.
+    pub rate_limits: Option<RateLimitOptions>,
+    /// Which processes share the limits; a URL without user and password.
+    pub rate_limit_store: String,
+    /// The name under which clients share the limits.
+    pub rate_limit_name: Option<String>,
+}
+
+impl From<&Client> for OptionValues {
+    fn from(client: &Client) -> Self {
+        OptionValues {
+            base_url: client.base_url().to_owned(),
+            timeout: client.timeout().map(|timeout| timeout.as_secs_f64()),
+            attempt_timeout: client.attempt_timeout().as_secs_f64(),
+            max_retries: client.max_retries(),
+            rate_limits: client.rate_limits().map(RateLimitOptions::from),
+            rate_limit_store: client.rate_limit_store(),
+            rate_limit_name: client.rate_limit_name().map(ToOwned::to_owned),
+        }
+    }
+}
+
 impl ClientOptions {
     pub(crate) fn build_client(self) -> Result<Client, Error> {
         // First, so that the host is told to release the provider when another option is refused.
@@ -112,6 +145,17 @@ impl ClientOptions {
 
 fn no_callback() -> Error {
     Error::invalid_argument("the key provider has no callback")
+}
+
+impl From<RateLimits> for RateLimitOptions {
+    fn from(limits: RateLimits) -> Self {
+        RateLimitOptions {
+            reads: limits.reads.into(),
+            actions: limits.actions.into(),
+            total: limits.total.into(),
+            window: limits.window.as_secs_f64(),
+        }
+    }
 }
 
 impl RateLimitOptions {

@@ -322,7 +322,30 @@ public final class Celper: CandidateActions, Sendable, CustomStringConvertible {
     public func close() { native.closeClient() }
 
     /// The base URL that requests are sent to.
-    public var baseURL: String { native.baseUrl() }
+    public var baseURL: String { native.options().baseUrl }
+
+    /// The timeout of a whole call; nil where there is none.
+    public var timeout: Duration? { native.options().timeout.map(Duration.seconds) }
+
+    /// The timeout of one HTTP attempt.
+    public var attemptTimeout: Duration { .seconds(native.options().attemptTimeout) }
+
+    /// The maximum number of attempts after the first one.
+    public var maxRetries: Int { Int(native.options().maxRetries) }
+
+    /// The rate limits that calls are paced to; nil if pacing is off.
+    public var rateLimits: RateLimits? {
+        native.options().rateLimits.map {
+            RateLimits(
+                reads: Int($0.reads), actions: Int($0.actions), total: Int($0.total), window: .seconds($0.window))
+        }
+    }
+
+    /// Which processes share the rate limits; a URL without user and password.
+    public var rateLimitStore: String { native.options().rateLimitStore }
+
+    /// The name under which clients share the rate limits; nil if those with the same key do.
+    public var rateLimitName: String? { native.options().rateLimitName }
 
     /// The client's base URL as text. It does not contain the key.
     public var description: String { "Celper(baseURL: \(baseURL))" }

@@ -6,15 +6,17 @@ import ai.celper.internal.ffi.Outcome
 
 /** Who is told of calls that have ended, on the caller's coroutine or thread: the option `onEvent`, and OpenTelemetry. */
 internal class CallObserver private constructor(private val onEvent: ((CallEvent) -> Unit)?, private val spans: CallSpans?) {
+    // Nothing that an observer or OpenTelemetry throws, which can be set up wrongly, is an error of the call.
+
     /** What has to be known of the caller when it makes a call. */
-    fun caller(): Any? = spans?.context()
+    fun caller(): Any? = runCatching { spans?.context() }.getOrNull()
 
     fun prepared(input: CallInput, caller: Any?): CallInput {
-        val traceparent = spans?.traceparent(caller) ?: return input
+        val traceparent = runCatching { spans?.traceparent(caller) }.getOrNull() ?: return input
         return input.copy(traceparent = traceparent)
     }
 
-    /** A call has ended. What an observer throws is no error of the call. */
+    /** A call has ended. */
     fun ended(
         caller: Any?, operation: String, candidateId: String, jobPositionId: String, outcome: Outcome, error: CelperException?,
     ) {

@@ -26,7 +26,7 @@ internal class CallSpans(private val native: NativeClient, private val telemetry
     @Volatile private var instruments: Instruments? = null
 
     init {
-        val url = URI(native.baseUrl())
+        val url = URI(native.options().baseUrl)
         host = url.host.orEmpty()
         port = (if (url.port >= 0) url.port else if (url.scheme == "http") 80 else 443).toLong()
     }

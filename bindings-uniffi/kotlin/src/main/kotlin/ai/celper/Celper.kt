@@ -213,7 +213,36 @@ public class Celper(
     public fun blocking(): CelperBlocking = BlockingCalls(this)
 
     /** The base URL that requests are sent to. */
-    public val baseUrl: String get() = native.baseUrl()
+    public val baseUrl: String get() = native.options().baseUrl
+
+    /** The timeout of a whole call; null where there is none. */
+    @get:JvmSynthetic
+    public val timeout: Duration? get() = native.options().timeout?.seconds
+
+    /** The timeout of one HTTP attempt. */
+    @get:JvmSynthetic
+    public val attemptTimeout: Duration get() = native.options().attemptTimeout.seconds
+
+    /** The maximum number of attempts after the first one. */
+    public val maxRetries: Int get() = native.options().maxRetries.toInt()
+
+    /** The rate limits that calls are paced to; null if pacing is off. */
+    public val rateLimits: RateLimits?
+        get() = native.options().rateLimits?.run { RateLimits(reads.toInt(), actions.toInt(), total.toInt(), window.seconds) }
+
+    /** Which processes share the rate limits; a URL without user and password. */
+    public val rateLimitStore: String get() = native.options().rateLimitStore
+
+    /** The name under which clients share the rate limits; null if those with the same key do. */
+    public val rateLimitName: String? get() = native.options().rateLimitName
+
+    /** [timeout], for Java. */
+    @get:JvmName("getTimeout")
+    public val javaTimeout: java.time.Duration? get() = timeout?.toJavaDuration()
+
+    /** [attemptTimeout], for Java. */
+    @get:JvmName("getAttemptTimeout")
+    public val javaAttemptTimeout: java.time.Duration get() = attemptTimeout.toJavaDuration()
 
     /** Closes the client. Running calls finish; new calls throw [InvalidArgumentException]. */
     override fun close() {

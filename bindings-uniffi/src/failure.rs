@@ -40,7 +40,7 @@ pub struct Failure {
     /// What the call did: the bytes of a [`RecordData`](crate::RecordData).
     pub record: Option<Vec<u8>>,
     /// The state that a wait for a status has read last.
-    pub last_state: Option<LastState>,
+    pub last_state: Option<Box<LastState>>,
 }
 
 /// The candidate's state of a wait that failed.
@@ -78,7 +78,7 @@ impl From<Error> for Failure {
             outcome_unknown: error.outcome_unknown(),
             cause: provider_error.and_then(KeyProviderError::take),
             record: error.record().map(to_bytes),
-            last_state: error.last_state().map(LastState::from),
+            last_state: error.last_state().map(|state| Box::new(state.into())),
         }
     }
 }

@@ -30,7 +30,7 @@ test: lint test-rust test-python test-node test-sandbox test-fleet test-kotlin t
 	@echo "make test: everything passed"
 
 .PHONY: lint
-lint: lint-version lint-repository lint-dependencies lint-workflows lint-rust lint-python lint-node lint-swift ## Format and lint checks, every language
+lint: lint-version lint-repository lint-packages lint-dependencies lint-workflows lint-rust lint-python lint-node lint-swift ## Format and lint checks, every language
 
 .PHONY: sandbox
 sandbox: ## Build target/release/celper-sandbox
@@ -166,7 +166,7 @@ test-node: node sandbox-node ## The npm package
 	cd bindings-node && npm test
 
 # The tests that other runtimes can run; the rest test packages and Node's own tools.
-NODE_SUITE := $(addprefix test/,abort.test.mjs arguments.test.mjs batch.test.mjs errors.test.mjs hostile.test.mjs keys.test.mjs lifetime.test.mjs operations.test.mjs)
+NODE_SUITE := $(addprefix test/,$(addsuffix .test.mjs,abort arguments batch certificates errors hostile keys lifetime observe operations records telemetry watch webhooks))
 RUNTIMES := test/runtimes/node_modules
 
 .PHONY: test-node-runtimes
@@ -242,6 +242,10 @@ repository: ## Give all packages the repository's address: make repository URL=h
 lint-repository:
 	@$(PYTHON) .ci/repository.py
 
+.PHONY: lint-packages
+lint-packages:
+	@$(PYTHON) tests/packages/sources.py
+
 # The tools in their pinned versions, by hash; installed again when the pins change.
 $(TOOLS)/bin/.installed: .ci/tools/requirements.txt
 	@rm -rf $(TOOLS)
@@ -261,6 +265,8 @@ lint-workflows: $(TOOLS)/bin/actionlint
 	@if [ -x $< ]; then echo $<; $< -shellcheck $(TOOLS)/bin/shellcheck -pyflakes ""; fi
 	$(TOOLS)/bin/zizmor --offline --quiet --pedantic .github
 	$(TOOLS)/bin/shellcheck .ci/run $$(git ls-files '*.sh')
+	@for file in $$(git ls-files '*package-lock.json' '*requirements*.txt' '*/pom.xml'); do \
+	  grep -qE "/$${file%/*}[],]" .github/dependabot.yml || { echo ".github/dependabot.yml: no /$${file%/*}"; exit 1; }; done
 
 .PHONY: audit
 audit: $(TOOLS)/bin/.installed ## Known vulnerabilities in dependencies and build tools (AUDIT=--all: an unreachable database is a failure)

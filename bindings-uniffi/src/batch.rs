@@ -1,4 +1,4 @@
-//! Batches: the host feeds rows and takes items; the core's [`BatchHandle`] decides everything else.
+//! Batches: the host feeds rows and takes items; the core's [`BatchHandle`] decides everything else. A watch is a batch without rows.
 //!
 //! There is one asynchronous function, [`NativeBatch::wait`], because each that is exported makes the libraries in apps larger.
 
@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use celper::bindings::batch::{self, BatchHandle, BatchRowItem};
 use celper::bindings::rejected_call;
+use celper::bindings::watch::{WatchHandle, WatchItem};
 use celper::{BatchProgress, Client, Error};
 
 use crate::call::{CallInput, NativeClient};
 use crate::failure::Failure;
-use crate::output::{Outcome, item_outcome};
+use crate::logs::{LogSink, Logs, within};
+use crate::output::{Outcome, item_outcome, state_outcome};
 
 /// The options of a batch.
 #[derive(uniffi::Record)]
@@ -22,6 +24,19 @@ pub struct BatchOptions {
     pub journal: Option<String>,
     /// How many rows there are, for the progress.
     pub total: Option<u64>,
+    /// Up to which level the batch logs; see [`CallInput`].
+    pub log_level: u8,
+}
+
+/// What a watch watches.
+#[derive(uniffi::Record)]
+pub struct WatchOptions {
+    /// The candidates' ids.
+    pub candidate_ids: Vec<String>,
+    /// The id of the candidates' job position.
+    pub job_position_id: String,
+    /// Up to which level the watch logs; see [`CallInput`].
+    pub log_level: u8,
 }
 
 /// What the host waits for.
@@ -65,6 +80,15 @@ pub enum BatchEvent {
         /// The result is the candidate's state, which shows that the action took place.
         already_done: bool,
     },
+    /// A candidate was read for the first time, has changed, or is no longer watched.
+    Watched {
+        /// The candidate's id.
+        candidate_id: String,
+        /// Its state, or the error for which it is no longer watched.
+        outcome: Outcome,
+        /// The status before.
+        previous_status: Option<String>,
+    },
     /// There are no more items.
     End,
     /// The batch could not be started, or a fault of the core ended it.
@@ -99,29 +123,54 @@ pub struct BatchCounts {
     pub rate_limit_wait: Option<f64>,
 }
 
-/// A batch that the host feeds. Dropping it starts nothing more, and lets what is under way finish.
+/// A batch that the host feeds, or a watch. Dropping a batch starts nothing more, and lets what is under way finish.
 #[derive(uniffi::Object)]
 pub struct NativeBatch {
     client: Client,
+    sink: Option<LogSink>,
     total: Option<u64>,
     state: Mutex<State>,
 }
 
 struct State {
-    /// Taken when the batch is started.
-    options: Option<batch::BatchOptions>,
-    batch: Option<BatchHandle>,
+    /// Taken when it is started.
+    start: Option<Start>,
+    started: Option<Started>,
     is_stopped: bool,
+}
+
+enum Start {
+    Batch(batch::BatchOptions),
+    Watch { candidate_ids: Vec<String>, job_position_id: String },
+}
+
+#[derive(Clone)]
+enum Started {
+    Batch(BatchHandle),
+    Watch(WatchHandle),
 }
 
 #[uniffi::export]
 impl NativeClient {
     /// A batch, which [`BatchWait::Start`] starts.
     pub fn batch(&self, options: BatchOptions) -> Arc<NativeBatch> {
-        let BatchOptions { batch_id, journal, total } = options;
+        let BatchOptions { batch_id, journal, total, log_level } = options;
         let options = batch::BatchOptions { batch_id, journal: journal.map(Into::into), total };
-        let state = State { options: Some(options), batch: None, is_stopped: false };
-        Arc::new(NativeBatch { client: self.client().clone(), total, state: Mutex::new(state) })
+        self.not_started(Start::Batch(options), total, log_level)
+    }
+
+    /// A watch, which [`BatchWait::Start`] starts; [`BatchWait::Item`] gives [`BatchEvent::Watched`].
+    pub fn watch(&self, options: WatchOptions) -> Arc<NativeBatch> {
+        let WatchOptions { candidate_ids, job_position_id, log_level } = options;
+        self.not_started(Start::Watch { candidate_ids, job_position_id }, None, log_level)
+    }
+}
+
+impl NativeClient {
+    fn not_started(&self, start: Start, total: Option<u64>, log_level: u8) -> Arc<NativeBatch> {
+        let sink = Logs::to_level(self.logs(), log_level);
+        let state = State { start: Some(start), started: None, is_stopped: false };
+        Arc::new(NativeBatch { client: self.client().clone(), sink, total, state: Mutex::new(state) })
     }
 }
 
@@ -164,9 +213,12 @@ impl NativeBatch {
     /// Starts nothing more. What is under way finishes and gives the last items; with `cancel` it is dropped.
     pub fn stop(&self, cancel: bool) {
         self.lock().is_stopped = true;
-        if let Some(batch) = self.batch() {
-            let _ = if cancel { batch.cancel() } else { batch.stop() };
-        }
+        let _ = match self.started() {
+            Some(Started::Batch(batch)) if cancel => batch.cancel(),
+            Some(Started::Batch(batch)) => batch.stop(),
+            Some(Started::Watch(watch)) => watch.stop(),
+            None => Ok(()),
+        };
     }
 }
 
@@ -176,7 +228,11 @@ impl NativeBatch {
             self.start().await?;
             return Ok(BatchEvent::Ready);
         }
-        let Some(batch) = self.batch() else { return Ok(BatchEvent::End) };
+        let batch = match self.started() {
+            Some(Started::Batch(batch)) => batch,
+            Some(Started::Watch(watch)) => return Ok(watch.next().await?.map_or(BatchEvent::End, BatchEvent::from)),
+            None => return Ok(BatchEvent::End),
+        };
         Ok(match wait {
             BatchWait::Start | BatchWait::Finished => {
                 batch.finished().await?;
@@ -195,26 +251,45 @@ impl NativeBatch {
     }
 
     async fn start(&self) -> Result<(), Error> {
-        let options = {
+        let start = {
             let mut state = self.lock();
-            let options = state.options.take().ok_or_else(batch::started_batch)?;
+            let start = state.start.take().ok_or_else(batch::started_batch)?;
             if state.is_stopped {
                 return Ok(());
             }
-            options
+            start
         };
-        let batch = BatchHandle::start(self.client.clone(), options).await?;
+        let sink = self.sink;
+        let scope = move |poll: &mut dyn FnMut()| within(sink, poll);
+        let started = match start {
+            Start::Batch(options) => {
+                Started::Batch(BatchHandle::start_within(self.client.clone(), options, scope).await?)
+            }
+            Start::Watch { candidate_ids, job_position_id } => {
+                Started::Watch(WatchHandle::start_within(self.client.clone(), candidate_ids, job_position_id, scope)?)
+            }
+        };
         let mut state = self.lock();
         if state.is_stopped {
-            batch.stop()?;
+            match &started {
+                Started::Batch(batch) => batch.stop()?,
+                Started::Watch(watch) => watch.stop()?,
+            }
         }
-        state.batch = Some(batch);
+        state.started = Some(started);
         Ok(())
     }
 
-    /// The batch; `None` if it was not started, or stopped before.
+    /// The batch or watch; `None` if it was not started, or stopped before.
+    fn started(&self) -> Option<Started> {
+        self.lock().started.clone()
+    }
+
     fn batch(&self) -> Option<BatchHandle> {
-        self.lock().batch.clone()
+        match self.started()? {
+            Started::Batch(batch) => Some(batch),
+            Started::Watch(_) => None,
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -231,6 +306,16 @@ impl From<BatchRowItem> for BatchEvent {
             resumed: item.resumed,
             not_attempted: item.not_attempted,
             already_done: item.already_done,
+        }
+    }
+}
+
+impl From<WatchItem> for BatchEvent {
+    fn from(item: WatchItem) -> Self {
+        BatchEvent::Watched {
+            candidate_id: item.candidate_id,
+            outcome: state_outcome(item.result),
+            previous_status: item.previous_status.map(|status| status.as_str().to_owned()),
         }
     }
 }

@@ -4,7 +4,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 
-use celper::bindings::{Argument, panic_error, rejected_call, runtime, seconds, send};
+use celper::bindings::watch::{WaitInput, rejected_watch, wait_for_status};
+use celper::bindings::{Argument, panic_error, record, rejected_call, runtime, seconds, send};
 use celper::{Client, Error, Operation, OperationInput, OperationOutput};
 use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch};
@@ -13,7 +14,8 @@ use tokio::task::AbortHandle;
 use crate::NAMES;
 use crate::direct;
 use crate::failure::Failure;
-use crate::options::{ClientOptions, count};
+use crate::logs::{LogSink, Logs, within, within_polls};
+use crate::options::{ClientOptions, OptionValues, count};
 use crate::output::{Interruption, Outcome};
 
 /// The result of [`open`].
@@ -36,10 +38,12 @@ pub enum OpenResult {
 #[uniffi::export]
 pub fn open(options: ClientOptions) -> OpenResult {
     // In Swift, a panic in a function that does not throw ends the process.
-    match catch_unwind(AssertUnwindSafe(|| options.build_client())) {
+    let logs = Logs::new(options.log_callback);
+    let sink = logs.to_level(options.log_level);
+    match catch_unwind(AssertUnwindSafe(|| within(sink, || options.build_client()))) {
         Ok(Ok(client)) => {
-            let id = direct::register(client.clone());
-            OpenResult::Opened { client: Arc::new(NativeClient { client, id }) }
+            let id = direct::register(client.clone(), logs);
+            OpenResult::Opened { client: Arc::new(NativeClient { client, logs, id }) }
         }
         Ok(Err(error)) => OpenResult::Failed { failure: error.into() },
         Err(panic) => OpenResult::Failed { failure: panic_error(&*panic).into() },
@@ -50,6 +54,7 @@ pub fn open(options: ClientOptions) -> OpenResult {
 #[derive(uniffi::Object)]
 pub struct NativeClient {
     client: Client,
+    logs: Logs,
     id: u64,
 }
 
@@ -78,6 +83,12 @@ pub struct CallInput {
     pub timeout: Option<f64>,
     /// Overrides the client's retry limit.
     pub max_retries: Option<i64>,
+    /// The statuses of a wait for one of them; a call that is none has no list.
+    pub until: Option<Vec<String>>,
+    /// A `traceparent` header for the requests.
+    pub traceparent: Option<String>,
+    /// Up to which level the call logs: 0 nothing, 1 warnings, 2 information, 3 debugging.
+    pub log_level: u8,
 }
 
 impl CallInput {
@@ -88,6 +99,7 @@ impl CallInput {
         input.email_subject = self.email_subject;
         input.email_body = self.email_body;
         input.idempotency_key = self.idempotency_key;
+        input.traceparent = self.traceparent;
         let timeout = self.timeout.map(|timeout| seconds(Argument::Timeout, NAMES, timeout)).transpose();
         input.timeout = timeout.map_err(|error| rejected_call(&input, error))?;
         let max_retries = self.max_retries.map(|retries| count(Argument::MaxRetries, retries)).transpose();
@@ -96,9 +108,49 @@ impl CallInput {
     }
 }
 
+/// What a host wants: an operation, or to wait for a status.
+pub(crate) enum Work {
+    Call(OperationInput),
+    Wait(WaitInput),
+}
+
+impl CallInput {
+    pub(crate) fn into_work(mut self) -> Result<Work, Error> {
+        let Some(until) = self.until.take() else { return Ok(Work::Call(self.into_operation_input()?)) };
+        let timeout = self.timeout.map(|timeout| seconds(Argument::Timeout, NAMES, timeout)).transpose();
+        let timeout = timeout.map_err(rejected_watch)?;
+        Ok(Work::Wait(WaitInput {
+            candidate_id: self.candidate_id,
+            job_position_id: self.job_position_id,
+            until,
+            timeout,
+        }))
+    }
+}
+
+impl Work {
+    pub(crate) fn interruption(&self) -> Interruption {
+        match self {
+            Work::Call(input) => Interruption::new(input.operation, input.idempotency_key.clone()),
+            Work::Wait(_) => Interruption::new(Operation::Status, None),
+        }
+    }
+
+    async fn run(self, client: Client) -> Result<OperationOutput, Error> {
+        match self {
+            Work::Call(input) => send(client, input).await,
+            Work::Wait(input) => wait_for_status(client, input).await,
+        }
+    }
+}
+
 impl NativeClient {
     pub(crate) fn client(&self) -> &Client {
         &self.client
+    }
+
+    pub(crate) fn logs(&self) -> Logs {
+        self.logs
     }
 }
 
@@ -108,9 +160,10 @@ impl NativeClient {
     pub async fn call(&self, input: CallInput, cancel: Arc<CancelToken>) -> Outcome {
         let (done, result) = oneshot::channel();
         let finish = move |result| drop(done.send(result));
-        let started = input.into_operation_input().and_then(|input| {
-            let interruption = Interruption::new(&input);
-            Ok((interruption, spawn(&runtime()?, self.client.clone(), input, finish)))
+        let sink = self.logs.to_level(input.log_level);
+        let started = input.into_work().and_then(|work| {
+            let interruption = work.interruption();
+            Ok((interruption, spawn(&runtime()?, self.client.clone(), work, sink, finish)))
         });
         let (interruption, _task) = match started {
             Ok((interruption, task)) => (interruption, AbortOnDrop(task)),
@@ -136,9 +189,17 @@ impl NativeClient {
         self.client.close();
     }
 
-    /// The base URL that the client sends its requests to.
-    pub fn base_url(&self) -> String {
-        self.client.base_url().to_owned()
+    /// The URL of an operation's request for a span; without the ids it says `REDACTED` in their places. Empty for an unknown operation.
+    pub fn span_url(&self, operation: String, candidate_id: Option<String>, job_position_id: Option<String>) -> String {
+        let ids = candidate_id.as_deref().zip(job_position_id.as_deref());
+        Operation::from_name(&operation)
+            .map(|operation| record::span_url(&self.client, operation, ids))
+            .unwrap_or_default()
+    }
+
+    /// The client's options.
+    pub fn options(&self) -> OptionValues {
+        OptionValues::from(&self.client)
     }
 }
 
@@ -146,12 +207,14 @@ impl NativeClient {
 pub(crate) fn spawn(
     runtime: &Handle,
     client: Client,
-    input: OperationInput,
+    work: Work,
+    sink: Option<LogSink>,
     finish: impl FnOnce(Result<OperationOutput, Error>) + Send + 'static,
 ) -> AbortHandle {
     // Boxed, so that the call is compiled once and not for each caller, and the runtime's part not for each future.
     let finish: Box<dyn FnOnce(Result<OperationOutput, Error>) + Send> = Box::new(finish);
-    let call: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(async move { finish(send(client, input).await) });
+    let call: Pin<Box<dyn Future<Output = ()> + Send>> =
+        Box::pin(async move { finish(within_polls(sink, work.run(client)).await) });
     runtime.spawn(call).abort_handle()
 }
 

@@ -17,7 +17,8 @@ use uniffi::{Lift, Lower};
 
 use crate::UniFfiTag;
 use crate::call::{self, CallInput};
-use crate::output::{Interruption, Outcome};
+use crate::logs::Logs;
+use crate::output::Outcome;
 
 /// Receives the outcome of a call, on any thread. The bytes are valid until the callback returns.
 type OutcomeCallback = extern "C" fn(call_id: i64, outcome: *const u8, length: i32);
@@ -26,14 +27,14 @@ type OutcomeCallback = extern "C" fn(call_id: i64, outcome: *const u8, length: i
 /// that loads the Kotlin layer has its own callback and its own sequence of ids.
 type CallKey = (usize, i64);
 
-static CLIENTS: LazyLock<Mutex<HashMap<u64, Client>>> = LazyLock::new(Mutex::default);
+static CLIENTS: LazyLock<Mutex<HashMap<u64, (Client, Logs)>>> = LazyLock::new(Mutex::default);
 static CALLS: LazyLock<Mutex<HashMap<CallKey, AbortHandle>>> = LazyLock::new(Mutex::default);
 
 /// Assigns a client an id, valid until [`unregister`].
-pub(crate) fn register(client: Client) -> u64 {
+pub(crate) fn register(client: Client, logs: Logs) -> u64 {
     static NEXT_ID: AtomicU64 = AtomicU64::new(0);
     let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
-    lock(&CLIENTS).insert(id, client);
+    lock(&CLIENTS).insert(id, (client, logs));
     id
 }
 
@@ -77,11 +78,12 @@ pub extern "C" fn celper_cancel(call_id: i64, callback: OutcomeCallback) {
 
 fn start(client_id: u64, mut input: &[u8], call_id: i64, callback: OutcomeCallback) -> Result<(), Error> {
     let input = <CallInput as Lift<UniFfiTag>>::try_read(&mut input)
-        .map_err(|error| Error::invalid_argument(format!("could not decode the call's arguments: {error}")))?
-        .into_operation_input()?;
+        .map_err(|error| Error::invalid_argument(format!("could not decode the call's arguments: {error}")))?;
+    let log_level = input.log_level;
+    let work = input.into_work()?;
     let client = lock(&CLIENTS).get(&client_id).cloned();
-    let client = client.ok_or_else(|| Error::invalid_argument("unknown client"))?;
-    let interruption = Interruption::new(&input);
+    let (client, logs) = client.ok_or_else(|| Error::invalid_argument("unknown client"))?;
+    let interruption = work.interruption();
     let finish = move |result| {
         let running = lock(&CALLS).remove(&key(call_id, callback));
         // Converted only if somebody reads it: the outcome can hold the number of a key provider's error.
@@ -93,7 +95,7 @@ fn start(client_id: u64, mut input: &[u8], call_id: i64, callback: OutcomeCallba
     let runtime = runtime_with_workers(|| available_parallelism().map_or(1, NonZero::get).min(2))?;
     // Hold the lock until the call is in the map: `finish` takes the same lock, so it cannot run before.
     let mut calls = lock(&CALLS);
-    calls.insert(key(call_id, callback), call::spawn(&runtime, client, input, finish));
+    calls.insert(key(call_id, callback), call::spawn(&runtime, client, work, logs.to_level(log_level), finish));
     Ok(())
 }
 
@@ -147,6 +149,9 @@ mod tests {
             idempotency_key: None,
             timeout: None,
             max_retries: None,
+            until: None,
+            traceparent: None,
+            log_level: 0,
         };
         let mut bytes = Vec::new();
         <CallInput as Lower<UniFfiTag>>::write(input, &mut bytes);

@@ -2,10 +2,11 @@
 
 use std::error::Error as _;
 
-use celper::{Error, ErrorKind};
+use celper::{CandidateState, Error, ErrorKind};
 
 use crate::key::KeyProviderError;
 use crate::output::RateLimitHeaders;
+use crate::record::to_bytes;
 
 /// An error of the core, as data for the language layers.
 #[derive(Clone, uniffi::Record)]
@@ -36,6 +37,27 @@ pub struct Failure {
     pub outcome_unknown: bool,
     /// The number under which the host keeps the key provider's error, if that caused the failure. The host takes it from there.
     pub cause: Option<u64>,
+    /// What the call did: the bytes of a [`RecordData`](crate::RecordData).
+    pub record: Option<Vec<u8>>,
+    /// The state that a wait for a status has read last.
+    pub last_state: Option<Box<LastState>>,
+}
+
+/// The candidate's state of a wait that failed.
+#[derive(Clone, uniffi::Record)]
+pub struct LastState {
+    /// The status, as the server sent it.
+    pub status: String,
+    /// Whether the interview's analysis was viewed.
+    pub analysis_viewed: bool,
+    /// The interview's score.
+    pub interview_score: Option<f64>,
+    /// The server's request id.
+    pub request_id: Option<String>,
+    /// The response's rate limit headers.
+    pub rate_limit: Option<RateLimitHeaders>,
+    /// The number of HTTP requests sent.
+    pub attempts: u32,
 }
 
 impl From<Error> for Failure {
@@ -55,6 +77,21 @@ impl From<Error> for Failure {
             idempotency_key: error.idempotency_key().map(ToOwned::to_owned),
             outcome_unknown: error.outcome_unknown(),
             cause: provider_error.and_then(KeyProviderError::take),
+            record: error.record().map(to_bytes),
+            last_state: error.last_state().map(|state| Box::new(state.into())),
+        }
+    }
+}
+
+impl From<&CandidateState> for LastState {
+    fn from(state: &CandidateState) -> Self {
+        LastState {
+            status: state.status.as_str().to_owned(),
+            analysis_viewed: state.analysis_viewed,
+            interview_score: state.interview_score,
+            request_id: state.request_id.clone(),
+            rate_limit: state.rate_limit.as_ref().map(RateLimitHeaders::from),
+            attempts: state.attempts,
         }
     }
 }

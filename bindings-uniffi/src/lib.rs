@@ -9,18 +9,21 @@ mod call;
 mod direct;
 mod failure;
 mod key;
+mod logs;
 mod options;
 mod output;
+mod record;
 mod scaffolding;
 mod webhooks;
 
-pub use batch::{BatchCounts, BatchEvent, BatchOptions, BatchWait, NativeBatch};
+pub use batch::{BatchCounts, BatchEvent, BatchOptions, BatchWait, NativeBatch, WatchOptions};
 pub use call::{CallInput, CancelToken, NativeClient, OpenResult, open};
 pub use direct::{celper_call, celper_cancel};
-pub use failure::{ErrorKindRow, Failure, error_kinds};
+pub use failure::{ErrorKindRow, Failure, LastState, error_kinds};
 pub use key::{KeyAnswer, KeySource, answer_key_request};
-pub use options::{ClientOptions, RateLimitOptions};
+pub use options::{ClientOptions, OptionValues, RateLimitOptions};
 pub use output::{Outcome, Output};
+pub use record::{AttemptData, RecordData, WaitData};
 pub use webhooks::{WebhookInput, WebhookOutcome, receive_webhook, sign_webhook, webhook_names};
 
 /// How Kotlin and Swift spell the names of arguments.

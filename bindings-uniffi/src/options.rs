@@ -37,6 +37,10 @@ pub struct ClientOptions {
     pub ca_certificates: Option<String>,
     /// The program's name and version, for the User-Agent header.
     pub app_info: Option<String>,
+    /// The address of the host's function for log events, which stays valid for as long as the process runs; 0: none.
+    pub log_callback: u64,
+    /// Up to which level the creation of the client logs; see [`CallInput`](crate::CallInput).
+    pub log_level: u8,
     /// `kotlin` or `swift`, for the User-Agent header.
     pub language: String,
     /// The language's version, for the User-Agent header.
@@ -54,6 +58,39 @@ pub struct RateLimitOptions {
     pub total: i64,
     /// The window's length in seconds.
     pub window: f64,
+}
+
+/// The options that a client has, for its host to read.
+#[derive(uniffi::Record)]
+pub struct OptionValues {
+    /// The base URL that the client sends its requests to.
+    pub base_url: String,
+    /// Timeout of a whole call, in seconds.
+    pub timeout: Option<f64>,
+    /// Timeout of one attempt, in seconds.
+    pub attempt_timeout: f64,
+    /// The maximum number of retries.
+    pub max_retries: u32,
+    /// The limits for pacing; none if it is off.
+    pub rate_limits: Option<RateLimitOptions>,
+    /// Which processes share the limits; a URL without user and password.
+    pub rate_limit_store: String,
+    /// The name under which clients share the limits.
+    pub rate_limit_name: Option<String>,
+}
+
+impl From<&Client> for OptionValues {
+    fn from(client: &Client) -> Self {
+        OptionValues {
+            base_url: client.base_url().to_owned(),
+            timeout: client.timeout().map(|timeout| timeout.as_secs_f64()),
+            attempt_timeout: client.attempt_timeout().as_secs_f64(),
+            max_retries: client.max_retries(),
+            rate_limits: client.rate_limits().map(RateLimitOptions::from),
+            rate_limit_store: client.rate_limit_store(),
+            rate_limit_name: client.rate_limit_name().map(ToOwned::to_owned),
+        }
+    }
 }
 
 impl ClientOptions {
@@ -108,6 +145,17 @@ impl ClientOptions {
 
 fn no_callback() -> Error {
     Error::invalid_argument("the key provider has no callback")
+}
+
+impl From<RateLimits> for RateLimitOptions {
+    fn from(limits: RateLimits) -> Self {
+        RateLimitOptions {
+            reads: limits.reads.into(),
+            actions: limits.actions.into(),
+            total: limits.total.into(),
+            window: limits.window.as_secs_f64(),
+        }
+    }
 }
 
 impl RateLimitOptions {

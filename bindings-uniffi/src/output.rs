@@ -4,9 +4,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use celper::bindings::{interrupted, panic_error};
-use celper::{Error, Operation, OperationInput, OperationOutput, RateLimit};
+use celper::{CandidateState, Error, Operation, OperationOutput, RateLimit};
 
 use crate::failure::Failure;
+use crate::record::to_bytes;
 
 /// How a call ended.
 #[derive(uniffi::Enum)]
@@ -21,6 +22,8 @@ pub enum Outcome {
         rate_limit: Option<RateLimitHeaders>,
         /// The number of HTTP requests sent.
         attempts: u32,
+        /// What the call did: the bytes of a [`RecordData`](crate::RecordData).
+        record: Option<Vec<u8>>,
     },
     /// The call failed.
     Failed {
@@ -108,8 +111,8 @@ pub(crate) struct Interruption {
 }
 
 impl Interruption {
-    pub(crate) fn new(input: &OperationInput) -> Self {
-        Interruption { operation: input.operation, idempotency_key: input.idempotency_key.clone() }
+    pub(crate) fn new(operation: Operation, idempotency_key: Option<String>) -> Self {
+        Interruption { operation, idempotency_key }
     }
 
     /// The outcome of a call that ended without one, which is a bug: an action may have taken place.
@@ -143,9 +146,14 @@ pub(crate) fn item_outcome(result: Result<OperationOutput, Error>) -> Outcome {
     }
 }
 
+/// The outcome of a watch's read.
+pub(crate) fn state_outcome(result: Result<CandidateState, Error>) -> Outcome {
+    item_outcome(result.map(OperationOutput::CandidateState))
+}
+
 /// None for a result type that this crate does not know.
 fn convert(output: OperationOutput) -> Option<Outcome> {
-    let (output, request_id, rate_limit, attempts) = match output {
+    let (output, request_id, rate_limit, attempts, record) = match output {
         OperationOutput::CandidateState(state) | OperationOutput::AlreadyDone(state) => (
             Output::State {
                 status: state.status.as_str().to_owned(),
@@ -155,6 +163,7 @@ fn convert(output: OperationOutput) -> Option<Outcome> {
             state.request_id,
             state.rate_limit,
             state.attempts,
+            state.record,
         ),
         OperationOutput::Invitation(invitation) => (
             Output::Invitation {
@@ -166,12 +175,14 @@ fn convert(output: OperationOutput) -> Option<Outcome> {
             invitation.request_id,
             invitation.rate_limit,
             invitation.attempts,
+            invitation.record,
         ),
         OperationOutput::Decision(decision) => (
             Output::Decision { status: decision.status.as_str().to_owned() },
             decision.request_id,
             decision.rate_limit,
             decision.attempts,
+            decision.record,
         ),
         _ => return None,
     };
@@ -180,6 +191,7 @@ fn convert(output: OperationOutput) -> Option<Outcome> {
         request_id,
         rate_limit: rate_limit.as_ref().map(RateLimitHeaders::from),
         attempts,
+        record: record.as_deref().map(to_bytes),
     })
 }
 

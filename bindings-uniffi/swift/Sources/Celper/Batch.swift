@@ -29,8 +29,8 @@ public final class Batch: AsyncSequence, Sendable, CustomStringConvertible {
 
     private let run: BatchRun
 
-    init(_ native: NativeBatch, feed: @escaping (BatchRun) async throws -> Void) {
-        run = BatchRun(native, feed)
+    init(_ native: NativeBatch, _ onEvent: EventHandler?, feed: @escaping (BatchRun) async throws -> Void) {
+        run = BatchRun(native, onEvent, feed)
     }
 
     /// How far the batch is. It can be read at any time, before and after the iteration too.
@@ -143,6 +143,7 @@ public struct BatchProgress: Hashable, Sendable {
 /// What a batch's iteration and the task that feeds it share. That task alone uses `feed`.
 final class BatchRun: @unchecked Sendable {
     let native: NativeBatch
+    let onEvent: EventHandler?
     private let feed: (BatchRun) async throws -> Void
     private let lock = NSLock()
     private var feeder: Task<Void, Never>?
@@ -153,8 +154,9 @@ final class BatchRun: @unchecked Sendable {
     /// What the source threw.
     private var sourceError: (any Error)?
 
-    init(_ native: NativeBatch, _ feed: @escaping (BatchRun) async throws -> Void) {
+    init(_ native: NativeBatch, _ onEvent: EventHandler?, _ feed: @escaping (BatchRun) async throws -> Void) {
         self.native = native
+        self.onEvent = onEvent
         self.feed = feed
     }
 
@@ -234,13 +236,15 @@ final class BatchIteration {
         switch event {
         case .item(let index, let outcome, let idempotencyKey, let resumed, let notAttempted, let alreadyDone):
             guard let request = run.takeRequest(index) else { return nil }
+            let result = outcome.result
+            run.onEvent?(CallEvent(operation: request.input.operation, result))
             return BatchItem(
-                index: Int(index), request: request, result: outcome.result, idempotencyKey: idempotencyKey,
+                index: Int(index), request: request, result: result, idempotencyKey: idempotencyKey,
                 resumed: resumed, notAttempted: notAttempted, alreadyDone: alreadyDone)
         case .failed(let failure):
             end()
             throw CelperError(failure)
-        case .ready, .wantsRows, .end:
+        case .ready, .wantsRows, .end, .watched:
             end()
             if let error = run.takeSourceError() { throw error }
             return nil
@@ -266,10 +270,34 @@ final class BatchIteration {
 extension Outcome {
     var result: Result<CandidateResult, CelperError> {
         switch self {
-        case .succeeded(let output, let requestId, let headers, let attempts):
-            .success(output.result(requestId, headers?.rateLimit, Int(attempts)))
+        case .succeeded(let output, let requestId, let headers, let attempts, let record):
+            .success(output.result(requestId, headers?.rateLimit, Int(attempts)).with(LazyRecord(bytes: record)))
         case .failed(let failure): .failure(CelperError(failure))
         case .cancelled: .failure(wrongOutput("batch"))
+        }
+    }
+}
+
+extension CandidateResult {
+    var lazyRecord: LazyRecord {
+        switch self {
+        case .state(let state): state.lazyRecord
+        case .invitation(let invitation): invitation.lazyRecord
+        case .decision(let decision): decision.lazyRecord
+        }
+    }
+
+    fileprivate func with(_ record: LazyRecord) -> CandidateResult {
+        switch self {
+        case .state(var state):
+            state.lazyRecord = record
+            return .state(state)
+        case .invitation(var invitation):
+            invitation.lazyRecord = record
+            return .invitation(invitation)
+        case .decision(var decision):
+            decision.lazyRecord = record
+            return .decision(decision)
         }
     }
 }

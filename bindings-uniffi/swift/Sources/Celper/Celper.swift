@@ -15,6 +15,7 @@ internal import CelperGenerated
 /// the wire, no retry follows, and the call throws `CancellationError`. A call that fails throws a ``CelperError``.
 public final class Celper: CandidateActions, Sendable, CustomStringConvertible {
     private let native: NativeClient
+    private let onEvent: EventHandler?
 
     /// Creates a client. It does not connect until the first call.
     ///
@@ -42,6 +43,8 @@ public final class Celper: CandidateActions, Sendable, CustomStringConvertible {
     ///     their keys; if nil, clients with the same key do
     ///   - rateLimitStoreDown: what happens to calls while the store cannot be reached: `"share"`, the default, lets each
     ///     process use its share of the limits; with `"fail"`, calls fail with the kind `connection`
+    ///   - onEvent: is called for each call and each request of a batch that has ended, with what it did: in the caller's task,
+    ///     before the result is returned or the error thrown
     /// - Throws: ``CelperError`` of the kind `invalidArgument` if an option is invalid, or if there is no key.
     public init(
         apiKey: String? = nil,
@@ -57,7 +60,8 @@ public final class Celper: CandidateActions, Sendable, CustomStringConvertible {
         allowHttpHosts: [String] = [],
         rateLimitStore: String? = nil,
         rateLimitName: String? = nil,
-        rateLimitStoreDown: String? = nil
+        rateLimitStoreDown: String? = nil,
+        onEvent: EventHandler? = nil
     ) throws {
         let options = ClientOptions(
             apiKey: apiKey,
@@ -78,9 +82,12 @@ public final class Celper: CandidateActions, Sendable, CustomStringConvertible {
             proxy: proxy,
             caCertificates: caCertificates,
             appInfo: appInfo,
+            logCallback: CallLog.callback,
+            logLevel: CallLog.level,
             language: "swift",
             languageVersion: "6"
         )
+        self.onEvent = onEvent
         switch open(options: options) {
         case .opened(let client): native = client
         case .failed(let failure): throw CelperError(failure)
@@ -208,6 +215,61 @@ public final class Celper: CandidateActions, Sendable, CustomStringConvertible {
         try await decide("reject", candidateId, jobPositionId, idempotencyKey, timeout, maxRetries)
     }
 
+    /// Waits until a candidate has one of the statuses, for minutes; for days, receive webhooks.
+    ///
+    /// ```swift
+    /// let state = try await client.waitForStatus(
+    ///     "cand_xyz789", jobPositionId: "pos_abc123", until: [.interviewed, .expired, .failed], timeout: .seconds(20 * 60))
+    /// ```
+    ///
+    /// Name every status that ends your wait: a candidate that is waited for as `interviewed` may also become `expired`, `failed`
+    /// or `unevaluable`. Failures that can pass do not end the wait. Cancelling the task ends it.
+    ///
+    /// - Parameters:
+    ///   - candidateId: the candidate's id
+    ///   - jobPositionId: the id of the job position that the candidate applies for
+    ///   - until: the statuses
+    ///   - timeout: how long to wait; if nil, as long as it takes
+    /// - Throws: ``CelperError``, of the kind `timeout` with ``CelperError/lastState`` after the timeout.
+    public func waitForStatus(
+        _ candidateId: String,
+        jobPositionId: String,
+        until: [CandidateStatus],
+        timeout: Duration? = .seconds(600)
+    ) async throws -> CandidateState {
+        let input = CallInput(
+            operation: "status", candidateId: candidateId, jobPositionId: jobPositionId, emailSubject: nil,
+            emailBody: nil, idempotencyKey: nil, timeout: timeout?.inSeconds ?? .infinity, maxRetries: nil,
+            until: until.map(\.rawValue), traceparent: nil, logLevel: CallLog.level)
+        guard case .state(let state) = try await call(input) else { throw wrongOutput("status") }
+        return state
+    }
+
+    /// Gives the state of each candidate, and then each change, until no candidate is left or the loop is left.
+    ///
+    /// ```swift
+    /// for try await item in client.watchCandidates(["cand_1", "cand_2"], jobPositionId: "pos_abc123") {
+    ///     print(item.candidateId, item.state?.status.rawValue ?? item.error?.description ?? "")
+    /// }
+    /// ```
+    ///
+    /// Nothing happens until it is iterated over; each iteration is a watch of its own.
+    ///
+    /// - Parameters:
+    ///   - candidateIds: the candidates' ids
+    ///   - jobPositionId: the id of the candidates' job position
+    public func watchCandidates(
+        _ candidateIds: [String],
+        jobPositionId: String
+    ) -> Watch {
+        let native = native
+        return Watch {
+            native.watch(
+                options: WatchOptions(
+                    candidateIds: candidateIds, jobPositionId: jobPositionId, logLevel: CallLog.level))
+        }
+    }
+
     /// Carries out any number of requests, as fast as the rate limit allows, and gives an item for each as it ends.
     ///
     /// ```swift
@@ -234,7 +296,7 @@ public final class Celper: CandidateActions, Sendable, CustomStringConvertible {
     ) -> Batch where Requests.Element == CandidateRequest {
         // Other collections may have to be walked through to be counted.
         let total = total ?? (requests as? any RandomAccessCollection)?.count
-        return Batch(nativeBatch(batchId, journal, total)) { run in
+        return Batch(nativeBatch(batchId, journal, total), onEvent) { run in
             for request in requests {
                 guard await run.push(request) else { return }
             }
@@ -248,7 +310,7 @@ public final class Celper: CandidateActions, Sendable, CustomStringConvertible {
         journal: String? = nil,
         total: Int? = nil
     ) -> Batch where Requests.Element == CandidateRequest {
-        Batch(nativeBatch(batchId, journal, total)) { run in
+        Batch(nativeBatch(batchId, journal, total), onEvent) { run in
             for try await request in requests {
                 guard await run.push(request) else { return }
             }
@@ -260,7 +322,30 @@ public final class Celper: CandidateActions, Sendable, CustomStringConvertible {
     public func close() { native.closeClient() }
 
     /// The base URL that requests are sent to.
-    public var baseURL: String { native.baseUrl() }
+    public var baseURL: String { native.options().baseUrl }
+
+    /// The timeout of a whole call; nil where there is none.
+    public var timeout: Duration? { native.options().timeout.map(Duration.seconds) }
+
+    /// The timeout of one HTTP attempt.
+    public var attemptTimeout: Duration { .seconds(native.options().attemptTimeout) }
+
+    /// The maximum number of attempts after the first one.
+    public var maxRetries: Int { Int(native.options().maxRetries) }
+
+    /// The rate limits that calls are paced to; nil if pacing is off.
+    public var rateLimits: RateLimits? {
+        native.options().rateLimits.map {
+            RateLimits(
+                reads: Int($0.reads), actions: Int($0.actions), total: Int($0.total), window: .seconds($0.window))
+        }
+    }
+
+    /// Which processes share the rate limits; a URL without user and password.
+    public var rateLimitStore: String { native.options().rateLimitStore }
+
+    /// The name under which clients share the rate limits; nil if those with the same key do.
+    public var rateLimitName: String? { native.options().rateLimitName }
 
     /// The client's base URL as text. It does not contain the key.
     public var description: String { "Celper(baseURL: \(baseURL))" }
@@ -288,12 +373,15 @@ public final class Celper: CandidateActions, Sendable, CustomStringConvertible {
             cancel.cancel()
         }
         if case .cancelled = outcome { throw CancellationError() }
-        return try outcome.result.get()
+        let result = outcome.result
+        onEvent?(CallEvent(operation: input.operation, result))
+        return try result.get()
     }
 
     private func nativeBatch(_ batchId: String?, _ journal: String?, _ total: Int?) -> NativeBatch {
         native.batch(
-            options: BatchOptions(batchId: batchId, journal: journal, total: total.map { UInt64(clamping: $0) }))
+            options: BatchOptions(
+                batchId: batchId, journal: journal, total: total.map { UInt64(clamping: $0) }, logLevel: CallLog.level))
     }
 }
 
@@ -304,7 +392,7 @@ func callInput(
     CallInput(
         operation: operation, candidateId: candidateId, jobPositionId: jobPositionId, emailSubject: emailSubject,
         emailBody: emailBody, idempotencyKey: idempotencyKey, timeout: timeout?.inSeconds,
-        maxRetries: maxRetries.map(Int64.init))
+        maxRetries: maxRetries.map(Int64.init), until: nil, traceparent: nil, logLevel: CallLog.level)
 }
 
 func wrongOutput(_ operation: String) -> CelperError {
@@ -313,7 +401,8 @@ func wrongOutput(_ operation: String) -> CelperError {
         Failure(
             kind: CelperError.Kind.internal.rawValue, message: message, text: "\(operation): \(message)",
             operation: operation, status: nil, code: nil, requestId: nil, retryAfter: nil, attempts: 0,
-            rateLimit: nil, idempotencyKey: nil, outcomeUnknown: operation != "status", cause: nil))
+            rateLimit: nil, idempotencyKey: nil, outcomeUnknown: operation != "status", cause: nil, record: nil,
+            lastState: nil))
 }
 
 extension Duration {

@@ -81,8 +81,15 @@ public struct CelperError: Error, LocalizedError, CustomStringConvertible, Senda
     public let clockDifference: Int?
     /// The error that the key provider threw, if that is why the call failed.
     public let underlyingError: (any Error)?
+    /// The candidate's state that ``Celper/waitForStatus(_:jobPositionId:until:timeout:)`` has read last; nil for other calls, and if it
+    /// has read none.
+    public let lastState: CandidateState?
     /// The whole error as one line.
     public let description: String
+    let lazyRecord: LazyRecord
+
+    /// The attempts and waits of the call; nil if it was refused before it began.
+    public var record: CallRecord? { lazyRecord.value }
 
     /// Same as ``description``.
     public var errorDescription: String? { description }
@@ -102,7 +109,8 @@ public struct CelperError: Error, LocalizedError, CustomStringConvertible, Senda
         outcomeUnknown: Bool = false,
         underlyingError: (any Error)? = nil,
         webhookReason: String? = nil,
-        clockDifference: Int? = nil
+        clockDifference: Int? = nil,
+        lastState: CandidateState? = nil
     ) {
         self.kind = kind
         self.message = message
@@ -118,6 +126,8 @@ public struct CelperError: Error, LocalizedError, CustomStringConvertible, Senda
         self.underlyingError = underlyingError
         self.webhookReason = webhookReason
         self.clockDifference = clockDifference
+        self.lastState = lastState
+        lazyRecord = LazyRecord()
         description = "\(operation): \(message)"
     }
 
@@ -137,5 +147,12 @@ public struct CelperError: Error, LocalizedError, CustomStringConvertible, Senda
         description = failure.text
         self.webhookReason = webhookReason
         self.clockDifference = clockDifference.map(Int.init)
+        lazyRecord = LazyRecord(bytes: failure.record)
+        lastState = failure.lastState.map {
+            CandidateState(
+                status: CandidateStatus(rawValue: $0.status), analysisViewed: $0.analysisViewed,
+                interviewScore: $0.interviewScore, requestId: $0.requestId, rateLimit: $0.rateLimit?.rateLimit,
+                attempts: Int($0.attempts))
+        }
     }
 }

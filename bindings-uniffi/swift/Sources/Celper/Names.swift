@@ -3,12 +3,18 @@
 ///
 /// The module and its main class have the same name, so `Celper.` before a name means the class, not the module.
 extension Celper {
+    /// Same as ``AttemptRecord``.
+    public typealias AttemptRecord = CelperTypes.AttemptRecordType
     /// Same as ``Batch``.
     public typealias Batch = CelperTypes.BatchType
     /// Same as ``BatchItem``.
     public typealias BatchItem = CelperTypes.BatchItemType
     /// Same as ``BatchProgress``.
     public typealias BatchProgress = CelperTypes.BatchProgressType
+    /// Same as ``CallEvent``.
+    public typealias CallEvent = CelperTypes.CallEventType
+    /// Same as ``CallRecord``.
+    public typealias CallRecord = CelperTypes.CallRecordType
     /// Same as ``CandidateActions``.
     public typealias CandidateActions = CelperTypes.CandidateActionsType
     /// Same as ``CandidateRequest``.
@@ -23,6 +29,8 @@ extension Celper {
     public typealias CelperError = CelperTypes.CelperErrorType
     /// Same as ``Decision``.
     public typealias Decision = CelperTypes.DecisionType
+    /// Same as ``EventHandler``.
+    public typealias EventHandler = CelperTypes.EventHandlerType
     /// Same as ``InviteRequest``.
     public typealias InviteRequest = CelperTypes.InviteRequestType
     /// Same as ``Invitation``.
@@ -41,6 +49,12 @@ extension Celper {
     public typealias StatusRequest = CelperTypes.StatusRequestType
     /// Same as ``StatusChange``.
     public typealias StatusChange = CelperTypes.StatusChangeType
+    /// Same as ``WaitRecord``.
+    public typealias WaitRecord = CelperTypes.WaitRecordType
+    /// Same as ``Watch``.
+    public typealias Watch = CelperTypes.WatchType
+    /// Same as ``WatchItem``.
+    public typealias WatchItem = CelperTypes.WatchItemType
     /// Same as ``WebhookEvent``.
     public typealias WebhookEvent = CelperTypes.WebhookEventType
     /// Same as ``Webhooks``.
@@ -50,12 +64,18 @@ extension Celper {
 /// The types under another name, because a member of ``Celper`` cannot refer to a type of the same name. Use
 /// `Celper.Invitation` and so on.
 public enum CelperTypes {
+    /// Same as ``AttemptRecord``.
+    public typealias AttemptRecordType = AttemptRecord
     /// Same as ``Batch``.
     public typealias BatchType = Batch
     /// Same as ``BatchItem``.
     public typealias BatchItemType = BatchItem
     /// Same as ``BatchProgress``.
     public typealias BatchProgressType = BatchProgress
+    /// Same as ``CallEvent``.
+    public typealias CallEventType = CallEvent
+    /// Same as ``CallRecord``.
+    public typealias CallRecordType = CallRecord
     /// Same as ``CandidateActions``.
     public typealias CandidateActionsType = CandidateActions
     /// Same as ``CandidateRequest``.
@@ -70,6 +90,8 @@ public enum CelperTypes {
     public typealias CelperErrorType = CelperError
     /// Same as ``Decision``.
     public typealias DecisionType = Decision
+    /// Same as ``EventHandler``.
+    public typealias EventHandlerType = EventHandler
     /// Same as ``InviteRequest``.
     public typealias InviteRequestType = InviteRequest
     /// Same as ``Invitation``.
@@ -88,6 +110,12 @@ public enum CelperTypes {
     public typealias StatusRequestType = StatusRequest
     /// Same as ``StatusChange``.
     public typealias StatusChangeType = StatusChange
+    /// Same as ``WaitRecord``.
+    public typealias WaitRecordType = WaitRecord
+    /// Same as ``Watch``.
+    public typealias WatchType = Watch
+    /// Same as ``WatchItem``.
+    public typealias WatchItemType = WatchItem
     /// Same as ``WebhookEvent``.
     public typealias WebhookEventType = WebhookEvent
     /// Same as ``Webhooks``.

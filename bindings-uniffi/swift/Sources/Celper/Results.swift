@@ -93,6 +93,14 @@ public struct CandidateState: Hashable, Sendable, Codable {
     public let rateLimit: RateLimit?
     /// The number of HTTP requests that were sent for the call.
     public let attempts: Int
+    var lazyRecord = LazyRecord()
+
+    /// The attempts and waits of the call; nil if the result was made by hand or decoded. Results that differ only in it are equal.
+    public var record: CallRecord? { lazyRecord.value }
+
+    private enum CodingKeys: String, CodingKey {
+        case status, analysisViewed, interviewScore, requestId, rateLimit, attempts
+    }
 
     /// Creates a result, for tests of your code.
     public init(
@@ -128,6 +136,14 @@ public struct Invitation: Hashable, Sendable, Codable {
     public let rateLimit: RateLimit?
     /// The number of HTTP requests that were sent for the call.
     public let attempts: Int
+    var lazyRecord = LazyRecord()
+
+    /// The attempts and waits of the call; nil if the result was made by hand or decoded. Results that differ only in it are equal.
+    public var record: CallRecord? { lazyRecord.value }
+
+    private enum CodingKeys: String, CodingKey {
+        case invited, sessionId, emailDelivery, expiresAt, requestId, rateLimit, attempts
+    }
 
     /// Creates a result, for tests of your code.
     public init(
@@ -159,6 +175,14 @@ public struct Decision: Hashable, Sendable, Codable {
     public let rateLimit: RateLimit?
     /// The number of HTTP requests that were sent for the call.
     public let attempts: Int
+    var lazyRecord = LazyRecord()
+
+    /// The attempts and waits of the call; nil if the result was made by hand or decoded. Results that differ only in it are equal.
+    public var record: CallRecord? { lazyRecord.value }
+
+    private enum CodingKeys: String, CodingKey {
+        case status, requestId, rateLimit, attempts
+    }
 
     /// Creates a result, for tests of your code.
     public init(

@@ -7,6 +7,7 @@ import Testing
 @testable import class Celper.Celper
 @testable import struct Celper.CelperError
 @testable import class Celper.KeyRequests
+@testable import struct Celper.RateLimits
 
 @Suite(.timeLimit(.minutes(5))) struct LifecycleTests {
     let sandbox = Sandbox.shared
@@ -17,6 +18,18 @@ import Testing
     @Test func theErrorKindsAreTheCores() {
         #expect(Set(errorKinds().map(\.name)) == Set(CelperError.Kind.allCases.map(\.rawValue)))
         #expect(errorKinds().count == CelperError.Kind.allCases.count)
+    }
+
+    @Test func theOptionsCanBeRead() throws {
+        let limits = RateLimits(reads: 4, actions: 3, total: 5, window: .seconds(30))
+        let client = try Celper(
+            apiKey: sandbox.apiKey, timeout: .milliseconds(5500), maxRetries: 1, rateLimits: limits,
+            rateLimitStore: "process", rateLimitName: "acme")
+        #expect(client.timeout == .milliseconds(5500) && client.attemptTimeout == .seconds(30) && client.maxRetries == 1)
+        #expect(client.rateLimits == limits)
+        #expect(client.rateLimitStore == "process" && client.rateLimitName == "acme")
+        let unlimited = try Celper(apiKey: sandbox.apiKey, timeout: .seconds(Int64.max), rateLimits: nil)
+        #expect(unlimited.timeout == nil && unlimited.rateLimits == nil)
     }
 
     @Test func cancellingTheTaskReturnsAtOnceAndDropsTheRequest() async throws {

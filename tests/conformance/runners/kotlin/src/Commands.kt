@@ -1,5 +1,6 @@
 // Creates clients and makes calls with the arguments of a command.
 
+import ai.celper.CandidateStatus
 import ai.celper.Celper
 import ai.celper.RateLimits
 import com.google.gson.JsonElement
@@ -24,6 +25,10 @@ suspend fun JsonObject.call(client: Celper): Any {
             candidate, position, arguments.text("email_subject"), arguments.text("email_body"), key, timeout, retries,
         )
         "select_candidate" -> client.selectCandidate(candidate, position, key, timeout, retries)
+        "wait_for_status" -> {
+            val until = arguments["until"].asJsonArray.map { CandidateStatus.of(it.asString) }.toSet()
+            if (timeout == null) client.waitForStatus(candidate, position, until) else client.waitForStatus(candidate, position, until, timeout)
+        }
         "reject_candidate" -> client.rejectCandidate(candidate, position, key, timeout, retries)
         else -> error("unknown method $method")
     }

@@ -27,10 +27,7 @@ fun opened(client: Celper): Response = mapOf("opened" to mapOf("strings" to stri
 
 fun returned(result: Any): Response {
     val fields = when (result) {
-        is CandidateState -> with(result) {
-            statusFields(status) + mapOf("analysis_viewed" to analysisViewed, "interview_score" to interviewScore) +
-                commonFields(requestId, rateLimit, attempts)
-        }
+        is CandidateState -> stateFields(result)
         is Invitation -> with(result) {
             mapOf(
                 "invited" to invited, "session_id" to sessionId, "email_delivery" to emailDelivery,
@@ -41,6 +38,11 @@ fun returned(result: Any): Response {
         else -> error("unknown result type: $result")
     }
     return mapOf("result" to mapOf("type" to result.javaClass.simpleName) + fields + ("strings" to strings(result)))
+}
+
+private fun stateFields(state: CandidateState): Response = with(state) {
+    statusFields(status) + mapOf("analysis_viewed" to analysisViewed, "interview_score" to interviewScore) +
+        commonFields(requestId, rateLimit, attempts)
 }
 
 private fun statusFields(status: CandidateStatus): Response =
@@ -72,6 +74,7 @@ private fun errorFields(error: CelperException): Response = mapOf(
     "rate_limit" to error.rateLimit?.let(::headers),
     "idempotency_key" to error.idempotencyKey,
     "outcome_unknown" to error.outcomeUnknown,
+    "last_state" to error.lastState?.let(::stateFields),
     "class" to error.javaClass.simpleName,
     "classes" to generateSequence<Class<*>>(error.javaClass) { it.superclass }.map { it.simpleName }.toList(),
     "text" to error.message,

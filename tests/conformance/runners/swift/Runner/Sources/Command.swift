@@ -10,6 +10,7 @@ struct Command: Decodable, Sendable {
         case inviteCandidate = "invite_candidate"
         case selectCandidate = "select_candidate"
         case rejectCandidate = "reject_candidate"
+        case waitForStatus = "wait_for_status"
     }
 
     struct Arguments: Decodable {
@@ -20,6 +21,7 @@ struct Command: Decodable, Sendable {
         let idempotencyKey: String?
         let timeout: Double?
         let maxRetries: Int?
+        let until: [String]?
     }
 
     struct Row: Decodable {
@@ -71,6 +73,13 @@ struct Command: Decodable, Sendable {
             return returned(
                 try await client.selectCandidate(
                     candidate, jobPositionId: position, idempotencyKey: key, timeout: timeout, maxRetries: retries))
+        case .waitForStatus:
+            let until = (arguments.until ?? []).map(CandidateStatus.init(rawValue:))
+            if let timeout {
+                return returned(
+                    try await client.waitForStatus(candidate, jobPositionId: position, until: until, timeout: timeout))
+            }
+            return returned(try await client.waitForStatus(candidate, jobPositionId: position, until: until))
         case .rejectCandidate:
             return returned(
                 try await client.rejectCandidate(

@@ -20,9 +20,7 @@ func write(_ response: [String: Any]) {
 func opened(_ client: Celper) -> [String: Any] { ["opened": ["strings": strings(client)]] }
 
 func returned(_ state: CandidateState) -> [String: Any] {
-    returned(
-        state, statusFields(state.status), state.requestId, state.rateLimit, state.attempts,
-        ["analysis_viewed": state.analysisViewed, "interview_score": orNull(state.interviewScore)])
+    returned(state, stateFields(state), state.requestId, state.rateLimit, state.attempts)
 }
 
 func returned(_ invitation: Invitation) -> [String: Any] {
@@ -38,14 +36,13 @@ func returned(_ decision: Decision) -> [String: Any] {
 }
 
 private func returned(
-    _ result: Any, _ fields: [String: Any], _ requestId: String?, _ rateLimit: RateLimit?, _ attempts: Int,
-    _ more: [String: Any] = [:]
+    _ result: Any, _ fields: [String: Any], _ requestId: String?, _ rateLimit: RateLimit?, _ attempts: Int
 ) -> [String: Any] {
     let common: [String: Any] = [
         "type": "\(type(of: result))", "request_id": orNull(requestId), "rate_limit": orNull(rateLimit.map(headers)),
         "attempts": attempts, "strings": strings(result),
     ]
-    return ["result": common.merging(fields) { $1 }.merging(more) { $1 }]
+    return ["result": common.merging(fields) { $1 }]
 }
 
 private func headers(_ rateLimit: RateLimit) -> [String: Any] {
@@ -53,6 +50,13 @@ private func headers(_ rateLimit: RateLimit) -> [String: Any] {
         "limit": orNull(rateLimit.limit), "remaining": orNull(rateLimit.remaining),
         "reset_at": orNull(rateLimit.resetAt.map(milliseconds)),
     ]
+}
+
+private func stateFields(_ state: CandidateState) -> [String: Any] {
+    let fields: [String: Any] = [
+        "analysis_viewed": state.analysisViewed, "interview_score": orNull(state.interviewScore),
+    ]
+    return fields.merging(statusFields(state.status)) { $1 }
 }
 
 private func statusFields(_ status: CandidateStatus) -> [String: Any] {
@@ -80,6 +84,7 @@ private func errorFields(_ error: CelperError) -> [String: Any] {
         "rate_limit": orNull(error.rateLimit.map(headers)),
         "idempotency_key": orNull(error.idempotencyKey),
         "outcome_unknown": error.outcomeUnknown,
+        "last_state": orNull(error.lastState.map(stateFields)),
         "class": "\(error.kind)",
         "classes": ["\(type(of: error))"],
         "text": error.description,

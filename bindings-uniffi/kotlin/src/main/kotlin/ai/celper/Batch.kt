@@ -115,17 +115,20 @@ public data class BatchProgress(
 }
 
 /** What both kinds of batches share: the rows on their way, and the core's batch. */
-internal class BatchRun(client: NativeClient, batchId: String?, journal: String?, total: Long?) {
+internal class BatchRun(
+    client: NativeClient, private val observer: CallObserver?, batchId: String?, journal: String?, total: Long?,
+) {
     private val native: NativeBatch
 
     init {
         checkUnicode("batch", "batchId" to batchId, "journal" to journal)
-        native = client.batch(NativeOptions(batchId, journal, total?.coerceAtLeast(0)?.toULong()))
+        native = client.batch(NativeOptions(batchId, journal, total?.coerceAtLeast(0)?.toULong(), CallLog.level))
     }
 
     /** The requests whose items have not come yet. */
     private val requests = ConcurrentHashMap<Long, CandidateRequest>()
     private var next = 0L
+    private var caller: Any? = null
 
     /** What the source threw; thrown after the last item. */
     @Volatile var sourceFailure: Throwable? = null
@@ -140,14 +143,8 @@ internal class BatchRun(client: NativeClient, batchId: String?, journal: String?
 
     /** Waits for what the core says; an error that ends the batch is thrown. */
     suspend fun await(wait: BatchWait): BatchEvent {
-        // The core's threads must not run the caller's code, which may block.
-        val event = if (CallbackThreads.resumesElsewhere(currentCoroutineContext()[ContinuationInterceptor])) {
-            native.wait(wait)
-        } else {
-            withContext(CallbackThreads) { native.wait(wait) }
-        }
-        if (event is BatchEvent.Failed) throw CelperException.of(event.failure)
-        return event
+        if (wait == BatchWait.START) caller = observer?.caller()
+        return native.await(wait)
     }
 
     /** Waits until nothing is under way. Cancelling the coroutine drops what is. */
@@ -162,7 +159,7 @@ internal class BatchRun(client: NativeClient, batchId: String?, journal: String?
 
     /** False: the batch takes no more. */
     fun push(request: CandidateRequest): Boolean {
-        val input = request.toInput()
+        val input = request.toInput().let { observer?.prepared(it, caller) ?: it }
         val refused = runCatching { input.checkUnicode() }.exceptionOrNull() as CelperException?
         val index = next++
         requests[index] = request
@@ -180,12 +177,26 @@ internal class BatchRun(client: NativeClient, batchId: String?, journal: String?
 
     fun item(event: BatchEvent.Item): BatchItem {
         val outcome = event.outcome
+        val request = checkNotNull(requests.remove(event.index.toLong()))
+        val error = (outcome as? Outcome.Failed)?.let { CelperException.of(it.failure) }
+        observer?.ended(caller, request.operation, request.candidateId, request.jobPositionId, outcome, error)
         return BatchItem(
-            event.index.toLong(), checkNotNull(requests.remove(event.index.toLong())), (outcome as? Outcome.Succeeded)?.toResult(),
-            (outcome as? Outcome.Failed)?.let { CelperException.of(it.failure) }, event.idempotencyKey, event.resumed,
+            event.index.toLong(), request, (outcome as? Outcome.Succeeded)?.toResult(), error, event.idempotencyKey, event.resumed,
             event.notAttempted, event.alreadyDone,
         )
     }
+}
+
+/** Waits for what the core says; an error that ends the batch or watch is thrown. */
+internal suspend fun NativeBatch.await(wait: BatchWait): BatchEvent {
+    // The core's threads must not run the caller's code, which may block.
+    val event = if (CallbackThreads.resumesElsewhere(currentCoroutineContext()[ContinuationInterceptor])) {
+        wait(wait)
+    } else {
+        withContext(CallbackThreads) { wait(wait) }
+    }
+    if (event is BatchEvent.Failed) throw CelperException.of(event.failure)
+    return event
 }
 
 internal class FlowBatch(private val run: BatchRun, requests: Flow<CandidateRequest>) : Batch, Flow<BatchItem> by items(run, requests) {

@@ -3,9 +3,10 @@ package ai.celper
 import kotlinx.coroutines.flow.Flow
 import kotlinx.coroutines.flow.asFlow
 import kotlin.time.Duration
+import kotlin.time.Duration.Companion.minutes
 
 /**
- * The four operations and their batches, which [Celper] implements. Code that takes this interface can be tested with a fake.
+ * The four operations, their batches, waits and watches, which [Celper] implements. Code that takes this interface can be tested with a fake.
  *
  * ```kotlin
  * class Screening(private val celper: CandidateActions) {
@@ -122,6 +123,52 @@ public interface CandidateActions {
         timeout: Duration? = null,
         maxRetries: Int? = null,
     ): Decision
+
+    /**
+     * Waits until a candidate has one of the statuses, for minutes; for days, receive webhooks.
+     *
+     * ```kotlin
+     * val until = setOf(CandidateStatus.Interviewed, CandidateStatus.Expired, CandidateStatus.Failed)
+     * val state = client.waitForStatus("cand_xyz789", jobPositionId = "pos_abc123", until = until, timeout = 20.minutes)
+     * ```
+     *
+     * Name every status that ends your wait: a candidate that is waited for as `interviewed` may also become `expired`, `failed` or
+     * `unevaluable`. Failures that can pass do not end the wait. Throws [RequestTimeoutException] after the timeout, with the
+     * candidate's [last state][CelperException.lastState]. Cancelling the coroutine ends it.
+     *
+     * @param candidateId the candidate's id
+     * @param jobPositionId the id of the job position that the candidate applies for
+     * @param until the statuses
+     * @param timeout how long to wait; [Duration.INFINITE] for as long as it takes
+     */
+    @JvmSynthetic
+    public suspend fun waitForStatus(
+        candidateId: String,
+        jobPositionId: String,
+        until: Set<CandidateStatus>,
+        timeout: Duration = 10.minutes,
+    ): CandidateState = throw UnsupportedOperationException("this fake has no waitForStatus")
+
+    /**
+     * Gives the state of each candidate, and then each change, until no candidate is left or the collection ends.
+     *
+     * ```kotlin
+     * client.watchCandidates(listOf("cand_1", "cand_2"), jobPositionId = "pos_abc123").collect { item ->
+     *     println("${item.candidateId}: ${item.previousStatus} -> ${item.state?.status ?: item.error}")
+     * }
+     * ```
+     *
+     * Nothing happens until the flow is collected; each collection is a watch of its own, and leaving it ends the watch. A candidate
+     * that is not found comes once with its error. What would fail for every candidate, for example a rejected key, is thrown.
+     *
+     * @param candidateIds the candidates' ids
+     * @param jobPositionId the id of the candidates' job position
+     */
+    @JvmSynthetic
+    public fun watchCandidates(
+        candidateIds: Collection<String>,
+        jobPositionId: String,
+    ): Flow<WatchItem> = throw UnsupportedOperationException("this fake has no watchCandidates")
 
     /**
      * Carries out any number of requests, as fast as the rate limit allows, and gives an item for each as it ends.

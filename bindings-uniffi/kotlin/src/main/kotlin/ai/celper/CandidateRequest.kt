@@ -30,6 +30,8 @@ public sealed class CandidateRequest {
     /** The maximum number of attempts after the first one; if null, the client's. */
     public abstract val maxRetries: Int?
 
+    internal abstract val operation: String
+
     internal abstract fun toInput(): CallInput
 }
 
@@ -49,7 +51,9 @@ public data class StatusRequest(
         require(options.idempotencyKey == null) { "idempotencyKey is for actions; reading a status has none" }
     }
 
-    override fun toInput(): CallInput = input("status", candidateId, jobPositionId, null, timeout, maxRetries)
+    override val operation: String get() = "status"
+
+    override fun toInput(): CallInput = input(operation, candidateId, jobPositionId, null, timeout, maxRetries)
 }
 
 /** Invites a candidate; see [Celper.inviteCandidate]. */
@@ -80,8 +84,10 @@ public data class InviteRequest(
     /** Without the e-mail. */
     override fun toString(): String = "InviteRequest(candidateId=$candidateId, jobPositionId=$jobPositionId)"
 
+    override val operation: String get() = "invite"
+
     override fun toInput(): CallInput =
-        input("invite", candidateId, jobPositionId, idempotencyKey, timeout, maxRetries, emailSubject, emailBody)
+        input(operation, candidateId, jobPositionId, idempotencyKey, timeout, maxRetries, emailSubject, emailBody)
 }
 
 /** Selects a candidate; see [Celper.selectCandidate]. */
@@ -100,7 +106,9 @@ public data class SelectRequest(
     public constructor(candidateId: String, jobPositionId: String, options: CallOptions) :
         this(candidateId, jobPositionId, options.idempotencyKey, options.timeout, options.maxRetries)
 
-    override fun toInput(): CallInput = input("select", candidateId, jobPositionId, idempotencyKey, timeout, maxRetries)
+    override val operation: String get() = "select"
+
+    override fun toInput(): CallInput = input(operation, candidateId, jobPositionId, idempotencyKey, timeout, maxRetries)
 }
 
 /** Rejects a candidate; see [Celper.rejectCandidate]. */
@@ -119,5 +127,7 @@ public data class RejectRequest(
     public constructor(candidateId: String, jobPositionId: String, options: CallOptions) :
         this(candidateId, jobPositionId, options.idempotencyKey, options.timeout, options.maxRetries)
 
-    override fun toInput(): CallInput = input("reject", candidateId, jobPositionId, idempotencyKey, timeout, maxRetries)
+    override val operation: String get() = "reject"
+
+    override fun toInput(): CallInput = input(operation, candidateId, jobPositionId, idempotencyKey, timeout, maxRetries)
 }

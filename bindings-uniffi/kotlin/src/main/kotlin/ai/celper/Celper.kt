@@ -4,6 +4,7 @@ import ai.celper.internal.ffi.CallInput
 import ai.celper.internal.ffi.ClientOptions
 import ai.celper.internal.ffi.DirectCalls
 import ai.celper.internal.ffi.KeyRequests
+import ai.celper.internal.ffi.LastState
 import ai.celper.internal.ffi.NativeClient
 import ai.celper.internal.ffi.OpenResult
 import ai.celper.internal.ffi.Outcome
@@ -60,6 +61,9 @@ import kotlin.time.toJavaDuration
  *   null, clients with the same key do
  * @param rateLimitStoreDown what happens to calls while the store cannot be reached: `"share"`, the default, lets each process use
  *   its share of the limits; with `"fail"`, calls fail with [ConnectionFailedException]
+ * @param onEvent is called for each call and each request of a batch that has ended, with what it did: on the caller's coroutine or
+ *   thread, before the result is returned or the exception thrown. What it throws is ignored
+ * @param telemetry how calls appear in OpenTelemetry, if the program has `opentelemetry-api`; null turns that off
  * @throws InvalidArgumentException if an option is invalid, or if there is no key
  */
 public class Celper(
@@ -78,6 +82,8 @@ public class Celper(
     rateLimitStore: String? = null,
     rateLimitName: String? = null,
     rateLimitStoreDown: String? = null,
+    onEvent: ((CallEvent) -> Unit)? = null,
+    telemetry: Telemetry? = Telemetry(),
 ) : CandidateActions, AutoCloseable {
     private val native: NativeClient = openClient(
         keyProvider,
@@ -98,11 +104,14 @@ public class Celper(
             proxy = proxy,
             caCertificates = caCertificates,
             appInfo = appInfo,
+            logCallback = 0u,
+            logLevel = 0u,
             language = "kotlin",
             languageVersion = KotlinVersion.CURRENT.toString(),
         ),
     )
     private val id = native.id().toLong()
+    private val observer = CallObserver.of(native, onEvent, telemetry)
 
     @JvmSynthetic
     override suspend fun getCandidateStatus(
@@ -145,29 +154,56 @@ public class Celper(
     ): Decision = call(input("reject", candidateId, jobPositionId, idempotencyKey, timeout, maxRetries)).toDecision()
 
     @JvmSynthetic
+    override suspend fun waitForStatus(
+        candidateId: String,
+        jobPositionId: String,
+        until: Set<CandidateStatus>,
+        timeout: Duration,
+    ): CandidateState = call(waitInput(candidateId, jobPositionId, until, timeout)).toState()
+
+    @JvmSynthetic
+    override fun watchCandidates(candidateIds: Collection<String>, jobPositionId: String): Flow<WatchItem> =
+        watchFlow { startWatch(candidateIds, jobPositionId) }
+
+    internal fun startWatch(candidateIds: Collection<String>, jobPositionId: String) =
+        nativeWatch(native, candidateIds, jobPositionId)
+
+    @JvmSynthetic
     override fun batch(requests: Flow<CandidateRequest>, batchId: String?, journal: String?, total: Long?): Batch =
         FlowBatch(batchRun(batchId, journal, total), requests)
 
-    internal fun batchRun(batchId: String?, journal: String?, total: Long?) = BatchRun(native, batchId, journal, total)
+    internal fun batchRun(batchId: String?, journal: String?, total: Long?) = BatchRun(native, observer, batchId, journal, total)
 
     internal suspend fun call(input: CallInput): Outcome.Succeeded {
         // If the coroutine is already cancelled, send nothing.
         currentCoroutineContext().ensureActive()
         input.checkUnicode()
-        return when (val outcome = DirectCalls.call(native, id, input)) {
+        val caller = observer?.caller()
+        val outcome = DirectCalls.call(native, id, observer?.prepared(input, caller) ?: input)
+        val error = ended(caller, input, outcome)
+        return when (outcome) {
             is Outcome.Succeeded -> outcome
-            is Outcome.Failed -> suspendCoroutineUninterceptedOrReturn { throw CelperException.of(outcome.failure).withCallers(it) }
+            is Outcome.Failed -> suspendCoroutineUninterceptedOrReturn { throw checkNotNull(error).withCallers(it) }
             is Outcome.Cancelled -> throw CancellationException("the call was cancelled")
         }
     }
 
     internal fun callBlocking(input: CallInput): Outcome.Succeeded {
         input.checkUnicode()
-        return when (val outcome = DirectCalls.callBlocking(native, id, input)) {
+        val caller = observer?.caller()
+        val outcome = DirectCalls.callBlocking(native, id, observer?.prepared(input, caller) ?: input)
+        val error = ended(caller, input, outcome)
+        return when (outcome) {
             is Outcome.Succeeded -> outcome
-            is Outcome.Failed -> throw CelperException.of(outcome.failure)
+            is Outcome.Failed -> throw checkNotNull(error)
             is Outcome.Cancelled -> throw CancellationException("the call was cancelled")
         }
+    }
+
+    private fun ended(caller: Any?, input: CallInput, outcome: Outcome): CelperException? {
+        val error = (outcome as? Outcome.Failed)?.let { CelperException.of(it.failure) }
+        observer?.ended(caller, input.operation, input.candidateId, input.jobPositionId, outcome, error)
+        return error
     }
 
     /** Returns the same operations as functions that return a `CompletableFuture`, for Java. */
@@ -177,7 +213,36 @@ public class Celper(
     public fun blocking(): CelperBlocking = BlockingCalls(this)
 
     /** The base URL that requests are sent to. */
-    public val baseUrl: String get() = native.baseUrl()
+    public val baseUrl: String get() = native.options().baseUrl
+
+    /** The timeout of a whole call; null where there is none. */
+    @get:JvmSynthetic
+    public val timeout: Duration? get() = native.options().timeout?.seconds
+
+    /** The timeout of one HTTP attempt. */
+    @get:JvmSynthetic
+    public val attemptTimeout: Duration get() = native.options().attemptTimeout.seconds
+
+    /** The maximum number of attempts after the first one. */
+    public val maxRetries: Int get() = native.options().maxRetries.toInt()
+
+    /** The rate limits that calls are paced to; null if pacing is off. */
+    public val rateLimits: RateLimits?
+        get() = native.options().rateLimits?.run { RateLimits(reads.toInt(), actions.toInt(), total.toInt(), window.seconds) }
+
+    /** Which processes share the rate limits; a URL without user and password. */
+    public val rateLimitStore: String get() = native.options().rateLimitStore
+
+    /** The name under which clients share the rate limits; null if those with the same key do. */
+    public val rateLimitName: String? get() = native.options().rateLimitName
+
+    /** [timeout], for Java. */
+    @get:JvmName("getTimeout")
+    public val javaTimeout: java.time.Duration? get() = timeout?.toJavaDuration()
+
+    /** [attemptTimeout], for Java. */
+    @get:JvmName("getAttemptTimeout")
+    public val javaAttemptTimeout: java.time.Duration get() = attemptTimeout.toJavaDuration()
 
     /** Closes the client. Running calls finish; new calls throw [InvalidArgumentException]. */
     override fun close() {
@@ -241,7 +306,7 @@ private fun openClient(keyProvider: KeyProvider?, options: ClientOptions): Nativ
         )
     }
     loadNativeLibrary()
-    return when (val result = open(options.copy(keySource = keyProvider?.let(KeyRequests::source)))) {
+    return when (val result = open(options.copy(keySource = keyProvider?.let(KeyRequests::source), logCallback = CallLog.callback, logLevel = CallLog.level))) {
         is OpenResult.Opened -> result.client
         is OpenResult.Failed -> throw CelperException.of(result.failure)
     }
@@ -258,7 +323,14 @@ internal fun input(
     emailBody: String? = null,
 ): CallInput = CallInput(
     operation, candidateId, jobPositionId, emailSubject, emailBody, idempotencyKey, timeout?.toSeconds(), maxRetries?.toLong(),
+    null, null, CallLog.level,
 )
+
+internal fun waitInput(candidateId: String, jobPositionId: String, until: Set<CandidateStatus>, timeout: Duration): CallInput {
+    val statuses = until.map { it.value }
+    checkUnicode("status", *statuses.map { "until" to it }.toTypedArray())
+    return input("status", candidateId, jobPositionId, null, timeout, null).copy(until = statuses)
+}
 
 internal fun CallInput.checkUnicode() = checkUnicode(
     operation, "candidateId" to candidateId, "jobPositionId" to jobPositionId, "emailSubject" to emailSubject,
@@ -267,18 +339,27 @@ internal fun CallInput.checkUnicode() = checkUnicode(
 
 internal fun Outcome.Succeeded.toState(): CandidateState = with(output as Output.State) {
     CandidateState(CandidateStatus.of(status), analysisViewed, interviewScore, requestId, rateLimit?.toPublic(), attempts.toInt())
+        .also { it.lazyRecord = record?.let(::LazyRecord) }
 }
+
+internal fun LastState.toPublic(): CandidateState =
+    CandidateState(CandidateStatus.of(status), analysisViewed, interviewScore, requestId, rateLimit?.toPublic(), attempts.toInt())
+
+internal fun CandidateState.toNative(): LastState =
+    LastState(status.value, analysisViewed, interviewScore, requestId, rateLimit?.toHeaders(), attempts.toUInt())
 
 internal fun Outcome.Succeeded.toInvitation(): Invitation = with(output as Output.Invitation) {
     Invitation(invited, sessionId, emailDelivery, expiresAt.toInstant(), requestId, rateLimit?.toPublic(), attempts.toInt())
+        .also { it.lazyRecord = record?.let(::LazyRecord) }
 }
 
 internal fun Outcome.Succeeded.toDecision(): Decision =
     Decision(CandidateStatus.of((output as Output.Decision).status), requestId, rateLimit?.toPublic(), attempts.toInt())
+        .also { it.lazyRecord = record?.let(::LazyRecord) }
 
 private fun Duration.toSeconds(): Double = toDouble(DurationUnit.SECONDS)
 
-private fun Timestamp.toInstant(): Instant = Instant.ofEpochSecond(seconds, nanoseconds.toLong())
+internal fun Timestamp.toInstant(): Instant = Instant.ofEpochSecond(seconds, nanoseconds.toLong())
 
 internal fun RateLimitHeaders.toPublic(): RateLimit = RateLimit(limit?.toSaturatedLong(), remaining?.toSaturatedLong(), resetAt?.toInstant())
 

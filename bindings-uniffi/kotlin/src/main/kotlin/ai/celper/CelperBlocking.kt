@@ -51,6 +51,19 @@ public interface CelperBlocking {
     public fun rejectCandidate(candidateId: String, jobPositionId: String): Decision =
         rejectCandidate(candidateId, jobPositionId, CallOptions())
 
+    /** Waits until a candidate has one of the statuses; see [Celper.waitForStatus]. */
+    public fun waitForStatus(
+        candidateId: String, jobPositionId: String, until: Set<CandidateStatus>, timeout: java.time.Duration,
+    ): CandidateState = throw UnsupportedOperationException("this fake has no waitForStatus")
+
+    /** Waits until a candidate has one of the statuses, for 10 minutes; see [Celper.waitForStatus]. */
+    public fun waitForStatus(candidateId: String, jobPositionId: String, until: Set<CandidateStatus>): CandidateState =
+        waitForStatus(candidateId, jobPositionId, until, java.time.Duration.ofMinutes(10))
+
+    /** Gives the state of each candidate, and then each change; see [Celper.watchCandidates]. */
+    public fun watchCandidates(candidateIds: Collection<String>, jobPositionId: String): BlockingWatch =
+        throw UnsupportedOperationException("this fake has no watchCandidates")
+
     /**
      * Carries out any number of requests, as fast as the rate limit allows, and gives an item for each as it ends.
      *
@@ -77,6 +90,13 @@ internal class BlockingCalls(private val client: Celper) : CelperBlocking {
 
     override fun rejectCandidate(candidateId: String, jobPositionId: String, options: CallOptions): Decision =
         client.callBlocking(options.input("reject", candidateId, jobPositionId)).toDecision()
+
+    override fun waitForStatus(
+        candidateId: String, jobPositionId: String, until: Set<CandidateStatus>, timeout: java.time.Duration,
+    ): CandidateState = client.callBlocking(waitInput(candidateId, jobPositionId, until, timeout.toKotlin())).toState()
+
+    override fun watchCandidates(candidateIds: Collection<String>, jobPositionId: String): BlockingWatch =
+        WatchIterator(client.startWatch(candidateIds, jobPositionId))
 
     override fun batch(requests: Iterable<CandidateRequest>, options: BatchOptions): BlockingBatch {
         val total = options.total ?: (requests as? Collection)?.size?.toLong()

@@ -89,12 +89,20 @@ public sealed class CelperException(failure: Failure, cause: Throwable?) :
     /** Whether the action may have taken place although the call failed. Read the status, or call again with the same key. */
     public val outcomeUnknown: Boolean = failure.outcomeUnknown
 
+    internal val lazyRecord: LazyRecord? = failure.record?.let(::LazyRecord)
+
+    /** The attempts and waits of the call; null if it was refused before it began. */
+    public val record: CallRecord? get() = lazyRecord?.value
+
+    /** The candidate's state that [Celper.waitForStatus] has read last; null for other calls, and if it has read none. */
+    @Transient public val lastState: CandidateState? = failure.lastState?.toPublic()
+
     /** For coroutines, which add the stack trace of the code that awaits a failed `async` to a copy of its exception. */
     override fun createCopy(): CelperException = create(toFailure(), cause ?: this)
 
     internal fun toFailure(): Failure = Failure(
         kind, detail, message.orEmpty(), operation, status?.toUShort(), code, requestId, retryAfterSeconds, attempts.toUInt(),
-        rateLimit?.toHeaders(), idempotencyKey, outcomeUnknown, null,
+        rateLimit?.toHeaders(), idempotencyKey, outcomeUnknown, null, lazyRecord?.bytes, lastState?.toNative(),
     )
 
     /** Adds the suspended functions that wait for the call; only those that run are in the JVM's own stack trace. */
@@ -131,10 +139,11 @@ public sealed class CelperException(failure: Failure, cause: Throwable?) :
             idempotencyKey: String? = null,
             outcomeUnknown: Boolean = false,
             cause: Throwable? = null,
+            lastState: CandidateState? = null,
         ): CelperException {
             val failure = Failure(
                 kind, detail, "$operation: $detail", operation, status?.toUShort(), code, requestId, retryAfterSeconds,
-                attempts.toUInt(), rateLimit?.toHeaders(), idempotencyKey, outcomeUnknown, null,
+                attempts.toUInt(), rateLimit?.toHeaders(), idempotencyKey, outcomeUnknown, null, null, lastState?.toNative(),
             )
             val exception = create(failure, cause)
             // An unknown kind gets that class, which is right only for the kind of that name.

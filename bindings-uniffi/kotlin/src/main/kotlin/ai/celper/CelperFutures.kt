@@ -6,6 +6,7 @@ import kotlinx.coroutines.CoroutineStart
 import kotlinx.coroutines.SupervisorJob
 import kotlinx.coroutines.future.future
 import java.util.concurrent.CompletableFuture
+import java.util.function.Consumer
 import kotlin.time.Duration
 import kotlin.time.Duration.Companion.nanoseconds
 import kotlin.time.Duration.Companion.seconds
@@ -63,6 +64,16 @@ public class CelperFutures internal constructor(private val client: Celper) {
         jobPositionId: String,
         options: CallOptions = CallOptions(),
     ): CompletableFuture<Decision> = start(options) { client.call(input("reject", candidateId, jobPositionId)).toDecision() }
+
+    /** Waits until a candidate has one of the statuses; see [Celper.waitForStatus]. Cancelling the future ends the wait. */
+    @JvmOverloads
+    public fun waitForStatus(
+        candidateId: String,
+        jobPositionId: String,
+        until: Set<CandidateStatus>,
+        timeout: java.time.Duration = java.time.Duration.ofMinutes(10),
+    ): CompletableFuture<CandidateState> =
+        start(CallOptions()) { client.call(waitInput(candidateId, jobPositionId, until, timeout.toKotlin())).toState() }
 }
 
 /** Options of one call in Java: `new CallOptions().withTimeout(Duration.ofSeconds(5)).withMaxRetries(0)`. */
@@ -93,7 +104,7 @@ public class CallOptions private constructor(
  * Builds a [Celper] client in Java: `Celper.builder().apiKey("celp_…").build()`.
  *
  * See the client's constructor for the defaults. Where null is allowed, it means what leaving out the option means, except that
- * `rateLimits(null)` turns pacing off.
+ * `rateLimits(null)` turns pacing off, and `telemetry(null)` OpenTelemetry.
  */
 public class CelperBuilder internal constructor() {
     private var apiKey: String? = null
@@ -111,6 +122,8 @@ public class CelperBuilder internal constructor() {
     private var rateLimitStore: String? = null
     private var rateLimitName: String? = null
     private var rateLimitStoreDown: String? = null
+    private var onEvent: Consumer<CallEvent>? = null
+    private var telemetry: Telemetry? = Telemetry()
 
     /** Sets the API key. Without a key and a key provider, the environment variable `CELPER_API_KEY` is used. */
     public fun apiKey(key: String?): CelperBuilder = apply { apiKey = key }
@@ -164,6 +177,12 @@ public class CelperBuilder internal constructor() {
     /** Sets what happens to calls while the store cannot be reached: `share` or `fail`. */
     public fun rateLimitStoreDown(what: String?): CelperBuilder = apply { rateLimitStoreDown = what }
 
+    /** Sets what is called for each call and each request of a batch that has ended; what it throws is ignored. */
+    public fun onEvent(onEvent: Consumer<CallEvent>?): CelperBuilder = apply { this.onEvent = onEvent }
+
+    /** Sets how calls appear in OpenTelemetry, if the program has `opentelemetry-api`; null turns that off. */
+    public fun telemetry(telemetry: Telemetry?): CelperBuilder = apply { this.telemetry = telemetry }
+
     /**
      * Creates the client.
      *
@@ -171,7 +190,7 @@ public class CelperBuilder internal constructor() {
      */
     public fun build(): Celper = Celper(
         apiKey, keyProvider, baseUrl, timeout, attemptTimeout, maxRetries, rateLimits, proxy, caCertificates, appInfo,
-        allowHttpHosts, allowEmulatorHost, rateLimitStore, rateLimitName, rateLimitStoreDown,
+        allowHttpHosts, allowEmulatorHost, rateLimitStore, rateLimitName, rateLimitStoreDown, onEvent?.let { it::accept }, telemetry,
     )
 }
 

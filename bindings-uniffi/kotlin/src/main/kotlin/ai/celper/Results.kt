@@ -85,6 +85,9 @@ public sealed interface CandidateResult {
 
     /** The number of HTTP requests that were sent for the call. */
     public val attempts: Int
+
+    /** The attempts and waits of the call; null if the result was made by hand. Results that differ only in it are equal. */
+    public val record: CallRecord?
 }
 
 /** The result of reading a candidate's status. */
@@ -101,7 +104,12 @@ public data class CandidateState @JvmOverloads constructor(
     public override val rateLimit: RateLimit? = null,
     /** The number of HTTP requests that were sent for the call. */
     public override val attempts: Int = 1,
-) : CandidateResult
+) : CandidateResult {
+    @Transient internal var lazyRecord: LazyRecord? = null
+
+    /** The attempts and waits of the call; null if the result was made by hand. Results that differ only in it are equal. */
+    public override val record: CallRecord? get() = lazyRecord?.value
+}
 
 /** The result of inviting a candidate. */
 public data class Invitation @JvmOverloads constructor(
@@ -119,7 +127,12 @@ public data class Invitation @JvmOverloads constructor(
     public override val rateLimit: RateLimit? = null,
     /** The number of HTTP requests that were sent for the call. */
     public override val attempts: Int = 1,
-) : CandidateResult
+) : CandidateResult {
+    @Transient internal var lazyRecord: LazyRecord? = null
+
+    /** The attempts and waits of the call; null if the result was made by hand. Results that differ only in it are equal. */
+    public override val record: CallRecord? get() = lazyRecord?.value
+}
 
 /** The result of selecting or rejecting a candidate. */
 public data class Decision @JvmOverloads constructor(
@@ -131,4 +144,9 @@ public data class Decision @JvmOverloads constructor(
     public override val rateLimit: RateLimit? = null,
     /** The number of HTTP requests that were sent for the call. */
     public override val attempts: Int = 1,
-) : CandidateResult
+) : CandidateResult {
+    @Transient internal var lazyRecord: LazyRecord? = null
+
+    /** The attempts and waits of the call; null if the result was made by hand. Results that differ only in it are equal. */
+    public override val record: CallRecord? get() = lazyRecord?.value
+}

@@ -20,7 +20,7 @@ internal fun checkUnicode(operation: String, vararg texts: Pair<String, String?>
             Failure(
                 kind = "invalid_argument", message = message, text = "$operation: $message.", operation = operation,
                 status = null, code = null, requestId = null, retryAfter = null, attempts = 0u, rateLimit = null,
-                idempotencyKey = null, outcomeUnknown = false, cause = null,
+                idempotencyKey = null, outcomeUnknown = false, cause = null, record = null, lastState = null,
             ),
         )
     }

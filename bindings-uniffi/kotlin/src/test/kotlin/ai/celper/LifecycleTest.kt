@@ -22,6 +22,7 @@ import org.junit.jupiter.api.Test
 import org.junit.jupiter.api.assertThrows
 import java.util.concurrent.CompletableFuture
 import java.util.concurrent.atomic.AtomicInteger
+import kotlin.time.Duration
 import kotlin.time.Duration.Companion.seconds
 
 class LifecycleTest {
@@ -79,6 +80,18 @@ class LifecycleTest {
         }
         calls.forEach { it.await().onFailure { thrown -> assertTrue(thrown is CancellationException, "$thrown") } }
         assertEquals(CandidateStatus.New, client.getCandidateStatus(candidate, jobPositionId = "pos_1").status)
+    }
+
+    @Test
+    fun `the options can be read`() {
+        val limits = RateLimits(reads = 4, actions = 3, total = 5, window = 30.seconds)
+        val client = Celper(
+            apiKey = Sandbox.apiKey, timeout = 5.seconds, maxRetries = 1, rateLimits = limits, rateLimitStore = "process", rateLimitName = "acme",
+        )
+        val options = with(client) { listOf(timeout, javaTimeout, attemptTimeout, maxRetries, rateLimits, rateLimitStore, rateLimitName) }
+        assertEquals(listOf(5.seconds, java.time.Duration.ofSeconds(5), 30.seconds, 1, limits, "process", "acme"), options)
+        val unlimited = Celper(apiKey = Sandbox.apiKey, timeout = Duration.INFINITE, rateLimits = null)
+        assertEquals(listOf(null, null, null), with(unlimited) { listOf(timeout, javaTimeout, rateLimits) })
     }
 
     @Test

@@ -70,7 +70,7 @@ class OperationsTest {
     fun `each error kind has the class and parent of the core's table`() {
         for (row in errorKinds()) {
             val failure = ai.celper.internal.ffi.Failure(
-                row.name, "m", "text", "status", null, null, null, null, 0u, null, null, false, null,
+                row.name, "m", "text", "status", null, null, null, null, 0u, null, null, false, null, null, null,
             )
             val exception = CelperException.of(failure)
             assertEquals(row.className.replace(Regex("Error$"), "Exception"), exception.javaClass.simpleName)

@@ -1,0 +1,121 @@
+package ai.celper
+
+import ai.celper.internal.ffi.NativeClient
+import io.opentelemetry.api.GlobalOpenTelemetry
+import io.opentelemetry.api.OpenTelemetry
+import io.opentelemetry.api.common.AttributeKey.longKey
+import io.opentelemetry.api.common.AttributeKey.stringKey
+import io.opentelemetry.api.common.Attributes
+import io.opentelemetry.api.metrics.DoubleHistogram
+import io.opentelemetry.api.trace.Span
+import io.opentelemetry.api.trace.SpanKind
+import io.opentelemetry.api.trace.StatusCode
+import io.opentelemetry.api.trace.Tracer
+import io.opentelemetry.api.trace.propagation.W3CTraceContextPropagator
+import io.opentelemetry.context.Context
+import java.net.URI
+import java.time.Instant
+import kotlin.time.Duration
+import kotlin.time.DurationUnit
+import kotlin.time.toJavaDuration
+
+/** Writes the spans and metrics of calls that have ended. Loaded only if `opentelemetry-api` is there. */
+internal class CallSpans(private val native: NativeClient, private val telemetry: Telemetry) {
+    private val host: String
+    private val port: Long
+    @Volatile private var instruments: Instruments? = null
+
+    init {
+        val url = URI(native.options().baseUrl)
+        host = url.host.orEmpty()
+        port = (if (url.port >= 0) url.port else if (url.scheme == "http") 80 else 443).toLong()
+    }
+
+    /** The caller's context. The element that `opentelemetry-extension-kotlin` adds to a coroutine's context makes it the current one. */
+    fun context(): Context = Context.current()
+
+    /** What tells the service about the caller's span; null if it must not know, or if there is none. */
+    fun traceparent(caller: Any?): String? {
+        if (!telemetry.propagate || caller !is Context) return null
+        val headers = HashMap<String, String>(2)
+        W3CTraceContextPropagator.getInstance().inject(caller, headers) { carrier, name, value -> carrier?.put(name, value) }
+        return headers["traceparent"]
+    }
+
+    fun ended(caller: Any?, candidateId: String, jobPositionId: String, lazyRecord: LazyRecord, error: CelperException?) {
+        val instruments = instruments() ?: return
+        val record = lazyRecord.value ?: return
+        val parent = caller as? Context ?: Context.root()
+        val call = instruments.tracer.spanBuilder("celper.${record.operation}").setParent(parent).setStartTimestamp(record.startedAt).startSpan()
+        val method = if (record.operation == "status") "GET" else "POST"
+        for (wait in record.waits) {
+            val reason = Attributes.of(REASON, wait.reason)
+            call.addEvent("celper.wait", reason, record.at(wait.offset))
+            instruments.waits.record(wait.duration.toDouble(DurationUnit.SECONDS), reason, parent)
+        }
+        val url = if (call.isRecording) url(record.operation, candidateId, jobPositionId) else ""
+        for ((index, attempt) in record.attempts.withIndex()) {
+            val common = Attributes.builder().put(METHOD, method).put(HOST, host).put(PORT, port)
+            attempt.status?.let { common.put(STATUS, it.toLong()) }
+            attempt.errorKind?.let { common.put(ERROR, errorType(attempt)) }
+            val attributes = common.build()
+            if (call.isRecording) instruments.tracer.attempt(record, attempt, index, parent.with(call), attributes, method, url)
+            instruments.requests.record(attempt.duration.toDouble(DurationUnit.SECONDS), attributes, parent.with(call))
+        }
+        error?.let { call.setAttribute(ERROR, it.kind).setStatus(StatusCode.ERROR, it.kind) }
+        call.end(record.at(record.duration))
+    }
+
+    private fun Tracer.attempt(
+        record: CallRecord, attempt: AttemptRecord, index: Int, parent: Context, attributes: Attributes, method: String, url: String,
+    ) {
+        val span = spanBuilder(method).setSpanKind(SpanKind.CLIENT).setParent(parent).setAllAttributes(attributes)
+            .setAttribute(URL, url).setStartTimestamp(record.at(attempt.offset)).startSpan()
+        if (index > 0) span.setAttribute(RESEND_COUNT, index.toLong())
+        attempt.errorKind?.let { span.setStatus(StatusCode.ERROR, it) }
+        span.end(record.at(attempt.offset + attempt.duration))
+    }
+
+    private fun url(operation: String, candidateId: String, jobPositionId: String): String =
+        if (telemetry.redact) native.spanUrl(operation, null, null) else native.spanUrl(operation, candidateId, jobPositionId)
+
+    /** Null while the program has not set up OpenTelemetry: asking would fix that it has none. */
+    private fun instruments(): Instruments? {
+        if (!isSetUp()) return null
+        val current = GlobalOpenTelemetry.get()
+        return instruments?.takeIf { it.of === current } ?: Instruments(current).also { instruments = it }
+    }
+
+    private fun isSetUp(): Boolean = try {
+        GlobalOpenTelemetry.isSet()
+    } catch (_: NoSuchMethodError) { // Before 1.57.
+        true
+    }
+
+    private class Instruments(val of: OpenTelemetry) {
+        val tracer: Tracer = of.getTracer(SCOPE)
+        private val meter = of.getMeter(SCOPE)
+        val requests: DoubleHistogram = meter.histogramBuilder("http.client.request.duration").setUnit("s")
+            .setDescription("Duration of HTTP client requests.").setExplicitBucketBoundariesAdvice(REQUEST_BOUNDS).build()
+        val waits: DoubleHistogram = meter.histogramBuilder("celper.wait.duration").setUnit("s")
+            .setDescription("How long calls waited, for example for the rate limit.").setExplicitBucketBoundariesAdvice(WAIT_BOUNDS).build()
+    }
+}
+
+private fun CallRecord.at(offset: Duration): Instant = startedAt + offset.toJavaDuration()
+
+private fun errorType(attempt: AttemptRecord) = attempt.status?.takeIf { it >= 400 }?.toString() ?: attempt.errorKind.orEmpty()
+
+private const val SCOPE = "ai.celper"
+private val METHOD = stringKey("http.request.method")
+private val HOST = stringKey("server.address")
+private val PORT = longKey("server.port")
+private val URL = stringKey("url.full")
+private val STATUS = longKey("http.response.status_code")
+private val ERROR = stringKey("error.type")
+private val RESEND_COUNT = longKey("http.request.resend_count")
+private val REASON = stringKey("reason")
+
+/** Those of OpenTelemetry's conventions. */
+private val REQUEST_BOUNDS = listOf(0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
+private val WAIT_BOUNDS = listOf(0.01, 0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)

@@ -195,7 +195,8 @@ impl Consumer {
         if let ConsumerHost::Thread(events) = &self.host { Some(events) } else { None }
     }
 
-    /// Emits the log records, gives the keys and tells of the reads that are there. After a wait that gave no item: an exception would lose it.
+    /// Emits the log records, gives the keys and tells of the reads that are there. After a wait that gave no item: an exception would
+    /// lose it.
     pub(crate) fn serve(slf: &Bound<'_, Self>) -> PyResult<()> {
         let (py, this) = (slf.py(), slf.get());
         let _guard = NativeGuard::new(py);
@@ -207,8 +208,11 @@ impl Consumer {
     /// Tells of the reads that are there. It does not raise, also not after a wait that gave an item: whoever is told does not.
     pub(crate) fn tell_reads(slf: &Bound<'_, Self>) -> PyResult<()> {
         let (py, this) = (slf.py(), slf.get());
-        let Some(on_read) = &this.on_read else { return Ok(()) };
         let _guard = NativeGuard::new(py);
+        if let ConsumerHost::Loop(bridge, id) = &this.host {
+            return bridge.get().tell_reads(py, *id);
+        }
+        let Some(on_read) = &this.on_read else { return Ok(()) };
         let mut reads = this.events().map(BufferedSink::take_reads).unwrap_or_default().into_iter();
         reads.try_for_each(|read| logs::tell_read(py, Some(on_read.bind(py)), read, None))
     }

@@ -129,6 +129,23 @@ impl Inbox {
         mem::take(&mut *messages)
     }
 
+    /// Takes the reads of a watch, and leaves the rest.
+    fn take_reads(&self, id: u64) -> Vec<EndedRead> {
+        let mut messages = lock(&self.messages);
+        let (mut reads, mut others) = (Vec::new(), Vec::new());
+        for message in messages.drain(..) {
+            match message {
+                Message::Event(of, HostEvent::Read(read)) if of == id => reads.push(*read),
+                other => others.push(other),
+            }
+        }
+        if others.is_empty() && !reads.is_empty() && self.scheduler.get().is_none() {
+            let _ = (&self.reader).read(&mut [0]);
+        }
+        *messages = others;
+        reads
+    }
+
     /// The file descriptor that becomes readable when there is a message.
     pub(crate) fn fileno(&self) -> PyResult<i32> {
         #[cfg(unix)]
@@ -425,6 +442,12 @@ impl Bridge {
     /// Dropped by the caller, after the lock is released: dropping a context may run Python code.
     fn remove_context(&self, id: u64) -> Option<Py<PyAny>> {
         self.contexts.as_ref().and_then(|contexts| lock(contexts).remove(&id))
+    }
+
+    /// Tells of the reads of a watch that have ended, before the loop gets to it.
+    pub(crate) fn tell_reads(&self, py: Python<'_>, id: u64) -> PyResult<()> {
+        let Some(inbox) = self.inbox.as_ref().filter(|_| self.is_of_this_process()) else { return Ok(()) };
+        inbox.take_reads(id).into_iter().try_for_each(|read| self.tell_read(py, id, read))
     }
 
     /// Tells of a read, unless its wait or watch has been left.

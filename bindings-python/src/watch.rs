@@ -76,7 +76,12 @@ impl Watch {
 
     /// Waits on the event loop for the next item; `None` at the end.
     fn next(&self, py: Python<'_>) -> PyResult<BatchWait> {
-        BatchWait::on_running_loop(py, self.handle.check(), self.item(to_python))
+        let consumer = self.consumer.clone_ref(py);
+        let item = self.item(move |py, item| {
+            Consumer::tell_reads(consumer.bind(py))?;
+            to_python(py, item)
+        });
+        BatchWait::on_running_loop(py, self.handle.check(), item)
     }
 
     /// Ends the watch.

@@ -41,6 +41,8 @@ kotlin {
 dependencies {
     implementation("net.java.dev.jna:jna:5.18.1@aar")
     api("org.jetbrains.kotlinx:kotlinx-coroutines-android:1.8.1")
+    // Optional, as in pom.xml.
+    compileOnly("io.opentelemetry:opentelemetry-api:1.59.0")
 }
 
 publishing {

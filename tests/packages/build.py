@@ -43,7 +43,8 @@ def main() -> None:
     if native.LINUX:
         swift(DIST / "swift")
     step("the size of the library for apps")
-    native.library("celper-uniffi", "mobile", "--no-default-features")
+    # With this machine's linker: Zig's cannot pack relocations, which Android's does.
+    native.library("celper-uniffi", "mobile", "--no-default-features", zig=False)
     step("checksums and checks")
     (DIST / "sbom").mkdir()
     for bill in sbom.make(anywhere=True).values():

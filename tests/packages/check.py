@@ -55,7 +55,7 @@ PACKAGES = [
 ]
 if native.LINUX:
     PACKAGES.append(Package("swift/CelperFFI-{version}-{npm}.artifactbundle.zip", "swift", "celper-uniffi"))
-APPS = BUILD / native.TRIPLE / "mobile/libcelper_uniffi.so"
+APPS = BUILD / "mobile/libcelper_uniffi.so"
 """The library for apps, as far as it can be built on Linux. It is part of no package here."""
 
 

@@ -49,7 +49,7 @@ def _remapped_paths() -> dict[str, str]:
     return {f"{ROOT}/": "", f"{BUILD}/": "target/", **{f"{path}/": "" for path in registries}}
 
 
-def library(crate: str, profile: str, *more: str, static: bool = False) -> Path:
+def library(crate: str, profile: str, *more: str, static: bool = False, zig: bool = LINUX) -> Path:
     """Build a crate as a dynamic library, or as a static one for Linux."""
     stem = crate.replace("-", "_")
     name = {"darwin": f"lib{stem}.dylib", "win32": f"{stem}.dll"}.get(sys.platform, f"lib{stem}.so")
@@ -57,7 +57,7 @@ def library(crate: str, profile: str, *more: str, static: bool = False) -> Path:
         name = f"lib{stem}.a"
     kind = "staticlib" if static else "cdylib"
     options = ["--locked", "--quiet", "-p", crate, "--lib", "--crate-type", kind, "--profile", profile, *more]
-    if LINUX:
+    if zig:
         run("cargo-zigbuild", "rustc", *options, "--target", TARGET, env=environment())
         return BUILD / TRIPLE / profile / name
     run("cargo", "rustc", *options, env=environment())

@@ -218,7 +218,7 @@ def test_a_traceparent_is_sent_for_batches_watches_and_waits(sandbox: Sandbox) -
     def of(span: trace.Span | ReadableSpan) -> str:
         context = span.get_span_context() if isinstance(span, trace.Span) else span.context
         assert context is not None
-        return f"00-{context.trace_id:032x}-{context.span_id:016x}-01"
+        return f"00-{context.trace_id:032x}-{context.span_id:016x}-{int(context.trace_flags):02x}"
 
     def check(app: trace.Span, events: list[celper.CallEvent]) -> None:
         (wait,) = spans("celper.wait_for_status")

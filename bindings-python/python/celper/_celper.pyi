@@ -500,7 +500,7 @@ class WatchItem:
     def __json__(self) -> dict[str, Any]: ...
     def __getnewargs_ex__(self) -> tuple[tuple[()], dict[str, Any]]: ...
 
-OnRead: TypeAlias = Callable[[str, str, CallRecord, CelperError | None], object]
+_OnRead: TypeAlias = Callable[[str, str, CallRecord, CelperError | None], object]
 
 @final
 class Client:
@@ -544,7 +544,7 @@ class Client:
         until: CandidateStatus | str | Iterable[CandidateStatus | str],
         timeout: float | timedelta,
         traceparent: str | None,
-        on_read: OnRead | None,
+        on_read: _OnRead | None,
         /,
     ) -> CandidateState: ...
     @overload
@@ -570,7 +570,7 @@ class Client:
         until: CandidateStatus | str | Iterable[CandidateStatus | str],
         timeout: float | timedelta,
         traceparent: str | None,
-        on_read: OnRead | None,
+        on_read: _OnRead | None,
         /,
     ) -> Awaitable[CandidateState]: ...
     def watch(
@@ -579,7 +579,7 @@ class Client:
         job_position_id: str,
         on_loop: bool,
         traceparent: str | None,
-        on_read: OnRead | None,
+        on_read: _OnRead | None,
     ) -> Watch: ...
     def begin(
         self,

@@ -57,14 +57,21 @@ private interface HostLogger {
     fun log(level: Int, text: String)
 }
 
+// By reflection: the AAR is compiled with Android's SDK, which does not have these classes.
 private class SystemLogger : HostLogger {
-    private val logger = System.getLogger(NAME)
-    private val levels = arrayOf(System.Logger.Level.OFF, System.Logger.Level.WARNING, System.Logger.Level.INFO, System.Logger.Level.DEBUG)
+    private val type = Class.forName("java.lang.System\$Logger")
+    private val levelType = Class.forName("java.lang.System\$Logger\$Level")
+    private val levels = listOf("OFF", "WARNING", "INFO", "DEBUG").map { levelType.getField(it).get(null) }
+    private val isLoggable = type.getMethod("isLoggable", levelType)
+    private val log = type.getMethod("log", levelType, String::class.java)
+    private val logger = System::class.java.getMethod("getLogger", String::class.java).invoke(null, NAME)
 
-    override fun isLoggable(level: Int) = logger.isLoggable(levels[level])
+    override fun isLoggable(level: Int) = isLoggable.invoke(logger, levels[level]) as Boolean
 
     // Without a format, in which braces would have a meaning.
-    override fun log(level: Int, text: String) = logger.log(levels[level], text)
+    override fun log(level: Int, text: String) {
+        log.invoke(logger, levels[level], text)
+    }
 }
 
 private class UtilLogger : HostLogger {

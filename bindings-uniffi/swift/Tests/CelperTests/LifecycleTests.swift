@@ -25,8 +25,8 @@ import Testing
         let client = try Celper(
             apiKey: sandbox.apiKey, timeout: .milliseconds(5500), maxRetries: 1, rateLimits: limits,
             rateLimitStore: "process", rateLimitName: "acme")
-        #expect(client.timeout == .milliseconds(5500) && client.attemptTimeout == .seconds(30) && client.maxRetries == 1)
-        #expect(client.rateLimits == limits)
+        #expect(client.timeout == .milliseconds(5500) && client.attemptTimeout == .seconds(30))
+        #expect(client.maxRetries == 1 && client.rateLimits == limits)
         #expect(client.rateLimitStore == "process" && client.rateLimitName == "acme")
         let unlimited = try Celper(apiKey: sandbox.apiKey, timeout: .seconds(Int64.max), rateLimits: nil)
         #expect(unlimited.timeout == nil && unlimited.rateLimits == nil)

@@ -1,8 +1,16 @@
 // All string forms of an object. The harness searches them for secrets.
 
+import { subscribe } from 'node:diagnostics_channel';
 import { format, inspect } from 'node:util';
 
 const EVERYTHING = { depth: Infinity, showHidden: true, getters: true, maxStringLength: null, maxArrayLength: null };
+
+/** The latest log records, of all calls. */
+const log = [];
+subscribe('celper:log', (record) => {
+  log.push(inspect(record, EVERYTHING));
+  if (log.length > 50) log.shift();
+});
 
 const FORMS = {
   string: String,
@@ -14,6 +22,7 @@ const FORMS = {
   reflection,
   clone: (value) => inspect(structuredClone(value), EVERYTHING),
   stack: (value) => String(value.stack),
+  log: () => log.join('\n'),
 };
 
 /** The forms by name. A form that throws is replaced by the text of the error. */

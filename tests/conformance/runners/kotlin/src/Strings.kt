@@ -1,5 +1,7 @@
 // All string forms of an object. The harness searches them for secrets.
 
+import ai.celper.CandidateResult
+import ai.celper.CelperException
 import com.google.gson.GsonBuilder
 import java.io.ByteArrayOutputStream
 import java.io.ObjectOutputStream
@@ -7,11 +9,41 @@ import java.lang.reflect.Field
 import java.lang.reflect.Modifier
 import java.util.Collections
 import java.util.IdentityHashMap
+import java.util.concurrent.ConcurrentLinkedDeque
+import java.util.logging.Handler
+import java.util.logging.Level
+import java.util.logging.LogRecord
+import java.util.logging.Logger
 
 private val gson = GsonBuilder().disableHtmlEscaping().create()
 
+/** The latest log records, of all calls: `System.Logger` writes to `java.util.logging`. */
+private object Log : Handler() {
+    private val lines = ConcurrentLinkedDeque<String>()
+
+    // Loggers are garbage without this reference.
+    private val logger = Logger.getLogger("celper").also {
+        it.level = Level.ALL
+        it.useParentHandlers = false
+        it.addHandler(this)
+    }
+
+    override fun publish(record: LogRecord) {
+        lines += "${record.level} ${record.message}"
+        if (lines.size > 50) lines.poll()
+    }
+
+    override fun toString() = lines.joinToString("\n")
+
+    override fun flush() = Unit
+
+    override fun close() = Unit
+}
+
 private val forms: Map<String, (Any) -> String> = mapOf(
     "toString" to { it.toString() },
+    "record" to { "${(it as? CandidateResult)?.record ?: (it as? CelperException)?.record}" },
+    "log" to { "$Log" },
     "stack" to { if (it is Throwable) it.stackTraceToString() else "" },
     "json" to { gson.toJson(it) },
     "serialized" to ::serialized,

@@ -1,3 +1,4 @@
+import Celper
 import Foundation
 
 /// All string forms of a value, by name. The harness searches them for secrets.
@@ -11,6 +12,10 @@ func strings(_ value: Any) -> [String: String] {
         "reflection": reflected(value).joined(separator: "\n"),
     ]
     if let error = value as? any Error { forms["localized"] = error.localizedDescription }
+    let record =
+        (value as? CandidateState)?.record ?? (value as? Invitation)?.record ?? (value as? Decision)?.record
+        ?? (value as? CelperError)?.record
+    if let record { forms["record"] = "\(record) \(String(reflecting: record))" }
     return forms
 }
 

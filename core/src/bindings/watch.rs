@@ -108,15 +108,15 @@ impl WatchHandle {
         job_position_id: String,
         scope: impl Fn(&mut dyn FnMut()) + Send + Sync + 'static,
     ) -> Result<Self, Error> {
-        let caller = Arc::new(ScopedClient { client, scope: Arc::new(scope) });
-        Self::start_with(caller, WatchInput { candidate_ids, job_position_id })
+        let client = Arc::new(ScopedClient { client, scope: Arc::new(scope) });
+        Self::start_with(client, WatchInput { candidate_ids, job_position_id })
     }
 
-    fn start_with(caller: Arc<dyn PacedClient>, input: WatchInput) -> Result<Self, Error> {
+    fn start_with(client: Arc<dyn PacedClient>, input: WatchInput) -> Result<Self, Error> {
         let runtime = runtime().map_err(rejected_watch)?;
         let started = catch_unwind(AssertUnwindSafe(|| {
             let _entered = runtime.enter();
-            Items::start(caller, input)
+            Items::start(client, input)
         }));
         let items = started.unwrap_or_else(|panic| Err(rejected_watch(panic_error(&*panic))))?;
         let live = Live { stopper: items.stopper(), items: Mutex::new(items) };

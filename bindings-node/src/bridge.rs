@@ -43,7 +43,7 @@ pub(crate) struct Shared {
     keys: Mutex<KeyRequests>,
 }
 
-/// The key requests that JavaScript has not answered.
+/// The key requests that JavaScript has not completed.
 #[derive(Default)]
 struct KeyRequests {
     waiting: HashMap<u32, oneshot::Sender<KeyResult>>,
@@ -331,19 +331,19 @@ impl Bridge {
         format!("[{json}]")
     }
 
-    /// Answers a key request with the key that the key provider returned. Its call may have ended.
+    /// Completes a key request with the key that the key provider returned. Its call may have ended.
     #[napi(catch_unwind)]
     pub fn provide_key(&self, request: u32, key: String) {
-        self.answer_key_request(request, ApiKey::new(key).map_err(Into::into));
+        self.complete_key_request(request, ApiKey::new(key).map_err(Into::into));
     }
 
     /// Fails a key request. Its call may have ended.
     #[napi(catch_unwind)]
     pub fn fail_key(&self, request: u32, message: String) {
-        self.answer_key_request(request, Err(HostKeyError { message, request }.into()));
+        self.complete_key_request(request, Err(HostKeyError { message, request }.into()));
     }
 
-    fn answer_key_request(&self, request: u32, result: KeyResult) {
+    fn complete_key_request(&self, request: u32, result: KeyResult) {
         if let Some(waiting) = lock(&self.shared.keys).waiting.remove(&request) {
             // The call can have been cancelled in this moment.
             let _ = waiting.send(result);

@@ -46,7 +46,7 @@ impl Drop for KeyRequest {
 #[derive(Debug)]
 pub(crate) struct HostKeyError {
     pub(crate) message: String,
-    /// The key request that it answers.
+    /// The key request that failed with it.
     pub(crate) request: u32,
 }
 

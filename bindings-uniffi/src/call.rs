@@ -139,7 +139,8 @@ impl Work {
     async fn run(self, client: Client) -> Result<OperationOutput, Error> {
         match self {
             Work::Call(input) => send(client, input).await,
-            Work::Wait(input) => wait_for_status(client, input).await,
+            // Boxed, so that a call does not have room for a wait.
+            Work::Wait(input) => Box::pin(wait_for_status(client, input)).await,
         }
     }
 }

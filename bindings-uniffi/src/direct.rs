@@ -4,6 +4,7 @@
 //! ten structures, which is most of the cost of a call from Kotlin. The bytes are in `UniFFI`'s serialization format.
 
 use std::collections::HashMap;
+use std::ffi::c_void;
 use std::num::NonZero;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,8 +21,9 @@ use crate::call::{self, CallInput};
 use crate::logs::Logs;
 use crate::output::Outcome;
 
-/// Receives the outcome of a call, on any thread. The bytes are valid until the callback returns.
-type OutcomeCallback = extern "C" fn(call_id: i64, outcome: *const u8, length: i32);
+/// Receives the outcome of a call, on any thread: the address of its bytes, which are valid until the callback returns. The address
+/// is a number, because JNA would create an object for a pointer.
+type OutcomeCallback = extern "C" fn(call_id: i64, outcome: u64, length: i32);
 
 /// Identifies a running call. Callers choose the call ids, so the callback's address is part of the key: each class loader
 /// that loads the Kotlin layer has its own callback and its own sequence of ids.
@@ -43,6 +45,13 @@ pub(crate) fn unregister(client_id: u64) {
     // Dropped after the lock is released.
     let client = lock(&CLIENTS).remove(&client_id);
     drop(client);
+}
+
+/// Returns its argument: JNA passes a function of the JVM as an argument of a native function that needs no reflection to be called.
+#[allow(unsafe_code, reason = "exported by name")]
+#[unsafe(no_mangle)]
+pub extern "C" fn celper_function_pointer(function: *const c_void) -> *const c_void {
+    function
 }
 
 /// Starts a call. `callback` is called once, possibly before this returns, unless [`celper_cancel`] comes first.
@@ -102,7 +111,7 @@ fn start(client_id: u64, mut input: &[u8], call_id: i64, callback: OutcomeCallba
 fn deliver(callback: OutcomeCallback, call_id: i64, outcome: Outcome) {
     let mut bytes = Vec::with_capacity(256);
     <Outcome as Lower<UniFfiTag>>::write(outcome, &mut bytes);
-    callback(call_id, bytes.as_ptr(), i32::try_from(bytes.len()).unwrap_or_default());
+    callback(call_id, bytes.as_ptr() as u64, i32::try_from(bytes.len()).unwrap_or_default());
 }
 
 fn key(call_id: i64, callback: OutcomeCallback) -> CallKey {
@@ -120,9 +129,9 @@ mod tests {
     static OUTCOMES: Mutex<Vec<(i64, Vec<u8>)>> = Mutex::new(Vec::new());
 
     #[allow(unsafe_code, reason = "the foreign language's callback")]
-    extern "C" fn record_outcome(call_id: i64, outcome: *const u8, length: i32) {
-        // SAFETY: `deliver` passes the pointer and the length of one buffer.
-        let bytes = unsafe { std::slice::from_raw_parts(outcome, usize::try_from(length).unwrap()) };
+    extern "C" fn record_outcome(call_id: i64, outcome: u64, length: i32) {
+        // SAFETY: `deliver` passes the address and the length of one buffer.
+        let bytes = unsafe { std::slice::from_raw_parts(outcome as *const u8, usize::try_from(length).unwrap()) };
         lock(&OUTCOMES).push((call_id, bytes.to_vec()));
     }
 

@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 #[derive(Clone, Copy)]
 #[repr(i32)]
 enum KeyEvent {
-    /// A key is needed for a request, which the host answers with [`answer_key_request`].
+    /// A key is needed for a request, which the host completes with [`complete_key_request`].
     Requested = 0,
     /// The request needs no key any more.
     Cancelled = 1,
@@ -39,9 +39,9 @@ pub struct KeySource {
     pub provider: u64,
 }
 
-/// The host's answer to a request for a key.
+/// The result of a request for a key.
 #[derive(uniffi::Enum)]
-pub enum KeyAnswer {
+pub enum KeyResult {
     /// The key.
     Key {
         /// The key's text.
@@ -56,7 +56,7 @@ pub enum KeyAnswer {
 
 struct PendingRequest {
     provider: Provider,
-    answer: oneshot::Sender<Result<String, KeyProviderError>>,
+    result: oneshot::Sender<Result<String, KeyProviderError>>,
 }
 
 static REQUESTS: LazyLock<Mutex<HashMap<u64, PendingRequest>>> = LazyLock::new(Mutex::default);
@@ -65,18 +65,18 @@ fn requests() -> MutexGuard<'static, HashMap<u64, PendingRequest>> {
     REQUESTS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Answers a request for a key. Returns false if no call waits for it any more: the host then drops the error.
+/// Completes a request for a key. Returns false if no call waits for it any more: the host then drops the error.
 #[uniffi::export]
-pub fn answer_key_request(request: u64, answer: KeyAnswer) -> bool {
+pub fn complete_key_request(request: u64, result: KeyResult) -> bool {
     let pending = requests().remove(&request);
-    let Some(PendingRequest { provider, answer: waiting }) = pending else { return false };
-    let answer = match answer {
-        KeyAnswer::Key { key } => Ok(key),
-        KeyAnswer::Failed { message } => {
+    let Some(PendingRequest { provider, result: sender }) = pending else { return false };
+    let result = match result {
+        KeyResult::Key { key } => Ok(key),
+        KeyResult::Failed { message } => {
             Err(KeyProviderError { message, provider, request, taken: AtomicBool::new(false) })
         }
     };
-    match waiting.send(answer) {
+    match sender.send(result) {
         Ok(()) => true,
         Err(unread) => {
             // The result of this function tells the host that no call waits.
@@ -123,11 +123,11 @@ impl KeyProvider for HostKeyProvider {
         Box::pin(async {
             static NEXT_REQUEST: AtomicU64 = AtomicU64::new(1);
             let number = NEXT_REQUEST.fetch_add(1, Ordering::Relaxed);
-            let (answer, answered) = oneshot::channel();
-            requests().insert(number, PendingRequest { provider: self.0, answer });
+            let (sender, result) = oneshot::channel();
+            requests().insert(number, PendingRequest { provider: self.0, result: sender });
             let _request = Request { provider: self.0, number };
             self.0.tell(KeyEvent::Requested, number);
-            match answered.await {
+            match result.await {
                 Ok(Ok(key)) => Ok(ApiKey::new(key)?),
                 Ok(Err(error)) => Err(error.into()),
                 Err(_) => Err("the request for a key was lost".into()),
@@ -144,8 +144,8 @@ struct Request {
 
 impl Drop for Request {
     fn drop(&mut self) {
-        let unanswered = requests().remove(&self.number);
-        if unanswered.is_some() {
+        let pending = requests().remove(&self.number);
+        if pending.is_some() {
             self.provider.tell(KeyEvent::Cancelled, self.number);
         }
     }
@@ -212,25 +212,25 @@ mod tests {
         assert!(future.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
     }
 
-    fn failed() -> KeyAnswer {
-        KeyAnswer::Failed { message: "signed out".to_owned() }
+    fn failed() -> KeyResult {
+        KeyResult::Failed { message: "signed out".to_owned() }
     }
 
     #[test]
     fn the_host_hears_of_everything_that_it_has_to_forget() {
-        // The call ends before the answer.
+        // The call ends before the result.
         let host = provider(1);
         let mut future = host.api_key();
         start(&mut future);
         drop(future);
         assert_eq!(events(1), [0, 1]);
-        assert!(!answer_key_request(last_request(1), failed()));
+        assert!(!complete_key_request(last_request(1), failed()));
 
-        // The call ends between the answer and its delivery.
+        // The call ends between the result and its delivery.
         let host = provider(2);
         let mut future = host.api_key();
         start(&mut future);
-        assert!(answer_key_request(last_request(2), failed()));
+        assert!(complete_key_request(last_request(2), failed()));
         drop(future);
         assert_eq!(events(2), [0, 2]);
 
@@ -239,7 +239,7 @@ mod tests {
         let mut future = host.api_key();
         start(&mut future);
         let request = last_request(3);
-        assert!(answer_key_request(request, failed()));
+        assert!(complete_key_request(request, failed()));
         let error = tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future).unwrap_err();
         assert_eq!(error.to_string(), "signed out");
         assert_eq!(error.downcast_ref::<KeyProviderError>().unwrap().take(), Some(request));

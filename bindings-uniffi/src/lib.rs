@@ -18,12 +18,12 @@ mod webhooks;
 
 pub use batch::{BatchCounts, BatchEvent, BatchOptions, BatchWait, NativeBatch, WatchOptions};
 pub use call::{CallInput, CancelToken, NativeClient, OpenResult, open};
-pub use direct::{celper_call, celper_cancel};
+pub use direct::{celper_call, celper_cancel, celper_function_pointer};
 pub use failure::{ErrorKindRow, Failure, LastState, error_kinds};
-pub use key::{KeyAnswer, KeySource, answer_key_request};
+pub use key::{KeyResult, KeySource, complete_key_request};
 pub use options::{ClientOptions, OptionValues, RateLimitOptions};
 pub use output::{Outcome, Output};
-pub use record::{AttemptData, RecordData, WaitData};
+pub use record::{AttemptData, RecordData, WaitData, record_text};
 pub use webhooks::{WebhookInput, WebhookOutcome, receive_webhook, sign_webhook, webhook_names};
 
 /// How Kotlin and Swift spell the names of arguments.

@@ -75,7 +75,8 @@ fn start_runtime(_: impl FnOnce() -> usize) -> io::Result<Handle> {
 ///
 /// The call's own, or [`ErrorKind::Internal`] for a panic.
 pub async fn send(client: Client, input: OperationInput) -> Result<OperationOutput, Error> {
-    catch_panic(client.send(&input))
+    // Boxed, because each function that takes a future by value has room for it twice, and copies it.
+    catch_panic(Box::pin(client.send(&input)))
         .await
         .unwrap_or_else(|panic| Err(interrupted(panic_error(&*panic), input.operation, input.idempotency_key)))
 }

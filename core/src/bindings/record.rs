@@ -1,6 +1,6 @@
 //! A call's record as JSON: what crosses the border, and what JavaScript reads as it is. Times are in milliseconds.
 
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
@@ -73,33 +73,58 @@ pub fn to_json(record: &CallRecord) -> String {
 
 /// Reads what [`to_json`] wrote; `None` for anything else.
 pub fn from_json(json: &str) -> Option<CallRecord> {
-    let call: Call<'_> = serde_json::from_str(json).ok()?;
-    let attempts = call.attempts.into_iter().map(|attempt| {
-        Some(AttemptRecord {
-            offset: duration(attempt.offset)?,
-            duration: duration(attempt.duration)?,
-            status: attempt.status,
-            request_id: attempt.request_id,
-            error_kind: attempt.error_kind.and_then(ErrorKind::from_name),
-            connection: [ConnectionUse::New, ConnectionUse::Pooled]
-                .into_iter()
-                .find(|connection| attempt.connection == Some(connection.name())),
-        })
+    let given: Call<'_> = serde_json::from_str(json).ok()?;
+    let attempts = given.attempts.into_iter().map(|given| {
+        let (offset, duration) = (duration(given.offset)?, duration(given.duration)?);
+        Some(attempt(offset, duration, given.status, given.request_id, given.error_kind, given.connection))
     });
-    let waits = call.waits.iter().map(|wait| {
-        Some(WaitRecord {
-            offset: duration(wait.offset)?,
-            duration: duration(wait.duration)?,
-            reason: WaitReason::ALL.into_iter().find(|reason| reason.name() == wait.reason)?,
-        })
-    });
+    let waits = given.waits.iter().map(|given| wait(duration(given.offset)?, duration(given.duration)?, given.reason));
+    let started_at = UNIX_EPOCH.checked_add(duration(given.started_at)?)?;
+    call(given.operation, started_at, duration(given.duration)?, attempts, waits)
+}
+
+/// A record whose parts crossed as data; `None` if one of them is missing, or the operation unknown.
+pub fn call(
+    operation: &str,
+    started_at: SystemTime,
+    duration: Duration,
+    attempts: impl IntoIterator<Item = Option<AttemptRecord>>,
+    waits: impl IntoIterator<Item = Option<WaitRecord>>,
+) -> Option<CallRecord> {
     Some(CallRecord {
-        operation: Operation::from_name(call.operation)?,
-        started_at: UNIX_EPOCH.checked_add(duration(call.started_at)?)?,
-        duration: duration(call.duration)?,
-        attempts: attempts.collect::<Option<_>>()?,
-        waits: waits.collect::<Option<_>>()?,
+        operation: Operation::from_name(operation)?,
+        started_at,
+        duration,
+        attempts: attempts.into_iter().collect::<Option<_>>()?,
+        waits: waits.into_iter().collect::<Option<_>>()?,
     })
+}
+
+/// An attempt of such a record.
+pub fn attempt(
+    offset: Duration,
+    duration: Duration,
+    status: Option<u16>,
+    request_id: Option<String>,
+    error_kind: Option<&str>,
+    connection: Option<&str>,
+) -> AttemptRecord {
+    let connection =
+        [ConnectionUse::New, ConnectionUse::Pooled].into_iter().find(|known| connection == Some(known.name()));
+    AttemptRecord {
+        offset,
+        duration,
+        status,
+        request_id,
+        error_kind: error_kind.and_then(ErrorKind::from_name),
+        connection,
+    }
+}
+
+/// A wait of such a record; `None` for an unknown reason.
+pub fn wait(offset: Duration, duration: Duration, reason: &str) -> Option<WaitRecord> {
+    let reason = WaitReason::ALL.into_iter().find(|known| known.name() == reason)?;
+    Some(WaitRecord { offset, duration, reason })
 }
 
 /// The URL of a request for a span. Without `ids`, those of candidate and job position, it says `REDACTED` in their places.

@@ -81,13 +81,13 @@ pub async fn wait_for_status_observed(
     run_wait(Arc::new(ScopedClient { client, scope, reads: Some(reads) }), input).await
 }
 
-async fn run_wait(caller: Arc<dyn PacedClient>, input: WaitInput) -> Result<OperationOutput, Error> {
+async fn run_wait(client: Arc<dyn PacedClient>, input: WaitInput) -> Result<OperationOutput, Error> {
     let until = input.until.into_iter().map(CandidateStatus::from).collect();
     let call = OperationInput {
         timeout: input.timeout,
         ..OperationInput::new(Operation::Status, input.candidate_id, input.job_position_id)
     };
-    let state = guard(StatusWait::new(caller, call, until).run()).await;
+    let state = guard(StatusWait::new(client, call, until).run()).await;
     state.map(OperationOutput::CandidateState).map_err(rejected_watch)
 }
 
@@ -196,15 +196,15 @@ impl WatchHandle {
         scope: impl Fn(&mut dyn FnMut()) + Send + Sync + 'static,
         reads: Option<Reads>,
     ) -> Result<Self, Error> {
-        let caller = Arc::new(ScopedClient { client, scope: Arc::new(scope), reads });
-        Self::start_with(caller, WatchInput { candidate_ids, job_position_id })
+        let client = Arc::new(ScopedClient { client, scope: Arc::new(scope), reads });
+        Self::start_with(client, WatchInput { candidate_ids, job_position_id })
     }
 
-    fn start_with(caller: Arc<dyn PacedClient>, input: WatchInput) -> Result<Self, Error> {
+    fn start_with(client: Arc<dyn PacedClient>, input: WatchInput) -> Result<Self, Error> {
         let runtime = runtime().map_err(rejected_watch)?;
         let started = catch_unwind(AssertUnwindSafe(|| {
             let _entered = runtime.enter();
-            Items::start(caller, input)
+            Items::start(client, input)
         }));
         let items = started.unwrap_or_else(|panic| Err(rejected_watch(panic_error(&*panic))))?;
         let live = Live { stopper: items.stopper(), items: Mutex::new(items) };

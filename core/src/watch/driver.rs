@@ -78,8 +78,8 @@ pub(crate) struct WatchInput {
 }
 
 impl Watch {
-    pub(crate) fn start(caller: Arc<dyn PacedClient>, input: WatchInput) -> Result<Self, Error> {
-        Items::start(caller, input).map(Watch)
+    pub(crate) fn start(client: Arc<dyn PacedClient>, input: WatchInput) -> Result<Self, Error> {
+        Items::start(client, input).map(Watch)
     }
 
     /// The next item; `None` when no candidate is left.
@@ -134,9 +134,9 @@ impl Stopper {
 }
 
 impl Items {
-    pub(crate) fn start(caller: Arc<dyn PacedClient>, input: WatchInput) -> Result<Self, Error> {
+    pub(crate) fn start(client: Arc<dyn PacedClient>, input: WatchInput) -> Result<Self, Error> {
         let (sender, outbox) = mpsc::channel(OUTBOX);
-        let driver = Driver::new(caller, input, sender.clone())
+        let driver = Driver::new(client, input, sender.clone())
             .map_err(|error| error.with(|parts| parts.operation = Operation::Status.name()))?;
         let is_finished = Arc::new(AtomicBool::new(false));
         // Boxed, so that the runtime's part is compiled once.
@@ -185,7 +185,7 @@ impl Drop for Items {
 }
 
 struct Driver {
-    caller: Arc<dyn PacedClient>,
+    client: Arc<dyn PacedClient>,
     polls: Polls,
     job_position_id: String,
     candidates: Vec<Candidate>,
@@ -218,7 +218,7 @@ struct Polled {
 
 impl Driver {
     fn new(
-        caller: Arc<dyn PacedClient>,
+        client: Arc<dyn PacedClient>,
         input: WatchInput,
         sender: Sender<Result<WatchItem, Error>>,
     ) -> Result<Self, Error> {
@@ -227,7 +227,7 @@ impl Driver {
         let mut candidates = Vec::new();
         for id in &candidate_ids {
             if distinct.insert(id.as_str()) {
-                caller.check(&OperationInput::new(Operation::Status, id.as_str(), job_position_id.as_str()))?;
+                client.check(&OperationInput::new(Operation::Status, id.as_str(), job_position_id.as_str()))?;
                 candidates.push(Candidate { id: id.as_str().into(), pace: Pace::new(), last: None });
             }
         }
@@ -236,12 +236,12 @@ impl Driver {
         }
         let now = Instant::now();
         let due = (0..candidates.len()).map(|index| Reverse((now, index))).collect();
-        let polls = caller.polls()?;
-        Ok(Driver { caller, polls, job_position_id, candidates, due, under_way: JoinSet::new(), sender })
+        let polls = client.polls()?;
+        Ok(Driver { client, polls, job_position_id, candidates, due, under_way: JoinSet::new(), sender })
     }
 
     async fn run(mut self) -> Result<(), Error> {
-        let mut closed = self.caller.closed();
+        let mut closed = self.client.closed();
         let mut starting: Option<BoxFuture<'static, Result<Ready, Error>>> = None;
         loop {
             let next_due = self.due.peek().map(|Reverse((due, _))| *due);
@@ -285,19 +285,19 @@ impl Driver {
 
     /// Waits until a poll may begin. The room for its item comes first: a watch whose items are not taken keeps no slot.
     fn start(&self, due: Instant, index: usize) -> BoxFuture<'static, Result<Ready, Error>> {
-        let (caller, polls, sender) = (Arc::clone(&self.caller), self.polls.clone(), self.sender.clone());
+        let (client, polls, sender) = (Arc::clone(&self.client), self.polls.clone(), self.sender.clone());
         Box::pin(async move {
             // Without a receiver, the driver is about to be aborted.
             let Ok(room) = sender.reserve_owned().await else { return pending().await };
             let slot = polls.acquire(due).await;
-            let reservation = caller.reserve(Category::Reads, Operation::Status.name(), None).await?;
+            let reservation = client.reserve(Category::Reads, Operation::Status.name(), None).await?;
             Ok(Ready { index, room, slot, reservation })
         })
     }
 
     fn begin(&mut self, Ready { index, room, slot, reservation }: Ready) {
         let Some(candidate) = self.candidates.get(index) else { return };
-        let caller = Arc::clone(&self.caller);
+        let client = Arc::clone(&self.client);
         let input = OperationInput {
             // The rate limit is waited for as long as it takes, whatever the client's timeout.
             timeout: Some(Duration::MAX),
@@ -305,7 +305,7 @@ impl Driver {
             ..OperationInput::new(Operation::Status, &*candidate.id, self.job_position_id.as_str())
         };
         let polled = async move {
-            let result = catch_panic(poll(&*caller, slot, &input, reservation)).await;
+            let result = catch_panic(poll(&*client, slot, &input, reservation)).await;
             Polled { index, room, result: result.unwrap_or_else(|panic| Err(panic_error(&*panic))) }
         };
         self.under_way.spawn(polled.in_current_span());
@@ -314,7 +314,7 @@ impl Driver {
     /// Gives the item of a poll, if there is one, and decides when the candidate is polled again.
     fn finish(&mut self, Polled { index, room, result }: Polled) -> Result<(), Error> {
         let Some(candidate) = self.candidates.get_mut(index) else { return Ok(()) };
-        let random = self.caller.random();
+        let random = self.client.random();
         let item = |candidate: &Candidate, previous: Option<Seen>, result| WatchItem {
             candidate_id: candidate.id.to_string(),
             result,

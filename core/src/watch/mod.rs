@@ -72,13 +72,13 @@ impl Seen {
 
 /// Reads the status once. The slot's window starts when it has ended.
 async fn poll(
-    caller: &dyn PacedClient,
+    client: &dyn PacedClient,
     mut slot: PollSlot,
     input: &OperationInput,
     reservation: Reservation,
 ) -> Result<CandidateState, Error> {
     slot.set_sent(true);
-    match caller.call(input, reservation).await {
+    match client.call(input, reservation).await {
         Ok(OperationOutput::CandidateState(state)) => Ok(state),
         Ok(_) => Err(Error::new(ErrorKind::Internal, "a status call gave another result")),
         Err(error) => {

@@ -37,15 +37,15 @@ const LAST_POLL: Duration = Duration::from_secs(5);
 /// - **Leaving**: dropping the future ends the wait.
 #[must_use = "a wait does nothing until it is awaited"]
 pub struct StatusWait {
-    caller: Arc<dyn PacedClient>,
+    client: Arc<dyn PacedClient>,
     /// With the timeout of the whole wait.
     input: OperationInput,
     until: Vec<CandidateStatus>,
 }
 
 impl StatusWait {
-    pub(crate) fn new(caller: Arc<dyn PacedClient>, input: OperationInput, until: Vec<CandidateStatus>) -> Self {
-        StatusWait { caller, input, until }
+    pub(crate) fn new(client: Arc<dyn PacedClient>, input: OperationInput, until: Vec<CandidateStatus>) -> Self {
+        StatusWait { client, input, until }
     }
 
     /// How long to wait. Default: 10 minutes; [`Duration::MAX`] is as long as it takes.
@@ -55,8 +55,8 @@ impl StatusWait {
     }
 
     fn check(&self) -> Result<Polls, Error> {
-        self.caller.check(&self.input)?;
-        let name = Argument::Until.name(self.caller.names());
+        self.client.check(&self.input)?;
+        let name = Argument::Until.name(self.client.names());
         if self.until.is_empty() {
             return Err(Error::invalid_argument(format!("{name} is empty; pass the statuses to wait for")));
         }
@@ -66,7 +66,7 @@ impl StatusWait {
             )));
         }
         check_runtime()?;
-        self.caller.polls()
+        self.client.polls()
     }
 
     pub(crate) async fn run(self) -> Result<CandidateState, Error> {
@@ -81,7 +81,7 @@ impl StatusWait {
         let timeout = self.input.timeout.unwrap_or(DEFAULT_TIMEOUT);
         let deadline = after(Instant::now(), timeout);
         let mut wait = Wait {
-            caller: &*self.caller,
+            client: &*self.client,
             input: &self.input,
             until: &self.until,
             polls,
@@ -91,7 +91,7 @@ impl StatusWait {
             last_state: None,
             failure: None,
         };
-        let closed = self.caller.closed();
+        let closed = self.client.closed();
         let ended = tokio::select! {
             biased;
             error = closed => Some(Err(error)),
@@ -110,7 +110,7 @@ impl StatusWait {
 
 /// A wait in progress.
 struct Wait<'a> {
-    caller: &'a dyn PacedClient,
+    client: &'a dyn PacedClient,
     input: &'a OperationInput,
     until: &'a [CandidateStatus],
     polls: Polls,
@@ -136,15 +136,15 @@ impl Wait<'_> {
             sleep_until(due).await;
             let slot = self.polls.acquire(due).await;
             let reservation =
-                self.caller.reserve(Category::Reads, self.input.operation.name(), Some(last_start)).await?;
+                self.client.reserve(Category::Reads, self.input.operation.name(), Some(last_start)).await?;
             if Instant::now() > last_start {
                 drop((slot, reservation));
                 return pending().await;
             }
             let left = if self.timeout < FOREVER { self.deadline - Instant::now() } else { Duration::MAX };
             let input = OperationInput { timeout: Some(left), max_retries: Some(0), ..self.input.clone() };
-            let random = self.caller.random();
-            let interval = match poll(self.caller, slot, &input, reservation).await {
+            let random = self.client.random();
+            let interval = match poll(self.client, slot, &input, reservation).await {
                 Ok(mut state) => {
                     self.attempts = self.attempts.saturating_add(state.attempts);
                     state.attempts = self.attempts;
@@ -183,7 +183,7 @@ impl Wait<'_> {
     }
 
     fn timeout_error(&mut self) -> Error {
-        let (seconds, name) = (self.timeout.as_secs_f64(), Argument::Timeout.name(self.caller.names()));
+        let (seconds, name) = (self.timeout.as_secs_f64(), Argument::Timeout.name(self.client.names()));
         let failure = self.failure.take();
         let mut message = String::new();
         // Writing to a string does not fail.

@@ -25,6 +25,12 @@ POM = """<project xmlns="http://maven.apache.org/POM/4.0.0">
     </repository>
   </repositories>
   <dependencies>
+    <!-- Of the compiler's version, which Kotlin asks of each project: the package brings an older one. -->
+    <dependency>
+      <groupId>org.jetbrains.kotlin</groupId>
+      <artifactId>kotlin-stdlib</artifactId>
+      <version>{kotlin}</version>
+    </dependency>
     <dependency>
       <groupId>ai.celper</groupId>
       <artifactId>celper</artifactId>

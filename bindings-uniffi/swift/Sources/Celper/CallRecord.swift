@@ -20,8 +20,10 @@ public struct CallRecord: Sendable, CustomStringConvertible {
     public let attempts: [AttemptRecord]
     /// The waits of at least a millisecond, in order.
     public let waits: [WaitRecord]
+    private let data: RecordData
+
     /// A heading, then a line for each attempt and wait.
-    public let description: String
+    public var description: String { recordText(record: data) }
 
     init(_ data: RecordData) {
         operation = data.operation
@@ -36,7 +38,7 @@ public struct CallRecord: Sendable, CustomStringConvertible {
         waits = data.waits.map {
             WaitRecord(offset: .seconds($0.offset), duration: .seconds($0.duration), reason: $0.reason)
         }
-        description = data.text
+        self.data = data
     }
 }
 

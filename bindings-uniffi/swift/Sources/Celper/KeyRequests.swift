@@ -44,19 +44,19 @@ final class KeyRequests: @unchecked Sendable {
         lock.withLock {
             guard let provider = providers[number] else { return }
             // The task waits for the lock until it is in `running`.
-            running[request] = Task.detached { await self.answer(request, provider) }
+            running[request] = Task.detached { await self.run(request, provider) }
         }
     }
 
-    private func answer(_ request: UInt64, _ provider: KeyProvider) async {
+    private func run(_ request: UInt64, _ provider: KeyProvider) async {
         do {
             let key = try await provider()
-            _ = answerKeyRequest(request: request, answer: .key(key: key))
+            _ = completeKeyRequest(request: request, result: .key(key: key))
         } catch {
             lock.withLock { errors[request] = error }
             let message = error is CancellationError ? "cancelled" : error.localizedDescription
             // Otherwise the call was cancelled, or its time is up.
-            if !answerKeyRequest(request: request, answer: .failed(message: message)) { _ = takeError(request) }
+            if !completeKeyRequest(request: request, result: .failed(message: message)) { _ = takeError(request) }
         }
         _ = lock.withLock { running.removeValue(forKey: request) }
     }

@@ -128,7 +128,7 @@ internal class BatchRun(
     /** The requests whose items have not come yet. */
     private val requests = ConcurrentHashMap<Long, CandidateRequest>()
     private var next = 0L
-    private var caller: Any? = null
+    private var context: Any? = null
 
     /** What the source threw; thrown after the last item. */
     @Volatile var sourceFailure: Throwable? = null
@@ -143,7 +143,7 @@ internal class BatchRun(
 
     /** Waits for what the core says; an error that ends the batch is thrown. */
     suspend fun await(wait: BatchWait): BatchEvent {
-        if (wait == BatchWait.START) caller = observer?.caller()
+        if (wait == BatchWait.START) context = observer?.currentContext()
         return native.await(wait)
     }
 
@@ -159,7 +159,7 @@ internal class BatchRun(
 
     /** False: the batch takes no more. */
     fun push(request: CandidateRequest): Boolean {
-        val input = request.toInput().let { observer?.prepared(it, caller) ?: it }
+        val input = request.toInput().let { observer?.prepared(it, context) ?: it }
         val refused = runCatching { input.checkUnicode() }.exceptionOrNull() as CelperException?
         val index = next++
         requests[index] = request
@@ -179,7 +179,7 @@ internal class BatchRun(
         val outcome = event.outcome
         val request = checkNotNull(requests.remove(event.index.toLong()))
         val error = (outcome as? Outcome.Failed)?.let { CelperException.of(it.failure) }
-        observer?.ended(caller, request.operation, request.candidateId, request.jobPositionId, outcome, error)
+        observer?.ended(context, request.operation, request.candidateId, request.jobPositionId, outcome, error)
         return BatchItem(
             event.index.toLong(), request, (outcome as? Outcome.Succeeded)?.toResult(), error, event.idempotencyKey, event.resumed,
             event.notAttempted, event.alreadyDone,
@@ -190,7 +190,7 @@ internal class BatchRun(
 /** Waits for what the core says; an error that ends the batch or watch is thrown. */
 internal suspend fun NativeBatch.await(wait: BatchWait): BatchEvent {
     // The core's threads must not run the caller's code, which may block.
-    val event = if (CallbackThreads.resumesElsewhere(currentCoroutineContext()[ContinuationInterceptor])) {
+    val event = if (CallbackThreads.dispatchesToOwnThread(currentCoroutineContext()[ContinuationInterceptor])) {
         wait(wait)
     } else {
         withContext(CallbackThreads) { wait(wait) }

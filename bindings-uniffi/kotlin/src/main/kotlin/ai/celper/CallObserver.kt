@@ -8,24 +8,24 @@ import ai.celper.internal.ffi.Outcome
 internal class CallObserver private constructor(private val onEvent: ((CallEvent) -> Unit)?, private val spans: CallSpans?) {
     // Nothing that an observer or OpenTelemetry throws, which can be set up wrongly, is an error of the call.
 
-    /** What has to be known of the caller when it makes a call. */
-    fun caller(): Any? = runCatching { spans?.context() }.getOrNull()
+    /** The trace context of the code that makes a call: an OpenTelemetry `Context`, which a program may not have. */
+    fun currentContext(): Any? = runCatching { spans?.currentContext() }.getOrNull()
 
-    fun prepared(input: CallInput, caller: Any?): CallInput {
-        val traceparent = runCatching { spans?.traceparent(caller) }.getOrNull() ?: return input
+    fun prepared(input: CallInput, context: Any?): CallInput {
+        val traceparent = runCatching { spans?.traceparent(context) }.getOrNull() ?: return input
         return input.copy(traceparent = traceparent)
     }
 
     /** A call has ended. */
     fun ended(
-        caller: Any?, operation: String, candidateId: String, jobPositionId: String, outcome: Outcome, error: CelperException?,
+        context: Any?, operation: String, candidateId: String, jobPositionId: String, outcome: Outcome, error: CelperException?,
     ) {
         val record = when (outcome) {
             is Outcome.Succeeded -> outcome.record?.let(::LazyRecord)
             is Outcome.Failed -> error?.lazyRecord
             is Outcome.Cancelled -> return
         }
-        if (record != null) runCatching { spans?.ended(caller, candidateId, jobPositionId, record, error) }
+        if (record != null) runCatching { spans?.ended(context, candidateId, jobPositionId, record, error) }
         runCatching { onEvent?.invoke(CallEvent(operation, record, error)) }
     }
 

@@ -2,6 +2,7 @@ package ai.celper
 
 import ai.celper.internal.ffi.FfiConverterTypeRecordData
 import ai.celper.internal.ffi.RecordData
+import ai.celper.internal.ffi.recordText
 import java.io.Serializable
 import java.nio.ByteBuffer
 import java.time.Instant
@@ -43,7 +44,7 @@ public class CallRecord internal constructor(private val data: RecordData) {
     public val waits: List<WaitRecord> = data.waits.map { WaitRecord(it.offset.seconds, it.duration.seconds, it.reason) }
 
     /** A heading, then a line for each attempt and wait. */
-    override fun toString(): String = data.text
+    override fun toString(): String = recordText(data)
 }
 
 /** One HTTP request of a call. */

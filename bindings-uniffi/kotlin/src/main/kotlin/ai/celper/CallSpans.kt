@@ -32,20 +32,20 @@ internal class CallSpans(private val native: NativeClient, private val telemetry
     }
 
     /** The caller's context. The element that `opentelemetry-extension-kotlin` adds to a coroutine's context makes it the current one. */
-    fun context(): Context = Context.current()
+    fun currentContext(): Context = Context.current()
 
     /** What tells the service about the caller's span; null if it must not know, or if there is none. */
-    fun traceparent(caller: Any?): String? {
-        if (!telemetry.propagate || caller !is Context) return null
+    fun traceparent(context: Any?): String? {
+        if (!telemetry.propagate || context !is Context) return null
         val headers = HashMap<String, String>(2)
-        W3CTraceContextPropagator.getInstance().inject(caller, headers) { carrier, name, value -> carrier?.put(name, value) }
+        W3CTraceContextPropagator.getInstance().inject(context, headers) { carrier, name, value -> carrier?.put(name, value) }
         return headers["traceparent"]
     }
 
-    fun ended(caller: Any?, candidateId: String, jobPositionId: String, lazyRecord: LazyRecord, error: CelperException?) {
+    fun ended(context: Any?, candidateId: String, jobPositionId: String, lazyRecord: LazyRecord, error: CelperException?) {
         val instruments = instruments() ?: return
         val record = lazyRecord.value ?: return
-        val parent = caller as? Context ?: Context.root()
+        val parent = context as? Context ?: Context.root()
         val call = instruments.tracer.spanBuilder("celper.${record.operation}").setParent(parent).setStartTimestamp(record.startedAt).startSpan()
         val method = if (record.operation == "status") "GET" else "POST"
         for (wait in record.waits) {

@@ -45,7 +45,7 @@ internal object CallbackThreads : CoroutineDispatcher() {
      * Whether a coroutine that is resumed from any thread continues on a thread of this dispatcher, at the cost of a queue only.
      * For other dispatchers this is unknown: an executor may run its tasks in `execute`.
      */
-    fun resumesElsewhere(dispatcher: ContinuationInterceptor?): Boolean =
+    fun dispatchesToOwnThread(dispatcher: ContinuationInterceptor?): Boolean =
         dispatcher === Dispatchers.Default || dispatcher === Dispatchers.IO || dispatcher === this ||
             (dispatcher != null && dispatcher.javaClass === eventLoop)
 }

@@ -178,9 +178,9 @@ public class Celper(
         // If the coroutine is already cancelled, send nothing.
         currentCoroutineContext().ensureActive()
         input.checkUnicode()
-        val caller = observer?.caller()
-        val outcome = DirectCalls.call(native, id, observer?.prepared(input, caller) ?: input)
-        val error = ended(caller, input, outcome)
+        val context = observer?.currentContext()
+        val outcome = DirectCalls.call(native, id, observer?.prepared(input, context) ?: input)
+        val error = ended(context, input, outcome)
         return when (outcome) {
             is Outcome.Succeeded -> outcome
             is Outcome.Failed -> suspendCoroutineUninterceptedOrReturn { throw checkNotNull(error).withCallers(it) }
@@ -190,9 +190,9 @@ public class Celper(
 
     internal fun callBlocking(input: CallInput): Outcome.Succeeded {
         input.checkUnicode()
-        val caller = observer?.caller()
-        val outcome = DirectCalls.callBlocking(native, id, observer?.prepared(input, caller) ?: input)
-        val error = ended(caller, input, outcome)
+        val context = observer?.currentContext()
+        val outcome = DirectCalls.callBlocking(native, id, observer?.prepared(input, context) ?: input)
+        val error = ended(context, input, outcome)
         return when (outcome) {
             is Outcome.Succeeded -> outcome
             is Outcome.Failed -> throw checkNotNull(error)
@@ -200,9 +200,9 @@ public class Celper(
         }
     }
 
-    private fun ended(caller: Any?, input: CallInput, outcome: Outcome): CelperException? {
+    private fun ended(context: Any?, input: CallInput, outcome: Outcome): CelperException? {
         val error = (outcome as? Outcome.Failed)?.let { CelperException.of(it.failure) }
-        observer?.ended(caller, input.operation, input.candidateId, input.jobPositionId, outcome, error)
+        observer?.ended(context, input.operation, input.candidateId, input.jobPositionId, outcome, error)
         return error
     }
 

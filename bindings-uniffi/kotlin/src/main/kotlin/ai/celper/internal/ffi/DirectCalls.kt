@@ -3,8 +3,6 @@ package ai.celper.internal.ffi
 import ai.celper.CallbackThreads
 import ai.celper.CelperException
 import com.sun.jna.Callback
-import com.sun.jna.CallbackReference
-import com.sun.jna.CallbackThreadInitializer
 import com.sun.jna.Native
 import com.sun.jna.Pointer
 import kotlinx.coroutines.CancellableContinuation
@@ -24,9 +22,22 @@ import kotlin.coroutines.resume
  * It is in this package because the keep rules preserve the package's names, which JNA looks up.
  */
 internal object DirectCalls {
-    private fun interface OutcomeCallback : Callback {
+    private interface OutcomeCallback : Callback {
         /** Runs on one of the core's threads, or on the calling thread if the call cannot be started. */
-        fun callback(callId: Long, outcome: Pointer, length: Int)
+        fun callback(callId: Long, outcome: Long, length: Int)
+    }
+
+    // Not a lambda: GraalVM has to know the class by its name.
+    private object OnOutcome : OutcomeCallback {
+        override fun callback(callId: Long, outcome: Long, length: Int) {
+            val call = pending.remove(callId)
+            try {
+                val bytes = Pointer(outcome).getByteArray(0, length)
+                if (call == null) release(bytes) else call.complete(bytes)
+            } catch (thrown: Throwable) { // JNA would only print it, and the caller would wait forever.
+                call?.fail(thrown)
+            }
+        }
     }
 
     private val pending = ConcurrentHashMap<Long, PendingCall>()
@@ -35,19 +46,9 @@ internal object DirectCalls {
     val pendingCount: Int get() = pending.size
 
     private val nextCallId = AtomicLong()
-    private val onOutcome = OutcomeCallback { callId, outcome, length ->
-        val call = pending.remove(callId)
-        try {
-            val bytes = outcome.getByteArray(0, length)
-            if (call == null) release(bytes) else call.complete(bytes)
-        } catch (thrown: Throwable) { // JNA would only print it, and the caller would wait forever.
-            call?.fail(thrown)
-        }
-    }
-    private val callback: Pointer
+    private val callback = FunctionPointers.of(OnOutcome)
 
     init {
-        callback = functionPointer(onOutcome)
         Native.register(DirectCalls::class.java, findLibraryName("celper"))
     }
 
@@ -158,7 +159,7 @@ internal object DirectCalls {
 
         // Runs on the network thread: the caller's code must not, because it may block.
         override fun wake() {
-            if (CallbackThreads.resumesElsewhere(continuation.context[ContinuationInterceptor])) {
+            if (CallbackThreads.dispatchesToOwnThread(continuation.context[ContinuationInterceptor])) {
                 continuation.resume(Unit)
             } else {
                 CallbackThreads.execute { continuation.resume(Unit) }
@@ -171,12 +172,4 @@ internal object DirectCalls {
 
         override fun wake() = LockSupport.unpark(thread)
     }
-}
-
-/** The address of a callback that the core's threads call. */
-internal fun functionPointer(callback: Callback): Pointer {
-    // By default JNA attaches the core's thread to the JVM and detaches it again for every callback. Keep it attached, as a
-    // daemon thread, so that it does not keep the program running. JNA detaches it when the thread ends.
-    Native.setCallbackThreadInitializer(callback, CallbackThreadInitializer(true, false, "celper"))
-    return CallbackReference.getFunctionPointer(callback)
 }

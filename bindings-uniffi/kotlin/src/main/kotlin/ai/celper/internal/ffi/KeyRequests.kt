@@ -16,7 +16,7 @@ import java.util.concurrent.atomic.AtomicLong
 
 /** The clients' key providers, which the core knows by their numbers; `key.rs` is its other side. */
 internal object KeyRequests {
-    private fun interface KeyCallback : Callback {
+    private interface KeyCallback : Callback {
         /** Runs on any of the core's threads, or on one that closes a client. */
         fun callback(event: Int, provider: Long, request: Long)
     }
@@ -32,15 +32,18 @@ internal object KeyRequests {
     /** The number of providers, of their running requests, and of exceptions that nobody has got yet. */
     val counts: List<Int> get() = listOf(providers.size, running.size, errors.size)
 
-    private val onEvent = KeyCallback { event, provider, request ->
-        when (event) {
-            REQUESTED -> request(provider, request)
-            CANCELLED -> running.remove(request)?.cancel()
-            ERROR_DROPPED -> errors.remove(request)
-            RELEASED -> providers.remove(provider)
+    private object OnEvent : KeyCallback {
+        override fun callback(event: Int, provider: Long, request: Long) {
+            when (event) {
+                REQUESTED -> request(provider, request)
+                CANCELLED -> running.remove(request)?.cancel()
+                ERROR_DROPPED -> errors.remove(request)
+                RELEASED -> providers.remove(provider)
+            }
         }
     }
-    private val callback: Pointer = functionPointer(onEvent)
+
+    private val callback: Pointer = FunctionPointers.of(OnEvent)
 
     /** Registers a provider, for one client: the core releases it. */
     fun source(provider: KeyProvider): KeySource {
@@ -54,7 +57,7 @@ internal object KeyRequests {
 
     private fun request(provider: Long, request: Long) {
         try {
-            val job = scope.launch(start = CoroutineStart.LAZY) { answer(request) { checkNotNull(providers[provider]).apiKey() } }
+            val job = scope.launch(start = CoroutineStart.LAZY) { run(request) { checkNotNull(providers[provider]).apiKey() } }
             running[request] = job
             job.start()
         } catch (thrown: Throwable) { // Otherwise the call would wait for a key forever.
@@ -62,10 +65,10 @@ internal object KeyRequests {
         }
     }
 
-    private suspend fun answer(request: Long, key: suspend () -> String) {
+    private suspend fun run(request: Long, key: suspend () -> String) {
         try {
-            val answer = KeyAnswer.Key(checkKey(key()))
-            answerKeyRequest(request.toULong(), answer)
+            val result = KeyResult.Key(checkKey(key()))
+            completeKeyRequest(request.toULong(), result)
         } catch (thrown: Throwable) {
             fail(request, thrown)
         } finally {
@@ -75,7 +78,7 @@ internal object KeyRequests {
 
     private fun fail(request: Long, thrown: Throwable) {
         errors[request] = thrown
-        val read = answerKeyRequest(request.toULong(), KeyAnswer.Failed(message(thrown)))
+        val read = completeKeyRequest(request.toULong(), KeyResult.Failed(message(thrown)))
         // The call was cancelled, or its time is up.
         if (!read) errors.remove(request)
     }

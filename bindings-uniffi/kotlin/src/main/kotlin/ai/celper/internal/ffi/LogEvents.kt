@@ -6,15 +6,17 @@ import com.sun.jna.Pointer
 
 /** The function that the core calls with log events; `logs.rs` is its other side. */
 internal object LogEvents {
-    private fun interface LogCallback : Callback {
+    private interface LogCallback : Callback {
         /** Runs on any of the core's threads. */
         fun callback(level: Int, text: Pointer, length: Int)
     }
 
-    private val onLog = LogCallback { level, text, length ->
-        runCatching { CallLog.put(level, text.getByteArray(0, length).decodeToString()) }
+    private object OnLog : LogCallback {
+        override fun callback(level: Int, text: Pointer, length: Int) {
+            runCatching { CallLog.put(level, text.getByteArray(0, length).decodeToString()) }
+        }
     }
 
     /** Its address. */
-    val address: ULong = Pointer.nativeValue(functionPointer(onLog)).toULong()
+    val address: ULong = Pointer.nativeValue(FunctionPointers.of(OnLog)).toULong()
 }

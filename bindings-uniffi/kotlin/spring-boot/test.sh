@@ -13,6 +13,7 @@ curl --silent --fail --output /dev/null --json '{"candidateId":"cand_1","jobPosi
     "$CELPER_BASE_URL/_sandbox/candidates"
 
 expected=$'kotlin 1.9.25\nstatus new\ninvited true\nrefused INVALID_STATUS'
-found="$(timeout 120 java -jar target/celper-spring-boot-test-0.jar --spring.main.banner-mode=off --logging.level.root=warn)"
+found="$(timeout 120 java -jar target/celper-spring-boot-test-0.jar --spring.main.banner-mode=off --logging.level.root=warn)" ||
+    { echo "$found" && exit 1; }
 diff <(echo "$expected") <(echo "$found")
 echo "spring-boot: everything passed"

@@ -25,7 +25,10 @@ internal class CallObserver private constructor(private val onEvent: ((CallEvent
             is Outcome.Failed -> error?.lazyRecord
             is Outcome.Cancelled -> return
         }
-        if (record != null) runCatching { spans?.ended(context, candidateId, jobPositionId, record, error) }
+        runCatching {
+            if (record != null) spans?.ended(context, candidateId, jobPositionId, record.value, error)
+            else if (error != null) spans?.refused(context, operation, error)
+        }
         runCatching { onEvent?.invoke(CallEvent(operation, record, error)) }
     }
 

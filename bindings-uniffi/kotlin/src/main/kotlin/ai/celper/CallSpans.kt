@@ -3,6 +3,7 @@ package ai.celper
 import ai.celper.internal.ffi.NativeClient
 import io.opentelemetry.api.GlobalOpenTelemetry
 import io.opentelemetry.api.OpenTelemetry
+import io.opentelemetry.api.common.AttributeKey.doubleKey
 import io.opentelemetry.api.common.AttributeKey.longKey
 import io.opentelemetry.api.common.AttributeKey.stringKey
 import io.opentelemetry.api.common.Attributes
@@ -27,7 +28,7 @@ internal class CallSpans(private val native: NativeClient, private val telemetry
 
     init {
         val url = URI(native.options().baseUrl)
-        host = url.host.orEmpty()
+        host = url.host.orEmpty().removeSurrounding("[", "]")
         port = (if (url.port >= 0) url.port else if (url.scheme == "http") 80 else 443).toLong()
     }
 
@@ -42,16 +43,21 @@ internal class CallSpans(private val native: NativeClient, private val telemetry
         return headers["traceparent"]
     }
 
-    fun ended(context: Any?, candidateId: String, jobPositionId: String, lazyRecord: LazyRecord, error: CelperException?) {
+    /** A call that was refused before it began. */
+    fun refused(context: Any?, operation: String, error: CelperException) {
+        val span = instruments()?.tracer?.spanBuilder("celper.$operation")?.setParent(context as? Context ?: Context.root())?.startSpan()
+        span?.setAttribute(ERROR, error.kind)?.setStatus(StatusCode.ERROR)?.end()
+    }
+
+    fun ended(context: Any?, candidateId: String, jobPositionId: String, record: CallRecord, error: CelperException?) {
         val instruments = instruments() ?: return
-        val record = lazyRecord.value ?: return
         val parent = context as? Context ?: Context.root()
         val call = instruments.tracer.spanBuilder("celper.${record.operation}").setParent(parent).setStartTimestamp(record.startedAt).startSpan()
         val method = if (record.operation == "status") "GET" else "POST"
         for (wait in record.waits) {
-            val reason = Attributes.of(REASON, wait.reason)
-            call.addEvent("celper.wait", reason, record.at(wait.offset))
-            instruments.waits.record(wait.duration.toDouble(DurationUnit.SECONDS), reason, parent)
+            val (reason, seconds) = Attributes.of(REASON, wait.reason) to wait.duration.toDouble(DurationUnit.SECONDS)
+            call.addEvent("celper.wait", reason.toBuilder().put(DURATION, seconds).build(), record.at(wait.offset))
+            instruments.waits.record(seconds, reason, parent)
         }
         val url = if (call.isRecording) url(record.operation, candidateId, jobPositionId) else ""
         for ((index, attempt) in record.attempts.withIndex()) {
@@ -62,7 +68,7 @@ internal class CallSpans(private val native: NativeClient, private val telemetry
             if (call.isRecording) instruments.tracer.attempt(record, attempt, index, parent.with(call), attributes, method, url)
             instruments.requests.record(attempt.duration.toDouble(DurationUnit.SECONDS), attributes, parent.with(call))
         }
-        error?.let { call.setAttribute(ERROR, it.kind).setStatus(StatusCode.ERROR, it.kind) }
+        error?.let { call.setAttribute(ERROR, it.kind).setStatus(StatusCode.ERROR) }
         call.end(record.at(record.duration))
     }
 
@@ -72,7 +78,7 @@ internal class CallSpans(private val native: NativeClient, private val telemetry
         val span = spanBuilder(method).setSpanKind(SpanKind.CLIENT).setParent(parent).setAllAttributes(attributes)
             .setAttribute(URL, url).setStartTimestamp(record.at(attempt.offset)).startSpan()
         if (index > 0) span.setAttribute(RESEND_COUNT, index.toLong())
-        attempt.errorKind?.let { span.setStatus(StatusCode.ERROR, it) }
+        attempt.errorKind?.let { span.setStatus(StatusCode.ERROR) }
         span.end(record.at(attempt.offset + attempt.duration))
     }
 
@@ -98,7 +104,7 @@ internal class CallSpans(private val native: NativeClient, private val telemetry
         val requests: DoubleHistogram = meter.histogramBuilder("http.client.request.duration").setUnit("s")
             .setDescription("Duration of HTTP client requests.").setExplicitBucketBoundariesAdvice(REQUEST_BOUNDS).build()
         val waits: DoubleHistogram = meter.histogramBuilder("celper.wait.duration").setUnit("s")
-            .setDescription("How long calls waited, for example for the rate limit.").setExplicitBucketBoundariesAdvice(WAIT_BOUNDS).build()
+            .setDescription("Duration of the waits of calls.").setExplicitBucketBoundariesAdvice(WAIT_BOUNDS).build()
     }
 }
 
@@ -115,7 +121,8 @@ private val STATUS = longKey("http.response.status_code")
 private val ERROR = stringKey("error.type")
 private val RESEND_COUNT = longKey("http.request.resend_count")
 private val REASON = stringKey("reason")
+private val DURATION = doubleKey("duration")
 
 /** Those of OpenTelemetry's conventions. */
 private val REQUEST_BOUNDS = listOf(0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
-private val WAIT_BOUNDS = listOf(0.01, 0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
+private val WAIT_BOUNDS = listOf(0.01, 0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1_800.0)

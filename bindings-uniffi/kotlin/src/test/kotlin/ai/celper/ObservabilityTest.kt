@@ -1,8 +1,13 @@
 package ai.celper
 
 import ai.celper.sandbox.Fault
+import com.google.gson.Gson
+import com.google.gson.JsonArray
+import com.google.gson.JsonObject
+import com.google.gson.JsonParser
 import io.opentelemetry.api.GlobalOpenTelemetry
 import io.opentelemetry.api.OpenTelemetry
+import io.opentelemetry.api.common.Attributes
 import io.opentelemetry.api.trace.SpanKind
 import io.opentelemetry.api.trace.StatusCode
 import io.opentelemetry.context.Context
@@ -26,6 +31,9 @@ import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.Assertions.assertNull
 import org.junit.jupiter.api.Assertions.assertTrue
 import org.junit.jupiter.api.Test
+import java.net.URI
+import java.nio.file.Files
+import java.nio.file.Path
 import java.util.concurrent.ConcurrentLinkedQueue
 import java.util.logging.Handler
 import java.util.logging.Level
@@ -178,6 +186,62 @@ class ObservabilityTest {
         for (secret in listOf(Sandbox.apiKey, candidate, "secret text")) assertTrue(secret !in exported, exported)
         val counts = metrics.collectAllMetrics().associate { data -> data.name to data.histogramData.points.sumOf { it.count } }
         assertEquals(mapOf("http.client.request.duration" to 5L, "celper.wait.duration" to 1L), counts)
+    }
+
+    /** The exported spans below one, in the form of the cases that all languages share. */
+    private fun tree(parent: String): JsonArray {
+        val port = URI(Sandbox.baseUrl).port.toLong()
+        fun plain(attributes: Attributes) = attributes.asMap().entries.associate { (key, value) ->
+            key.key to if (value == port) "PORT" else if (value is Double) "SECONDS" else if (value is String) value.replace(Sandbox.baseUrl, "BASE") else value
+        }
+        val found = spans.finishedSpanItems.filter { it.parentSpanId == parent }.sortedBy { it.startEpochNanos }
+        val json = found.map { span ->
+            mapOf(
+                "name" to span.name, "kind" to span.kind.name, "failed" to (span.status.statusCode == StatusCode.ERROR),
+                "attributes" to plain(span.attributes),
+                "events" to span.events.map { mapOf("name" to it.name, "attributes" to plain(it.attributes)) },
+                "children" to tree(span.spanId),
+            )
+        }
+        return Gson().toJsonTree(json).asJsonArray
+    }
+
+    @Test
+    fun `the spans and histograms of calls are those of all languages`() = runBlocking {
+        val shared = JsonParser.parseString(Files.readString(Path.of("../../tests/conformance/telemetry.json"))).asJsonObject
+        val tracer = sdk().getTracer("test")
+        val client = Sandbox.client()
+        // A wait has the span of its last read alone.
+        for (case in shared["cases"].asJsonArray.map { it.asJsonObject }.filter { it.has("call") }) {
+            val name = case["name"].asString
+            val candidate = case["candidate_id"]?.asString ?: Sandbox.candidate()
+            case["faults"]?.asJsonArray?.forEach { Sandbox.fault(candidate, fault(it.asJsonObject)) }
+            val retries = case["max_retries"]?.asInt
+            val parent = tracer.spanBuilder(name).startSpan()
+            withContext(Context.root().with(parent).asContextElement()) {
+                runCatching {
+                    when (val call = case["call"].asString) {
+                        "invite" -> client.inviteCandidate(candidate, "pos_1", maxRetries = retries)
+                        "select" -> client.selectCandidate(candidate, "pos_1", maxRetries = retries)
+                        "reject" -> client.rejectCandidate(candidate, "pos_1", maxRetries = retries)
+                        "status" -> client.getCandidateStatus(candidate, "pos_1", maxRetries = retries)
+                        else -> error(call)
+                    }
+                }
+            }
+            assertEquals(JsonArray().apply { add(case["span"]) }, tree(parent.spanContext.spanId), name)
+        }
+        val histograms = metrics.collectAllMetrics().associate { it.name to listOf(it.unit, it.description, it.histogramData.points.first().boundaries) }
+        for (expected in shared["histograms"].asJsonArray.map { it.asJsonObject }) {
+            val boundaries = expected["boundaries"].asJsonArray.map { it.asDouble }
+            assertEquals(listOf(expected["unit"].asString, expected["description"].asString, boundaries), histograms[expected["name"].asString])
+        }
+    }
+
+    private fun fault(json: JsonObject): Fault = when (json["kind"].asString) {
+        "close" -> Fault.close()
+        else -> Fault.status(json["status"].asInt).let { fault -> json["body"]?.let { fault.body(it.asString) } ?: fault }
+            .headers(json["headers"]?.asJsonObject?.entrySet().orEmpty().associate { it.key to it.value.asString })
     }
 
     @Test

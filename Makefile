@@ -299,7 +299,7 @@ tests/fleet/queues/node_modules/.package-lock.json: tests/fleet/queues/package-l
 	@touch $@
 
 .PHONY: test-kotlin
-test-kotlin: sandbox ## The Kotlin and Java package and that of the sandbox, and the size of its library
+test-kotlin: sandbox ## The Kotlin and Java package and that of the sandbox
 	@rm -rf $(KOTLIN)/target/surefire-reports
 	@cd $(KOTLIN) && $(MVN) package
 	@grep -h 'Tests run' $(KOTLIN)/target/surefire-reports/*.txt
@@ -311,7 +311,7 @@ test-kotlin-spring: sandbox ## The Kotlin and Java package in a Spring Boot 3 fa
 	@$(KOTLIN)/spring-boot/test.sh $(CURDIR)/target/release/celper-sandbox
 
 .PHONY: test-swift
-test-swift: sandbox ## The Swift package against the sandbox, and the size of its library
+test-swift: sandbox ## The Swift package against the sandbox
 	@$(SWIFT)/build.sh ./test.sh
 
 .PHONY: test-docs

@@ -298,9 +298,10 @@ tests/fleet/queues/node_modules/.package-lock.json: tests/fleet/queues/package-l
 	cd tests/fleet/queues && npm ci --ignore-scripts --no-audit --no-fund
 	@touch $@
 
+# Maven keeps the classes of sources that are gone.
 .PHONY: test-kotlin
 test-kotlin: sandbox ## The Kotlin and Java package and that of the sandbox
-	@rm -rf $(KOTLIN)/target/surefire-reports
+	@rm -rf $(KOTLIN)/target/surefire-reports $(KOTLIN)/target/classes $(KOTLIN)/target/test-classes
 	@cd $(KOTLIN) && $(MVN) package
 	@grep -h 'Tests run' $(KOTLIN)/target/surefire-reports/*.txt
 

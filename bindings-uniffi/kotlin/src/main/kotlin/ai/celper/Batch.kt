@@ -128,7 +128,7 @@ internal class BatchRun(
     /** The requests whose items have not come yet. */
     private val requests = ConcurrentHashMap<Long, CandidateRequest>()
     private var next = 0L
-    private var context: Any? = null
+    private var started: Any? = null
 
     /** What the source threw; thrown after the last item. */
     @Volatile var sourceFailure: Throwable? = null
@@ -143,7 +143,7 @@ internal class BatchRun(
 
     /** Waits for what the core says; an error that ends the batch is thrown. */
     suspend fun await(wait: BatchWait): BatchEvent {
-        if (wait == BatchWait.START) context = observer?.currentContext()
+        if (wait == BatchWait.START) started = observer?.start(isWait = false)
         return native.await(wait)
     }
 
@@ -159,7 +159,7 @@ internal class BatchRun(
 
     /** False: the batch takes no more. */
     fun push(request: CandidateRequest): Boolean {
-        val input = request.toInput().let { observer?.prepared(it, context) ?: it }
+        val input = request.toInput().let { observer?.prepared(it, started) ?: it }
         val refused = runCatching { input.checkUnicode() }.exceptionOrNull() as CelperException?
         val index = next++
         requests[index] = request
@@ -179,7 +179,7 @@ internal class BatchRun(
         val outcome = event.outcome
         val request = checkNotNull(requests.remove(event.index.toLong()))
         val error = (outcome as? Outcome.Failed)?.let { CelperException.of(it.failure) }
-        observer?.ended(context, request.operation, request.candidateId, request.jobPositionId, outcome, error)
+        observer?.ended(started, request.operation, request.candidateId, request.jobPositionId, outcome, error)
         return BatchItem(
             event.index.toLong(), request, (outcome as? Outcome.Succeeded)?.toResult(), error, event.idempotencyKey, event.resumed,
             event.notAttempted, event.alreadyDone,

@@ -8,27 +8,29 @@ import ai.celper.internal.ffi.Outcome
 internal class CallObserver private constructor(private val onEvent: ((CallEvent) -> Unit)?, private val spans: CallSpans?) {
     // Nothing that an observer or OpenTelemetry throws, which can be set up wrongly, is an error of the call.
 
-    /** The trace context of the code that makes a call: an OpenTelemetry `Context`, which a program may not have. */
-    fun currentContext(): Any? = runCatching { spans?.currentContext() }.getOrNull()
+    /** A call starts: a [StartedCall], a class that needs OpenTelemetry, which a program may not have. */
+    fun start(isWait: Boolean): Any? = runCatching { spans?.start(isWait) }.getOrNull()
 
-    fun prepared(input: CallInput, context: Any?): CallInput {
-        val traceparent = runCatching { spans?.traceparent(context) }.getOrNull() ?: return input
+    fun prepared(input: CallInput, started: Any?): CallInput {
+        val traceparent = runCatching { spans?.traceparent(started as StartedCall) }.getOrNull() ?: return input
         return input.copy(traceparent = traceparent)
+    }
+
+    /** The caller has cancelled a call: it has no record, and a wait has a span. */
+    fun cancelled(started: Any?) {
+        runCatching { (started as? StartedCall)?.takeIf { it.wait != null }?.let { spans?.end(it, "", "", "", null, "CancellationException") } }
     }
 
     /** A call has ended. */
     fun ended(
-        context: Any?, operation: String, candidateId: String, jobPositionId: String, outcome: Outcome, error: CelperException?,
+        started: Any?, operation: String, candidateId: String, jobPositionId: String, outcome: Outcome, error: CelperException?,
     ) {
         val record = when (outcome) {
             is Outcome.Succeeded -> outcome.record?.let(::LazyRecord)
             is Outcome.Failed -> error?.lazyRecord
-            is Outcome.Cancelled -> return
+            is Outcome.Cancelled -> return cancelled(started)
         }
-        runCatching {
-            if (record != null) spans?.ended(context, candidateId, jobPositionId, record.value, error)
-            else if (error != null) spans?.refused(context, operation, error)
-        }
+        runCatching { spans?.end(started as StartedCall, operation, candidateId, jobPositionId, record?.value, error?.kind) }
         runCatching { onEvent?.invoke(CallEvent(operation, record, error)) }
     }
 

@@ -20,6 +20,9 @@ import kotlin.time.Duration
 import kotlin.time.DurationUnit
 import kotlin.time.toJavaDuration
 
+/** A call that has started: the context that its span is in, and the span of a wait. */
+internal class StartedCall(val context: Context, val wait: Span?)
+
 /** Writes the spans and metrics of calls that have ended. Loaded only if `opentelemetry-api` is there. */
 internal class CallSpans(private val native: NativeClient, private val telemetry: Telemetry) {
     private val host: String
@@ -32,26 +35,42 @@ internal class CallSpans(private val native: NativeClient, private val telemetry
         port = (if (url.port >= 0) url.port else if (url.scheme == "http") 80 else 443).toLong()
     }
 
-    /** The caller's context. The element that `opentelemetry-extension-kotlin` adds to a coroutine's context makes it the current one. */
-    fun currentContext(): Context = Context.current()
+    /**
+     * The context of the code that makes a call, and the span of a wait, below which its read is. The element that
+     * `opentelemetry-extension-kotlin` adds to a coroutine's context makes its span the current one.
+     */
+    fun start(isWait: Boolean): StartedCall {
+        val caller = Context.current()
+        val wait = if (isWait) instruments()?.tracer?.spanBuilder("celper.wait_for_status")?.setParent(caller)?.startSpan() else null
+        return StartedCall(if (wait == null) caller else caller.with(wait), wait)
+    }
 
     /** What tells the service about the caller's span; null if it must not know, or if there is none. */
-    fun traceparent(context: Any?): String? {
-        if (!telemetry.propagate || context !is Context) return null
+    fun traceparent(call: StartedCall): String? {
+        if (!telemetry.propagate) return null
         val headers = HashMap<String, String>(2)
-        W3CTraceContextPropagator.getInstance().inject(context, headers) { carrier, name, value -> carrier?.put(name, value) }
+        W3CTraceContextPropagator.getInstance().inject(call.context, headers) { carrier, name, value -> carrier?.put(name, value) }
         return headers["traceparent"]
     }
 
-    /** A call that was refused before it began. */
-    fun refused(context: Any?, operation: String, error: CelperException) {
-        val span = instruments()?.tracer?.spanBuilder("celper.$operation")?.setParent(context as? Context ?: Context.root())?.startSpan()
-        span?.setAttribute(ERROR, error.kind)?.setStatus(StatusCode.ERROR)?.end()
+    /** A call has ended, with an error of this type; without a record it was refused before it began. */
+    fun end(started: StartedCall, operation: String, candidateId: String, jobPositionId: String, record: CallRecord?, errorType: String?) {
+        val read = if (started.wait == null) errorType else record?.attempts?.lastOrNull()?.errorKind
+        if (record != null) {
+            write(started.context, candidateId, jobPositionId, record, read)
+        } else if (started.wait == null) {
+            instruments()?.tracer?.spanBuilder("celper.$operation")?.setParent(started.context)?.startSpan()?.end(errorType)
+        }
+        started.wait?.end(errorType)
     }
 
-    fun ended(context: Any?, candidateId: String, jobPositionId: String, record: CallRecord, error: CelperException?) {
+    private fun Span.end(errorType: String?) {
+        errorType?.let { setAttribute(ERROR, it).setStatus(StatusCode.ERROR) }
+        end()
+    }
+
+    private fun write(parent: Context, candidateId: String, jobPositionId: String, record: CallRecord, errorType: String?) {
         val instruments = instruments() ?: return
-        val parent = context as? Context ?: Context.root()
         val call = instruments.tracer.spanBuilder("celper.${record.operation}").setParent(parent).setStartTimestamp(record.startedAt).startSpan()
         val method = if (record.operation == "status") "GET" else "POST"
         for (wait in record.waits) {
@@ -68,7 +87,7 @@ internal class CallSpans(private val native: NativeClient, private val telemetry
             if (call.isRecording) instruments.tracer.attempt(record, attempt, index, parent.with(call), attributes, method, url)
             instruments.requests.record(attempt.duration.toDouble(DurationUnit.SECONDS), attributes, parent.with(call))
         }
-        error?.let { call.setAttribute(ERROR, it.kind).setStatus(StatusCode.ERROR) }
+        errorType?.let { call.setAttribute(ERROR, it).setStatus(StatusCode.ERROR) }
         call.end(record.at(record.duration))
     }
 

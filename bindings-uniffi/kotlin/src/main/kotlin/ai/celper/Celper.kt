@@ -178,9 +178,14 @@ public class Celper(
         // If the coroutine is already cancelled, send nothing.
         currentCoroutineContext().ensureActive()
         input.checkUnicode()
-        val context = observer?.currentContext()
-        val outcome = DirectCalls.call(native, id, observer?.prepared(input, context) ?: input)
-        val error = ended(context, input, outcome)
+        val started = observer?.start(input.until != null)
+        val outcome = try {
+            DirectCalls.call(native, id, observer?.prepared(input, started) ?: input)
+        } catch (cancelled: CancellationException) {
+            observer?.cancelled(started)
+            throw cancelled
+        }
+        val error = ended(started, input, outcome)
         return when (outcome) {
             is Outcome.Succeeded -> outcome
             is Outcome.Failed -> suspendCoroutineUninterceptedOrReturn { throw checkNotNull(error).withCallers(it) }
@@ -190,9 +195,14 @@ public class Celper(
 
     internal fun callBlocking(input: CallInput): Outcome.Succeeded {
         input.checkUnicode()
-        val context = observer?.currentContext()
-        val outcome = DirectCalls.callBlocking(native, id, observer?.prepared(input, context) ?: input)
-        val error = ended(context, input, outcome)
+        val started = observer?.start(input.until != null)
+        val outcome = try {
+            DirectCalls.callBlocking(native, id, observer?.prepared(input, started) ?: input)
+        } catch (cancelled: CancellationException) {
+            observer?.cancelled(started)
+            throw cancelled
+        }
+        val error = ended(started, input, outcome)
         return when (outcome) {
             is Outcome.Succeeded -> outcome
             is Outcome.Failed -> throw checkNotNull(error)
@@ -200,9 +210,9 @@ public class Celper(
         }
     }
 
-    private fun ended(context: Any?, input: CallInput, outcome: Outcome): CelperException? {
+    private fun ended(started: Any?, input: CallInput, outcome: Outcome): CelperException? {
         val error = (outcome as? Outcome.Failed)?.let { CelperException.of(it.failure) }
-        observer?.ended(context, input.operation, input.candidateId, input.jobPositionId, outcome, error)
+        observer?.ended(started, input.operation, input.candidateId, input.jobPositionId, outcome, error)
         return error
     }
 

@@ -26,6 +26,7 @@ import kotlinx.coroutines.coroutineScope
 import kotlinx.coroutines.flow.toList
 import kotlinx.coroutines.runBlocking
 import kotlinx.coroutines.withContext
+import kotlinx.coroutines.withTimeoutOrNull
 import org.junit.jupiter.api.AfterEach
 import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.Assertions.assertNull
@@ -39,6 +40,7 @@ import java.util.logging.Handler
 import java.util.logging.Level
 import java.util.logging.LogRecord
 import java.util.logging.Logger
+import kotlin.time.Duration.Companion.milliseconds
 import kotlin.time.Duration.Companion.seconds
 
 class ObservabilityTest {
@@ -211,8 +213,8 @@ class ObservabilityTest {
         val shared = JsonParser.parseString(Files.readString(Path.of("../../tests/conformance/telemetry.json"))).asJsonObject
         val tracer = sdk().getTracer("test")
         val client = Sandbox.client()
-        // A wait has the span of its last read alone.
-        for (case in shared["cases"].asJsonArray.map { it.asJsonObject }.filter { it.has("call") }) {
+        // The error of a wait that has timed out has no record of its reads.
+        for (case in shared["cases"].asJsonArray.map { it.asJsonObject }.filterNot { it.has("timeout_seconds") }) {
             val name = case["name"].asString
             val candidate = case["candidate_id"]?.asString ?: Sandbox.candidate()
             case["faults"]?.asJsonArray?.forEach { Sandbox.fault(candidate, fault(it.asJsonObject)) }
@@ -220,12 +222,15 @@ class ObservabilityTest {
             val parent = tracer.spanBuilder(name).startSpan()
             withContext(Context.root().with(parent).asContextElement()) {
                 runCatching {
-                    when (val call = case["call"].asString) {
+                    when (val call = case["call"]?.asString) {
+                        null -> {
+                            client.waitForStatus(candidate, "pos_1", setOf(CandidateStatus.of(case["wait"].asString)))
+                        }
                         "invite" -> client.inviteCandidate(candidate, "pos_1", maxRetries = retries)
                         "select" -> client.selectCandidate(candidate, "pos_1", maxRetries = retries)
                         "reject" -> client.rejectCandidate(candidate, "pos_1", maxRetries = retries)
                         "status" -> client.getCandidateStatus(candidate, "pos_1", maxRetries = retries)
-                        else -> error(call)
+                        else -> throw AssertionError(call)
                     }
                 }
             }
@@ -236,6 +241,19 @@ class ObservabilityTest {
             val boundaries = expected["boundaries"].asJsonArray.map { it.asDouble }
             assertEquals(listOf(expected["unit"].asString, expected["description"].asString, boundaries), histograms[expected["name"].asString])
         }
+    }
+
+    @Test
+    fun `a wait that is cancelled or times out has a span`() = runBlocking {
+        sdk()
+        val candidate = Sandbox.candidate()
+        assertNull(withTimeoutOrNull(500) { Sandbox.client().waitForStatus(candidate, "pos_1", setOf(CandidateStatus.Selected)) })
+        val wait = spans.finishedSpanItems.single()
+        assertEquals(listOf("celper.wait_for_status", "CancellationException"), listOf(wait.name, wait.attribute("error.type")))
+        assertFails<RequestTimeoutException> {
+            Sandbox.client().waitForStatus(candidate, "pos_1", setOf(CandidateStatus.Selected), 200.milliseconds)
+        }
+        assertEquals("timeout", spans.finishedSpanItems.last().attribute("error.type"))
     }
 
     private fun fault(json: JsonObject): Fault = when (json["kind"].asString) {

@@ -26,7 +26,7 @@ export declare class Bridge {
   cancel(id: number): void
   /** Takes all queued messages, as a JSON array. */
   drain(): string
-  /** Answers a key request with the key that the key provider returned. Its call may have ended. */
+  /** Completes a key request with the key that the key provider returned. Its call may have ended. */
   provideKey(request: number, key: string): void
   /** Fails a key request. Its call may have ended. */
   failKey(request: number, message: string): void

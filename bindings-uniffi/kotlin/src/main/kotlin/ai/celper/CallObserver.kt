@@ -18,7 +18,7 @@ internal class CallObserver private constructor(private val onEvent: ((CallEvent
 
     /** The caller has cancelled a call: it has no record, and a wait has a span. */
     fun cancelled(started: Any?) {
-        runCatching { (started as? StartedCall)?.takeIf { it.wait != null }?.let { spans?.end(it, "", "", "", null, "CancellationException") } }
+        runCatching { spans?.endWait(started as StartedCall, "CancellationException") }
     }
 
     /** A call has ended. */

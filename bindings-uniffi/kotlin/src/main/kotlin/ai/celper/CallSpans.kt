@@ -61,12 +61,17 @@ internal class CallSpans(private val native: NativeClient, private val telemetry
         } else if (started.wait == null) {
             instruments()?.tracer?.spanBuilder("celper.$operation")?.setParent(started.context)?.startSpan()?.end(errorType)
         }
+        endWait(started, errorType)
+    }
+
+    /** Ends the span of a wait; other calls have none yet. */
+    fun endWait(started: StartedCall, errorType: String?) {
         started.wait?.end(errorType)
     }
 
-    private fun Span.end(errorType: String?) {
+    private fun Span.end(errorType: String?, at: Instant? = null) {
         errorType?.let { setAttribute(ERROR, it).setStatus(StatusCode.ERROR) }
-        end()
+        if (at == null) end() else end(at)
     }
 
     private fun write(parent: Context, candidateId: String, jobPositionId: String, record: CallRecord, errorType: String?) {
@@ -87,8 +92,7 @@ internal class CallSpans(private val native: NativeClient, private val telemetry
             if (call.isRecording) instruments.tracer.attempt(record, attempt, index, parent.with(call), attributes, method, url)
             instruments.requests.record(attempt.duration.toDouble(DurationUnit.SECONDS), attributes, parent.with(call))
         }
-        errorType?.let { call.setAttribute(ERROR, it).setStatus(StatusCode.ERROR) }
-        call.end(record.at(record.duration))
+        call.end(errorType, record.at(record.duration))
     }
 
     private fun Tracer.attempt(

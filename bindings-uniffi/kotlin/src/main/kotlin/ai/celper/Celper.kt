@@ -177,43 +177,29 @@ public class Celper(
     internal suspend fun call(input: CallInput): Outcome.Succeeded {
         // If the coroutine is already cancelled, send nothing.
         currentCoroutineContext().ensureActive()
-        input.checkUnicode()
-        val started = observer?.start(input.until != null)
-        val outcome = try {
-            DirectCalls.call(native, id, observer?.prepared(input, started) ?: input)
-        } catch (cancelled: CancellationException) {
-            observer?.cancelled(started)
-            throw cancelled
-        }
-        val error = ended(started, input, outcome)
-        return when (outcome) {
-            is Outcome.Succeeded -> outcome
-            is Outcome.Failed -> suspendCoroutineUninterceptedOrReturn { throw checkNotNull(error).withCallers(it) }
-            is Outcome.Cancelled -> throw CancellationException("the call was cancelled")
-        }
+        val (outcome, error) = observed(input) { DirectCalls.call(native, id, it) }
+        return outcome ?: suspendCoroutineUninterceptedOrReturn { throw checkNotNull(error).withCallers(it) }
     }
 
     internal fun callBlocking(input: CallInput): Outcome.Succeeded {
+        val (outcome, error) = observed(input) { DirectCalls.callBlocking(native, id, it) }
+        return outcome ?: throw checkNotNull(error)
+    }
+
+    /** Makes a call, and tells the observer how it ended: with an outcome or an error. */
+    private inline fun observed(input: CallInput, call: (CallInput) -> Outcome): Pair<Outcome.Succeeded?, CelperException?> {
         input.checkUnicode()
         val started = observer?.start(input.until != null)
         val outcome = try {
-            DirectCalls.callBlocking(native, id, observer?.prepared(input, started) ?: input)
+            call(observer?.prepared(input, started) ?: input)
         } catch (cancelled: CancellationException) {
             observer?.cancelled(started)
             throw cancelled
         }
-        val error = ended(started, input, outcome)
-        return when (outcome) {
-            is Outcome.Succeeded -> outcome
-            is Outcome.Failed -> throw checkNotNull(error)
-            is Outcome.Cancelled -> throw CancellationException("the call was cancelled")
-        }
-    }
-
-    private fun ended(started: Any?, input: CallInput, outcome: Outcome): CelperException? {
         val error = (outcome as? Outcome.Failed)?.let { CelperException.of(it.failure) }
         observer?.ended(started, input.operation, input.candidateId, input.jobPositionId, outcome, error)
-        return error
+        if (outcome is Outcome.Cancelled) throw CancellationException("the call was cancelled")
+        return Pair(outcome as? Outcome.Succeeded, error)
     }
 
     /** Returns the same operations as functions that return a `CompletableFuture`, for Java. */

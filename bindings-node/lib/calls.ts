@@ -93,8 +93,9 @@ class Call implements Receiver, KeyHolder {
   receive(message: Message): void {
     if (Object.hasOwn(message, 'log')) publishLog((message as Extract<Message, { log: unknown }>).log, this.context);
     else if (Object.hasOwn(message, 'needsKey')) this.giveKey((message as { needsKey: number }).needsKey);
-    else if (Object.hasOwn(message, 'read')) this.tellRead((message as { read: NativeRead }).read);
-    else this.settle(message);
+    else if (Object.hasOwn(message, 'read')) {
+      this.observation?.endedRead((message as { read: NativeRead }).read, this.keyFailures, this.context);
+    } else this.settle(message);
   }
 
   private giveKey(request: number): void {
@@ -138,12 +139,6 @@ class Call implements Receiver, KeyHolder {
     if (isWait) this.observation?.endWait(event, this.context);
     else if (record) this.observation?.ended(event, ids, this.context);
     else this.observation?.failed(event, this.context);
-  }
-
-  private tellRead(read: NativeRead): void {
-    const record = recordIn(read);
-    const error = read.error && toError(read.error, record, {}, this.keyFailures);
-    this.observation?.ended(eventOf('status', record, error), this.given.ids, this.context);
   }
 
   private end(id: number): void {

@@ -5,11 +5,13 @@
 
 import type { AsyncResource } from 'node:async_hooks';
 import { channel, tracingChannel } from 'node:diagnostics_channel';
+import type { NativeRead } from './bridge';
 import type { Celper } from './client';
 import { CelperError, type OperationName } from './errors';
 import type { CallEvent, LogRecord } from './events';
 import { messageOf } from './keys';
-import type { CallRecord } from './record';
+import { toError } from './outcomes';
+import { type CallRecord, recordIn } from './record';
 import {
   type CallerTrace,
   callerTrace,
@@ -92,6 +94,13 @@ export class Observation {
     const { record, error } = event;
     if (record) this.write((trace) => writeTelemetry(trace, record, error, ids));
     this.tell(event, context);
+  }
+
+  /** A read of a wait or a watch has ended. */
+  endedRead(read: NativeRead, keyFailures: Map<number, unknown> | undefined, context: AsyncResource | undefined): void {
+    const record = recordIn(read);
+    const error = read.error && toError(read.error, record, {}, keyFailures);
+    this.ended(eventOf('status', record, error), [read.candidateId, read.jobPositionId], context);
   }
 
   /** A call has ended without a record: it was refused before it began, or aborted. */

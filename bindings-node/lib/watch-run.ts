@@ -8,7 +8,7 @@ import type { NativeWatch } from './binding';
 import { bridge, type Message, type NativeRead, type NativeSeen } from './bridge';
 import type { Owner } from './calls';
 import type { CallerStack } from './errors';
-import { eventOf, type Observation, observe, wantsLogs } from './observe';
+import { type Observation, observe, wantsLogs } from './observe';
 import { type NativeError, toError, toResult } from './outcomes';
 import { recordIn } from './record';
 import { Run } from './run';
@@ -58,8 +58,9 @@ class WatchRun extends Run {
 
   protected take(message: Message): void {
     if (Object.hasOwn(message, 'seen')) this.addItem((message as { seen: NativeSeen }).seen);
-    else if (Object.hasOwn(message, 'read')) this.tellRead((message as { read: NativeRead }).read);
-    else if (Object.hasOwn(message, 'finished')) this.end();
+    else if (Object.hasOwn(message, 'read')) {
+      this.observation?.endedRead((message as { read: NativeRead }).read, this.keyFailures, this.context);
+    } else if (Object.hasOwn(message, 'finished')) this.end();
     else this.fail(this.toError(message as { error: NativeError }));
   }
 
@@ -98,13 +99,6 @@ class WatchRun extends Run {
       ...(Object.hasOwn(seen, 'previousStatus') && { previousStatus: seen.previousStatus }),
     };
     this.waiters.shift()?.resolve({ done: false, value: Object.freeze(item) as WatchItem });
-  }
-
-  private tellRead(read: NativeRead): void {
-    const record = recordIn(read);
-    const error = read.error && toError(read.error, record, {}, this.keyFailures);
-    const ids = [read.candidateId, read.jobPositionId] as const;
-    this.observation?.ended(eventOf('status', record, error), ids, this.context);
   }
 
   protected abort(signal: AbortSignal): void {

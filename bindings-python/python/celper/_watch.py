@@ -36,8 +36,7 @@ class Watch:
         job_position_id: str,
         observer: Observer | None = None,
     ) -> None:
-        traced = (observer.traceparent, observer.end_read) if observer else (None, None)
-        self._native = client.watch(candidate_ids, job_position_id, False, *traced)
+        self._native = client.watch(candidate_ids, job_position_id, False, *_traced(observer))
 
     def __iter__(self: _Sync) -> _Sync:
         return self
@@ -87,7 +86,7 @@ class AsyncWatch:
     ) -> None:
         self._client = client
         self._arguments = (candidate_ids, job_position_id)
-        self._traced = (observer.traceparent, observer.end_read) if observer else (None, None)
+        self._traced = _traced(observer)
         self._native: _celper.Watch | None = None
         self._is_closed = False
 
@@ -122,3 +121,8 @@ class AsyncWatch:
 
     def __reduce__(self) -> str | tuple[object, ...]:
         raise TypeError("a watch cannot be pickled or copied")
+
+
+def _traced(observer: Observer | None) -> tuple[str | None, _celper._OnRead | None]:
+    """What the core needs to tell an observer of the reads."""
+    return (observer.traceparent, observer.end_read) if observer else (None, None)

@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+import psutil
+
 from celper_sandbox import Request, Sandbox
 
 POSITION = "pos_1"
@@ -29,6 +31,14 @@ def wait_until(condition: Callable[[], T], timeout: float = 30.0) -> T:
         assert time.monotonic() < end, "timed out"
         time.sleep(0.01)
     return value
+
+
+def connections() -> int:
+    """How many connections this process has, those that wait in a pool for the next call among them.
+
+    A pool keeps as many as there were calls at the same time, so a test of leaks counts them when the client is closed.
+    """
+    return len(psutil.Process().net_connections("tcp"))
 
 
 def wait_for_requests(sandbox: Sandbox, candidate_id: str, number: int = 1) -> list[Request]:

@@ -24,7 +24,7 @@ import pytest
 import celper
 from celper import InviteRequest, RejectRequest, SelectRequest, StatusRequest
 from celper_sandbox import Sandbox
-from support import POSITION, wait_for_requests, wait_until, wait_until_closed
+from support import POSITION, connections, wait_for_requests, wait_until, wait_until_closed
 
 PROGRAMS = Path(__file__).parent / "programs"
 KINDS = pytest.mark.parametrize("kind", ["sync", "async", "async iterable"])
@@ -485,21 +485,26 @@ def test_abandoned_batches_do_not_leak(kind: str, sandbox: Sandbox) -> None:
         # The task that reads the rows ends without the batch.
         await asyncio.wait(asyncio.all_tasks() - {asyncio.current_task()})
 
+    connected = connections()
     celper_client = celper.Celper(**sandbox.client_options)
     async_client = celper.AsyncCelper(**sandbox.client_options)
     work: Callable[[], object] = sync if kind == "sync" else lambda: asyncio.run(one())
     for _ in range(40):
         work()
     gc.collect()
-    before = (psutil.Process().num_fds(), len(gc.get_objects()))
+    before = (psutil.Process().num_fds() - connections(), len(gc.get_objects()))
     for _ in range(80):
         work()
 
     def is_freed() -> bool:
         gc.collect()
-        return psutil.Process().num_fds() <= before[0] + 20 and len(gc.get_objects()) - before[1] < 200
+        files = psutil.Process().num_fds() - connections()
+        return files <= before[0] + 20 and len(gc.get_objects()) - before[1] < 200
 
     wait_until(is_freed)
+    celper_client.close()
+    asyncio.run(async_client.aclose())
+    wait_until(lambda: connections() <= connected)
 
 
 def test_an_iterable_that_takes_items_of_its_own_batch_fails(client: celper.Celper, sandbox: Sandbox) -> None:

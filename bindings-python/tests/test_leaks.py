@@ -12,7 +12,7 @@ import pytest
 
 import celper
 from celper_sandbox import Sandbox
-from support import POSITION, wait_until
+from support import POSITION, connections, wait_until
 
 CALLS = 10_000
 
@@ -24,7 +24,7 @@ class Footprint:
         gc.collect()
         process = psutil.Process()
         self.memory = process.memory_info().rss
-        self.files = process.num_fds()
+        self.files = process.num_fds() - connections()
         self.threads = process.num_threads()
         self.objects = len(gc.get_objects())
         self.references = [sys.getrefcount(value) for value in watched]
@@ -39,6 +39,7 @@ class Footprint:
 )
 def test_calls_do_not_leak(kind: str, load: str, sandbox: Sandbox) -> None:
     candidate = sandbox.create_candidate().id if load != "failing" else "nobody"
+    connected = connections()
     client = celper.Celper(**sandbox.client_options)
     async_client = celper.AsyncCelper(**sandbox.client_options)
     if load == "cancelled":
@@ -80,11 +81,13 @@ def test_calls_do_not_leak(kind: str, load: str, sandbox: Sandbox) -> None:
         before = Footprint(*watched)
         run(CALLS)
         run(CALLS)
-        # Connections of cancelled calls close a little later.
         wait_until(lambda: Footprint(*watched).files <= before.files + 1)
         after = Footprint(*watched)
     finally:
+        client.close()
+        loop.run_until_complete(async_client.aclose())
         loop.close()
+    wait_until(lambda: connections() <= connected)
     # 20,000 calls: a leak of 100 bytes per call would be 2 MB.
     assert after.memory - before.memory < 2_000_000
     assert after.threads <= before.threads
@@ -108,11 +111,13 @@ def test_clients_and_loops_do_not_leak(sandbox: Sandbox) -> None:
     def asynchronous() -> None:
         asyncio.run(main())
 
+    connected = connections()
     for work in (sync, asynchronous):
         repeat(work, 100)
         before = Footprint()
         repeat(work, 300)
         wait_until(lambda start=before: Footprint().files <= start.files + 1)  # type: ignore[misc]
+        wait_until(lambda: connections() <= connected)
         after = Footprint()
         # A client takes some 300 kB with its trust store.
         assert after.memory - before.memory < 15_000_000

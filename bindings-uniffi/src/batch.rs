@@ -1,4 +1,5 @@
-//! Batches: the host feeds rows and takes items; the core's [`BatchHandle`] decides everything else. A watch is a batch without rows.
+//! Batches: the host feeds rows and takes items; the core's [`BatchHandle`] decides everything else. A watch or a wait is a
+//! batch without rows.
 //!
 //! There is one asynchronous function, [`NativeBatch::wait`], because each that is exported makes the libraries in apps larger.
 
@@ -7,13 +8,13 @@ use std::time::Duration;
 
 use celper::bindings::batch::{self, BatchHandle, BatchRowItem};
 use celper::bindings::rejected_call;
-use celper::bindings::watch::{WatchHandle, WatchItem};
 use celper::{BatchProgress, Client, Error};
 
 use crate::call::{CallInput, NativeClient};
 use crate::failure::Failure;
-use crate::logs::{LogSink, Logs, within};
-use crate::output::{Outcome, item_outcome, state_outcome};
+use crate::logs::{LogSink, within};
+use crate::output::{Outcome, item_outcome};
+use crate::watch::{Watch, WatchOptions};
 
 /// The options of a batch.
 #[derive(uniffi::Record)]
@@ -25,17 +26,6 @@ pub struct BatchOptions {
     /// How many rows there are, for the progress.
     pub total: Option<u64>,
     /// Up to which level the batch logs; see [`CallInput`].
-    pub log_level: u8,
-}
-
-/// What a watch watches.
-#[derive(uniffi::Record)]
-pub struct WatchOptions {
-    /// The candidates' ids.
-    pub candidate_ids: Vec<String>,
-    /// The id of the candidates' job position.
-    pub job_position_id: String,
-    /// Up to which level the watch logs; see [`CallInput`].
     pub log_level: u8,
 }
 
@@ -80,7 +70,18 @@ pub enum BatchEvent {
         /// The result is the candidate's state, which shows that the action took place.
         already_done: bool,
     },
-    /// A candidate was read for the first time, has changed, or is no longer watched.
+    /// A read of a watch or a wait has ended, of which the host wants to be told.
+    Read {
+        /// The candidate's id.
+        candidate_id: String,
+        /// The id of the candidate's job position.
+        job_position_id: String,
+        /// What the read did: the bytes of a [`RecordData`](crate::RecordData).
+        record: Vec<u8>,
+        /// The error.
+        failure: Option<Failure>,
+    },
+    /// A candidate was read for the first time, has changed, or is no longer watched; or it has a status that was waited for.
     Watched {
         /// The candidate's id.
         candidate_id: String,
@@ -123,7 +124,7 @@ pub struct BatchCounts {
     pub rate_limit_wait: Option<f64>,
 }
 
-/// A batch that the host feeds, or a watch. Dropping a batch starts nothing more, and lets what is under way finish.
+/// A batch that the host feeds, a watch or a wait. Dropping a batch starts nothing more, and lets what is under way finish.
 #[derive(uniffi::Object)]
 pub struct NativeBatch {
     client: Client,
@@ -141,13 +142,13 @@ struct State {
 
 enum Start {
     Batch(batch::BatchOptions),
-    Watch { candidate_ids: Vec<String>, job_position_id: String },
+    Watch(WatchOptions),
 }
 
 #[derive(Clone)]
 enum Started {
     Batch(BatchHandle),
-    Watch(WatchHandle),
+    Watch(Arc<Watch>),
 }
 
 #[uniffi::export]
@@ -159,16 +160,17 @@ impl NativeClient {
         self.not_started(Start::Batch(options), total, log_level)
     }
 
-    /// A watch, which [`BatchWait::Start`] starts; [`BatchWait::Item`] gives [`BatchEvent::Watched`].
+    /// A watch or a wait, which [`BatchWait::Start`] starts; [`BatchWait::Item`] gives [`BatchEvent::Watched`] and
+    /// [`BatchEvent::Read`], and what a wait fails with as [`BatchEvent::Failed`].
     pub fn watch(&self, options: WatchOptions) -> Arc<NativeBatch> {
-        let WatchOptions { candidate_ids, job_position_id, log_level } = options;
-        self.not_started(Start::Watch { candidate_ids, job_position_id }, None, log_level)
+        let log_level = options.log_level;
+        self.not_started(Start::Watch(options), None, log_level)
     }
 }
 
 impl NativeClient {
     fn not_started(&self, start: Start, total: Option<u64>, log_level: u8) -> Arc<NativeBatch> {
-        let sink = Logs::to_level(self.logs(), log_level);
+        let sink = self.logs().to_level(log_level);
         let state = State { start: Some(start), started: None, is_stopped: false };
         Arc::new(NativeBatch { client: self.client().clone(), sink, total, state: Mutex::new(state) })
     }
@@ -210,15 +212,17 @@ impl NativeBatch {
         counts.unwrap_or_else(|| BatchCounts { total: self.total, ..BatchCounts::default() })
     }
 
-    /// Starts nothing more. What is under way finishes and gives the last items; with `cancel` it is dropped.
-    pub fn stop(&self, cancel: bool) {
+    /// Starts nothing more. What is under way finishes and gives the last items; with `cancel` it is dropped. A watch or a wait ends,
+    /// and gives the reads that were not taken.
+    pub fn stop(&self, cancel: bool) -> Vec<BatchEvent> {
         self.lock().is_stopped = true;
         let _ = match self.started() {
             Some(Started::Batch(batch)) if cancel => batch.cancel(),
             Some(Started::Batch(batch)) => batch.stop(),
-            Some(Started::Watch(watch)) => watch.stop(),
+            Some(Started::Watch(watch)) => return watch.stop(),
             None => Ok(()),
         };
+        Vec::new()
     }
 }
 
@@ -230,7 +234,7 @@ impl NativeBatch {
         }
         let batch = match self.started() {
             Some(Started::Batch(batch)) => batch,
-            Some(Started::Watch(watch)) => return Ok(watch.next().await?.map_or(BatchEvent::End, BatchEvent::from)),
+            Some(Started::Watch(watch)) => return watch.next().await,
             None => return Ok(BatchEvent::End),
         };
         Ok(match wait {
@@ -259,21 +263,19 @@ impl NativeBatch {
             }
             start
         };
-        let sink = self.sink;
-        let scope = move |poll: &mut dyn FnMut()| within(sink, poll);
+        let (client, sink) = (self.client.clone(), self.sink);
         let started = match start {
             Start::Batch(options) => {
-                Started::Batch(BatchHandle::start_within(self.client.clone(), options, scope).await?)
+                let scope = move |poll: &mut dyn FnMut()| within(sink, poll);
+                Started::Batch(BatchHandle::start_within(client, options, scope).await?)
             }
-            Start::Watch { candidate_ids, job_position_id } => {
-                Started::Watch(WatchHandle::start_within(self.client.clone(), candidate_ids, job_position_id, scope)?)
-            }
+            Start::Watch(options) => Started::Watch(Arc::new(Watch::start(client, options, sink)?)),
         };
         let mut state = self.lock();
         if state.is_stopped {
             match &started {
                 Started::Batch(batch) => batch.stop()?,
-                Started::Watch(watch) => watch.stop()?,
+                Started::Watch(watch) => drop(watch.stop()),
             }
         }
         state.started = Some(started);
@@ -306,16 +308,6 @@ impl From<BatchRowItem> for BatchEvent {
             resumed: item.resumed,
             not_attempted: item.not_attempted,
             already_done: item.already_done,
-        }
-    }
-}
-
-impl From<WatchItem> for BatchEvent {
-    fn from(item: WatchItem) -> Self {
-        BatchEvent::Watched {
-            candidate_id: item.candidate_id,
-            outcome: state_outcome(item.result),
-            previous_status: item.previous_status.map(|status| status.as_str().to_owned()),
         }
     }
 }

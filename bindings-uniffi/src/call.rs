@@ -4,7 +4,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 
-use celper::bindings::watch::{WaitInput, rejected_watch, wait_for_status};
 use celper::bindings::{Argument, panic_error, record, rejected_call, runtime, seconds, send};
 use celper::{Client, Error, Operation, OperationInput, OperationOutput};
 use tokio::runtime::Handle;
@@ -83,8 +82,6 @@ pub struct CallInput {
     pub timeout: Option<f64>,
     /// Overrides the client's retry limit.
     pub max_retries: Option<i64>,
-    /// The statuses of a wait for one of them; a call that is none has no list.
-    pub until: Option<Vec<String>>,
     /// A `traceparent` header for the requests.
     pub traceparent: Option<String>,
     /// Up to which level the call logs: 0 nothing, 1 warnings, 2 information, 3 debugging.
@@ -108,43 +105,6 @@ impl CallInput {
     }
 }
 
-/// What a host wants: an operation, or to wait for a status.
-pub(crate) enum Work {
-    Call(OperationInput),
-    Wait(WaitInput),
-}
-
-impl CallInput {
-    pub(crate) fn into_work(mut self) -> Result<Work, Error> {
-        let Some(until) = self.until.take() else { return Ok(Work::Call(self.into_operation_input()?)) };
-        let timeout = self.timeout.map(|timeout| seconds(Argument::Timeout, NAMES, timeout)).transpose();
-        let timeout = timeout.map_err(rejected_watch)?;
-        Ok(Work::Wait(WaitInput {
-            candidate_id: self.candidate_id,
-            job_position_id: self.job_position_id,
-            until,
-            timeout,
-        }))
-    }
-}
-
-impl Work {
-    pub(crate) fn interruption(&self) -> Interruption {
-        match self {
-            Work::Call(input) => Interruption::new(input.operation, input.idempotency_key.clone()),
-            Work::Wait(_) => Interruption::new(Operation::Status, None),
-        }
-    }
-
-    async fn run(self, client: Client) -> Result<OperationOutput, Error> {
-        match self {
-            Work::Call(input) => send(client, input).await,
-            // Boxed, so that a call does not have room for a wait.
-            Work::Wait(input) => Box::pin(wait_for_status(client, input)).await,
-        }
-    }
-}
-
 impl NativeClient {
     pub(crate) fn client(&self) -> &Client {
         &self.client
@@ -162,9 +122,9 @@ impl NativeClient {
         let (done, result) = oneshot::channel();
         let finish = move |result| drop(done.send(result));
         let sink = self.logs.to_level(input.log_level);
-        let started = input.into_work().and_then(|work| {
-            let interruption = work.interruption();
-            Ok((interruption, spawn(&runtime()?, self.client.clone(), work, sink, finish)))
+        let started = input.into_operation_input().and_then(|input| {
+            let interruption = Interruption::new(&input);
+            Ok((interruption, spawn(&runtime()?, self.client.clone(), input, sink, finish)))
         });
         let (interruption, _task) = match started {
             Ok((interruption, task)) => (interruption, AbortOnDrop(task)),
@@ -208,14 +168,14 @@ impl NativeClient {
 pub(crate) fn spawn(
     runtime: &Handle,
     client: Client,
-    work: Work,
+    input: OperationInput,
     sink: Option<LogSink>,
     finish: impl FnOnce(Result<OperationOutput, Error>) + Send + 'static,
 ) -> AbortHandle {
     // Boxed, so that the call is compiled once and not for each caller, and the runtime's part not for each future.
     let finish: Box<dyn FnOnce(Result<OperationOutput, Error>) + Send> = Box::new(finish);
     let call: Pin<Box<dyn Future<Output = ()> + Send>> =
-        Box::pin(async move { finish(within_polls(sink, work.run(client)).await) });
+        Box::pin(async move { finish(within_polls(sink, send(client, input)).await) });
     runtime.spawn(call).abort_handle()
 }
 

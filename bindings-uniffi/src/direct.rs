@@ -19,7 +19,7 @@ use uniffi::{Lift, Lower};
 use crate::UniFfiTag;
 use crate::call::{self, CallInput};
 use crate::logs::Logs;
-use crate::output::Outcome;
+use crate::output::{Interruption, Outcome};
 
 /// Receives the outcome of a call, on any thread: the address of its bytes, which are valid until the callback returns. The address
 /// is a number, because JNA would create an object for a pointer.
@@ -89,10 +89,10 @@ fn start(client_id: u64, mut input: &[u8], call_id: i64, callback: OutcomeCallba
     let input = <CallInput as Lift<UniFfiTag>>::try_read(&mut input)
         .map_err(|error| Error::invalid_argument(format!("could not decode the call's arguments: {error}")))?;
     let log_level = input.log_level;
-    let work = input.into_work()?;
+    let input = input.into_operation_input()?;
     let client = lock(&CLIENTS).get(&client_id).cloned();
     let (client, logs) = client.ok_or_else(|| Error::invalid_argument("unknown client"))?;
-    let interruption = work.interruption();
+    let interruption = Interruption::new(&input);
     let finish = move |result| {
         let running = lock(&CALLS).remove(&key(call_id, callback));
         // Converted only if somebody reads it: the outcome can hold the number of a key provider's error.
@@ -104,7 +104,7 @@ fn start(client_id: u64, mut input: &[u8], call_id: i64, callback: OutcomeCallba
     let runtime = runtime_with_workers(|| available_parallelism().map_or(1, NonZero::get).min(2))?;
     // Hold the lock until the call is in the map: `finish` takes the same lock, so it cannot run before.
     let mut calls = lock(&CALLS);
-    calls.insert(key(call_id, callback), call::spawn(&runtime, client, work, logs.to_level(log_level), finish));
+    calls.insert(key(call_id, callback), call::spawn(&runtime, client, input, logs.to_level(log_level), finish));
     Ok(())
 }
 
@@ -158,7 +158,6 @@ mod tests {
             idempotency_key: None,
             timeout: None,
             max_retries: None,
-            until: None,
             traceparent: None,
             log_level: 0,
         };

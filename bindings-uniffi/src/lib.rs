@@ -14,9 +14,10 @@ mod options;
 mod output;
 mod record;
 mod scaffolding;
+mod watch;
 mod webhooks;
 
-pub use batch::{BatchCounts, BatchEvent, BatchOptions, BatchWait, NativeBatch, WatchOptions};
+pub use batch::{BatchCounts, BatchEvent, BatchOptions, BatchWait, NativeBatch};
 pub use call::{CallInput, CancelToken, NativeClient, OpenResult, open};
 pub use direct::{celper_call, celper_cancel, celper_function_pointer};
 pub use failure::{ErrorKindRow, Failure, LastState, error_kinds};
@@ -24,6 +25,7 @@ pub use key::{KeyResult, KeySource, complete_key_request};
 pub use options::{ClientOptions, OptionValues, RateLimitOptions};
 pub use output::{Outcome, Output};
 pub use record::{AttemptData, RecordData, WaitData, record_text};
+pub use watch::WatchOptions;
 pub use webhooks::{WebhookInput, WebhookOutcome, receive_webhook, sign_webhook, webhook_names};
 
 /// How Kotlin and Swift spell the names of arguments.

@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use celper::bindings::{interrupted, panic_error};
-use celper::{CandidateState, Error, Operation, OperationOutput, RateLimit};
+use celper::{CandidateState, Error, Operation, OperationInput, OperationOutput, RateLimit};
 
 use crate::failure::Failure;
 use crate::record::to_bytes;
@@ -111,8 +111,8 @@ pub(crate) struct Interruption {
 }
 
 impl Interruption {
-    pub(crate) fn new(operation: Operation, idempotency_key: Option<String>) -> Self {
-        Interruption { operation, idempotency_key }
+    pub(crate) fn new(input: &OperationInput) -> Self {
+        Interruption { operation: input.operation, idempotency_key: input.idempotency_key.clone() }
     }
 
     /// The outcome of a call that ended without one, which is a bug: an action may have taken place.

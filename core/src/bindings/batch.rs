@@ -443,15 +443,14 @@ pub(super) struct ScopedClient {
     pub(super) reads: Option<Reads>,
 }
 
-impl ScopedClient {
-    fn scoped<'a, T: Send + 'a>(&self, mut future: BoxFuture<'a, T>) -> BoxFuture<'a, T> {
-        let scope = Arc::clone(&self.scope);
-        Box::pin(poll_fn(move |cx| {
-            let mut polled = Poll::Pending;
-            scope(&mut || polled = future.as_mut().poll(cx));
-            polled
-        }))
-    }
+/// A future whose polls run within a scope.
+pub(super) fn scoped<'a, T: Send + 'a>(scope: &Scope, mut future: BoxFuture<'a, T>) -> BoxFuture<'a, T> {
+    let scope = Arc::clone(scope);
+    Box::pin(poll_fn(move |cx| {
+        let mut polled = Poll::Pending;
+        scope(&mut || polled = future.as_mut().poll(cx));
+        polled
+    }))
 }
 
 impl PacedClient for ScopedClient {
@@ -489,7 +488,7 @@ impl PacedClient for ScopedClient {
         purpose: &'static str,
         deadline: Option<Instant>,
     ) -> BoxFuture<'static, Result<Reservation, Error>> {
-        self.scoped(self.client.reserve(category, purpose, deadline))
+        scoped(&self.scope, self.client.reserve(category, purpose, deadline))
     }
 
     fn call<'a>(
@@ -497,10 +496,11 @@ impl PacedClient for ScopedClient {
         input: &'a OperationInput,
         reservation: Reservation,
     ) -> BoxFuture<'a, Result<OperationOutput, Error>> {
-        self.scoped(match &self.reads {
+        let call: BoxFuture<'a, _> = match &self.reads {
             Some(reads) => Box::pin(reads.observe(&self.client, input, reservation)),
             None => self.client.call(input, reservation),
-        })
+        };
+        scoped(&self.scope, call)
     }
 
     fn closed(&self) -> BoxFuture<'static, Error> {

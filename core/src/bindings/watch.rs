@@ -29,7 +29,7 @@ use std::time::Duration;
 
 use tokio::sync::Mutex;
 
-use super::batch::{Scope, ScopedClient, guard};
+use super::batch::{Scope, ScopedClient, guard, scoped};
 use super::runtime;
 use crate::batch::PacedClient;
 use crate::call::Reservation;
@@ -82,13 +82,17 @@ pub async fn wait_for_status_observed(
 }
 
 async fn run_wait(client: Arc<dyn PacedClient>, input: WaitInput) -> Result<OperationOutput, Error> {
+    let state = guard(status_wait(client, input).run()).await;
+    state.map(OperationOutput::CandidateState).map_err(rejected_watch)
+}
+
+fn status_wait(client: Arc<dyn PacedClient>, input: WaitInput) -> StatusWait {
     let until = input.until.into_iter().map(CandidateStatus::from).collect();
     let call = OperationInput {
         timeout: input.timeout,
         ..OperationInput::new(Operation::Status, input.candidate_id, input.job_position_id)
     };
-    let state = guard(StatusWait::new(client, call, until).run()).await;
-    state.map(OperationOutput::CandidateState).map_err(rejected_watch)
+    StatusWait::new(client, call, until)
 }
 
 /// What a host that traces its calls wants of the reads of a wait or a watch.
@@ -200,11 +204,34 @@ impl WatchHandle {
         Self::start_with(client, WatchInput { candidate_ids, job_position_id })
     }
 
+    /// A wait for a status, for a host that pulls it as it does a watch: the only item is the state that the wait ends with.
+    /// `scope` runs every poll of the wait.
+    ///
+    /// # Errors
+    ///
+    /// When the runtime cannot be started. Those of the wait come with [`next`](WatchHandle::next).
+    pub fn start_wait(
+        client: Client,
+        input: WaitInput,
+        scope: impl Fn(&mut dyn FnMut()) + Send + Sync + 'static,
+        reads: Option<Reads>,
+    ) -> Result<Self, Error> {
+        let (candidate_id, scope) = (input.candidate_id.clone(), Arc::new(scope) as Scope);
+        let client = ScopedClient { client, scope: Arc::clone(&scope), reads };
+        // What is logged between the reads is the wait's too.
+        let wait = scoped(&scope, Box::pin(status_wait(Arc::new(client), input).run()));
+        Self::spawn(|| Ok(Items::of_wait(candidate_id, wait)))
+    }
+
     fn start_with(client: Arc<dyn PacedClient>, input: WatchInput) -> Result<Self, Error> {
+        Self::spawn(|| Items::start(client, input))
+    }
+
+    fn spawn(start: impl FnOnce() -> Result<Items, Error>) -> Result<Self, Error> {
         let runtime = runtime().map_err(rejected_watch)?;
         let started = catch_unwind(AssertUnwindSafe(|| {
             let _entered = runtime.enter();
-            Items::start(client, input)
+            start()
         }));
         let items = started.unwrap_or_else(|panic| Err(rejected_watch(panic_error(&*panic))))?;
         let live = Live { stopper: items.stopper(), items: Mutex::new(items) };
@@ -310,12 +337,14 @@ mod tests {
             until: vec!["interviewed".to_owned()],
             timeout: None,
         };
+        let pulled = WatchHandle::start_wait(client.clone(), input.clone(), |poll| poll(), None).unwrap();
         let waiting = runtime().unwrap().spawn(wait_for_status(client.clone(), input));
         std::thread::sleep(Duration::from_millis(20));
         super::super::batch::end_batches(&client);
         let watched = runtime().unwrap().block_on(watch.next()).unwrap_err();
+        let pulled = runtime().unwrap().block_on(pulled.next()).unwrap_err();
         let waited = runtime().unwrap().block_on(waiting).unwrap().unwrap_err();
-        for error in [watched, waited] {
+        for error in [watched, pulled, waited] {
             assert!(error.message().contains("closed") && error.operation() == "status", "{error}");
         }
         assert!(runtime().unwrap().block_on(watch.next()).unwrap().is_none());

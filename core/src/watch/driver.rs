@@ -138,12 +138,34 @@ impl Items {
         let (sender, outbox) = mpsc::channel(OUTBOX);
         let driver = Driver::new(client, input, sender.clone())
             .map_err(|error| error.with(|parts| parts.operation = Operation::Status.name()))?;
+        Ok(Items::spawn(Box::pin(driver.run()), sender, outbox))
+    }
+
+    /// The state that a wait ends with is the only item.
+    #[cfg_attr(not(feature = "bindings"), allow(dead_code, reason = "bindings only"))]
+    pub(crate) fn of_wait(candidate_id: String, wait: BoxFuture<'static, Result<CandidateState, Error>>) -> Self {
+        let (sender, outbox) = mpsc::channel(1);
+        let end = sender.clone();
+        let run = Box::pin(async move {
+            let item = WatchItem { candidate_id, result: Ok(wait.await?), previous_status: None };
+            let _ = sender.send(Ok(item)).await;
+            Ok(())
+        });
+        Items::spawn(run, end, outbox)
+    }
+
+    /// Runs what sends the items; `sender` is for the error that it ends with.
+    fn spawn(
+        run: BoxFuture<'static, Result<(), Error>>,
+        sender: Sender<Result<WatchItem, Error>>,
+        outbox: Receiver<Result<WatchItem, Error>>,
+    ) -> Self {
         let is_finished = Arc::new(AtomicBool::new(false));
         // Boxed, so that the runtime's part is compiled once.
         let run: BoxFuture<'static, ()> = Box::pin({
             let is_finished = Arc::clone(&is_finished);
             async move {
-                let ended = catch_panic(driver.run()).await.unwrap_or_else(|panic| Err(panic_error(&*panic)));
+                let ended = catch_panic(run).await.unwrap_or_else(|panic| Err(panic_error(&*panic)));
                 if let Err(error) = ended {
                     let error = error.with(|parts| parts.operation = Operation::Status.name());
                     let _ = sender.send(Err(error)).await;
@@ -155,7 +177,7 @@ impl Items {
         // Its reads are children of the caller's span.
         let task = tokio::spawn(run.in_current_span()).abort_handle();
         let stopper = Stopper { task, is_stopped: Arc::default() };
-        Ok(Items { outbox, stopper, is_finished })
+        Items { outbox, stopper, is_finished }
     }
 
     #[cfg_attr(not(feature = "bindings"), allow(dead_code, reason = "bindings only"))]

@@ -40,17 +40,17 @@ public final class Batch: AsyncSequence, Sendable, CustomStringConvertible {
     public var batchId: String? { run.native.progress().batchId }
 
     /// Starts nothing more. Requests under way finish, and give the last items.
-    public func stop() { run.native.stop(cancel: false) }
+    public func stop() { _ = run.native.stop(cancel: false) }
 
     /// Starts nothing more, and waits until the requests under way have finished and the journal is closed. Cancelling the
     /// task drops them.
     public func leave() async {
         let run = run
-        run.native.stop(cancel: false)
+        stop()
         await withTaskCancellationHandler {
             _ = await run.native.wait(wait: .finished)
         } onCancel: {
-            run.native.stop(cancel: true)
+            _ = run.native.stop(cancel: true)
         }
     }
 
@@ -213,7 +213,7 @@ final class BatchIteration {
 
     deinit {
         guard isStarted && !isEnded else { return }
-        run.native.stop(cancel: false)
+        _ = run.native.stop(cancel: false)
         run.cancelFeeder()
     }
 
@@ -225,11 +225,11 @@ final class BatchIteration {
         let event = await withTaskCancellationHandler {
             await run.native.wait(wait: .item)
         } onCancel: {
-            run.native.stop(cancel: true)
+            _ = run.native.stop(cancel: true)
         }
         if Task.isCancelled {
             end()
-            run.native.stop(cancel: true)
+            _ = run.native.stop(cancel: true)
             _ = await run.native.wait(wait: .finished)
             throw CancellationError()
         }
@@ -237,14 +237,16 @@ final class BatchIteration {
         case .item(let index, let outcome, let idempotencyKey, let resumed, let notAttempted, let alreadyDone):
             guard let request = run.takeRequest(index) else { return nil }
             let result = outcome.result
-            run.onEvent?(CallEvent(operation: request.input.operation, result))
+            let event = CallEvent(operation: request.input.operation, result)
+            // The others are of an earlier run, or were not attempted.
+            if event.lazyRecord.bytes != nil || (event.error != nil && !notAttempted) { run.onEvent?(event) }
             return BatchItem(
                 index: Int(index), request: request, result: result, idempotencyKey: idempotencyKey,
                 resumed: resumed, notAttempted: notAttempted, alreadyDone: alreadyDone)
         case .failed(let failure):
             end()
             throw CelperError(failure)
-        case .ready, .wantsRows, .end, .watched:
+        case .ready, .wantsRows, .end, .watched, .read:
             end()
             if let error = run.takeSourceError() { throw error }
             return nil

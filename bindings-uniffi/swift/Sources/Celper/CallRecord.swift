@@ -68,7 +68,7 @@ public struct WaitRecord: Hashable, Sendable {
     public let reason: String
 }
 
-/// A call or a request of a batch that has ended, for the option `onEvent` of a client.
+/// A call, a request of a batch, or a read of a wait or a watch that has ended, for the option `onEvent` of a client.
 public struct CallEvent: Sendable {
     /// What was called: `status`, `invite`, `select` or `reject`.
     public let operation: String
@@ -76,7 +76,8 @@ public struct CallEvent: Sendable {
     public let error: CelperError?
     let lazyRecord: LazyRecord
 
-    /// What the call did; nil if it was refused before it began.
+    /// What the call did; nil if it was refused before it began, and for a wait that has timed out: its reads have events of their
+    /// own.
     public var record: CallRecord? { lazyRecord.value }
 
     init(operation: String, _ result: Result<CandidateResult, CelperError>) {
@@ -89,6 +90,13 @@ public struct CallEvent: Sendable {
             error = failure
             lazyRecord = failure.lazyRecord
         }
+    }
+
+    /// A read of a wait or a watch.
+    init(_ record: Data, _ error: CelperError?) {
+        operation = "status"
+        self.error = error
+        lazyRecord = LazyRecord(bytes: record)
     }
 }
 

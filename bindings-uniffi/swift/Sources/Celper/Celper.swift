@@ -43,8 +43,8 @@ public final class Celper: CandidateActions, Sendable, CustomStringConvertible {
     ///     their keys; if nil, clients with the same key do
     ///   - rateLimitStoreDown: what happens to calls while the store cannot be reached: `"share"`, the default, lets each
     ///     process use its share of the limits; with `"fail"`, calls fail with the kind `connection`
-    ///   - onEvent: is called for each call and each request of a batch that has ended, with what it did: in the caller's task,
-    ///     before the result is returned or the error thrown
+    ///   - onEvent: is called for each call, each request of a batch and each read of a wait or a watch that has ended, with
+    ///     what it did: in the caller's task, before the result is returned or the error thrown
     /// - Throws: ``CelperError`` of the kind `invalidArgument` if an option is invalid, or if there is no key.
     public init(
         apiKey: String? = nil,
@@ -237,12 +237,19 @@ public final class Celper: CandidateActions, Sendable, CustomStringConvertible {
         until: [CandidateStatus],
         timeout: Duration? = .seconds(600)
     ) async throws -> CandidateState {
-        let input = CallInput(
-            operation: "status", candidateId: candidateId, jobPositionId: jobPositionId, emailSubject: nil,
-            emailBody: nil, idempotencyKey: nil, timeout: timeout?.inSeconds ?? .infinity, maxRetries: nil,
-            until: until.map(\.rawValue), traceparent: nil, logLevel: CallLog.level)
-        guard case .state(let state) = try await call(input) else { throw wrongOutput("status") }
-        return state
+        let options = WatchOptions(
+            candidateIds: [candidateId], jobPositionId: jobPositionId, until: until.map(\.rawValue),
+            timeout: timeout?.inSeconds ?? .infinity, observed: onEvent != nil, traceparent: nil,
+            logLevel: CallLog.level)
+        let wait = WatchIteration(native.watch(options: options), onEvent)
+        do {
+            guard let item = try await wait.next() else { throw wrongOutput("status") }
+            return try item.result.get()
+        } catch let error as CelperError {
+            // The reads had events of their own; an error that is none of theirs has one here.
+            if error.record == nil { onEvent?(CallEvent(operation: "status", .failure(error))) }
+            throw error
+        }
     }
 
     /// Gives the state of each candidate, and then each change, until no candidate is left or the loop is left.
@@ -263,10 +270,12 @@ public final class Celper: CandidateActions, Sendable, CustomStringConvertible {
         jobPositionId: String
     ) -> Watch {
         let native = native
+        let onEvent = onEvent
         return Watch {
-            native.watch(
-                options: WatchOptions(
-                    candidateIds: candidateIds, jobPositionId: jobPositionId, logLevel: CallLog.level))
+            let options = WatchOptions(
+                candidateIds: candidateIds, jobPositionId: jobPositionId, until: nil, timeout: nil,
+                observed: onEvent != nil, traceparent: nil, logLevel: CallLog.level)
+            return WatchIteration(native.watch(options: options), onEvent)
         }
     }
 
@@ -392,7 +401,7 @@ func callInput(
     CallInput(
         operation: operation, candidateId: candidateId, jobPositionId: jobPositionId, emailSubject: emailSubject,
         emailBody: emailBody, idempotencyKey: idempotencyKey, timeout: timeout?.inSeconds,
-        maxRetries: maxRetries.map(Int64.init), until: nil, traceparent: nil, logLevel: CallLog.level)
+        maxRetries: maxRetries.map(Int64.init), traceparent: nil, logLevel: CallLog.level)
 }
 
 func wrongOutput(_ operation: String) -> CelperError {

@@ -15,12 +15,12 @@ public final class Watch: AsyncSequence, Sendable {
     /// What was seen of one candidate.
     public typealias Element = WatchItem
 
-    private let start: @Sendable () -> NativeBatch
+    private let start: @Sendable () -> WatchIteration
 
-    init(start: @escaping @Sendable () -> NativeBatch) { self.start = start }
+    init(start: @escaping @Sendable () -> WatchIteration) { self.start = start }
 
     /// The items.
-    public func makeAsyncIterator() -> Iterator { Iterator(iteration: WatchIteration(start())) }
+    public func makeAsyncIterator() -> Iterator { Iterator(iteration: start()) }
 
     /// Gives the items.
     public struct Iterator: AsyncIteratorProtocol {
@@ -51,16 +51,21 @@ public struct WatchItem: Sendable {
     }
 }
 
-/// An iteration over a watch. When nothing refers to it any more, the loop has been left.
+/// An iteration over a watch, or a wait, which is a watch of one item. When nothing refers to it any more, the loop has been left.
 final class WatchIteration {
     private let native: NativeBatch
+    private let onEvent: EventHandler?
     private var isStarted = false
     private var isEnded = false
 
-    init(_ native: NativeBatch) { self.native = native }
+    init(_ native: NativeBatch, _ onEvent: EventHandler?) {
+        self.native = native
+        self.onEvent = onEvent
+    }
 
-    deinit { native.stop(cancel: true) }
+    deinit { native.stop(cancel: true).forEach { _ = tell($0) } }
 
+    /// The next item. `onEvent` is told of the reads before it.
     func next() async throws -> WatchItem? {
         if isEnded { return nil }
         let native = native
@@ -71,12 +76,14 @@ final class WatchIteration {
             event = await native.wait(wait: .start)
         }
         if case .ready = event {
-            // The generated code ignores the task's cancellation.
-            event = await withTaskCancellationHandler {
-                await native.wait(wait: .item)
-            } onCancel: {
-                native.stop(cancel: true)
-            }
+            repeat {
+                // The generated code ignores the task's cancellation.
+                event = await withTaskCancellationHandler {
+                    await native.wait(wait: .item)
+                } onCancel: {
+                    _ = native.stop(cancel: true)
+                }
+            } while !Task.isCancelled && tell(event)
         }
         if Task.isCancelled {
             isEnded = true
@@ -94,5 +101,12 @@ final class WatchIteration {
         isEnded = true
         if case .failed(let failure) = event { throw CelperError(failure) }
         return nil
+    }
+
+    /// False: the event is no read.
+    private func tell(_ event: BatchEvent) -> Bool {
+        guard case .read(_, _, let record, let failure) = event else { return false }
+        onEvent?(CallEvent(record, failure.map(CelperError.init)))
+        return true
     }
 }

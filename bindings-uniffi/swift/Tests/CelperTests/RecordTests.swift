@@ -46,5 +46,19 @@ import Testing
             for try await _ in client.batch([.status(StatusRequest(candidate, jobPositionId: "pos_1"))]) {}
         }
         #expect(events.lines == ["mine invite 1 ok", "mine status 1 notFound", "mine status 1 ok"])
+        events.lock.withLock { events.lines = [] }
+        // Each read of a wait or a watch, and the error of a wait that is none of theirs.
+        try await sandbox.fault(candidate, .status(503).times(1))
+        try await Self.$task.withValue("mine") {
+            for (id, timeout) in [(candidate, Duration.milliseconds(300)), ("nobody", .seconds(60))] {
+                _ = await expectError {
+                    try await client.waitForStatus(id, jobPositionId: "pos_1", until: [.failed], timeout: timeout)
+                }
+            }
+            for try await _ in client.watchCandidates(["nobody"], jobPositionId: "pos_1") {}
+            for try await _ in client.watchCandidates([candidate], jobPositionId: "pos_1") { break }
+        }
+        let missing = "mine status 1 notFound"
+        #expect(events.lines == ["mine status 1 server", "mine status 0 timeout", missing, missing, "mine status 1 ok"])
     }
 }

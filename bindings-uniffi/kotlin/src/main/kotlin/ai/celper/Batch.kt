@@ -137,13 +137,17 @@ internal class BatchRun(
 
     val batchId: String? get() = native.progress().batchId
 
-    fun stop() = native.stop(cancel = false)
+    fun stop() {
+        native.stop(cancel = false)
+    }
 
-    fun cancel() = native.stop(cancel = true)
+    fun cancel() {
+        native.stop(cancel = true)
+    }
 
     /** Waits for what the core says; an error that ends the batch is thrown. */
     suspend fun await(wait: BatchWait): BatchEvent {
-        if (wait == BatchWait.START) started = observer?.start(isWait = false)
+        if (wait == BatchWait.START) started = observer?.start()
         return native.await(wait)
     }
 
@@ -179,7 +183,7 @@ internal class BatchRun(
         val outcome = event.outcome
         val request = checkNotNull(requests.remove(event.index.toLong()))
         val error = (outcome as? Outcome.Failed)?.let { CelperException.of(it.failure) }
-        observer?.ended(started, request.operation, request.candidateId, request.jobPositionId, outcome, error)
+        observer?.endedItem(started, request, event, error)
         return BatchItem(
             event.index.toLong(), request, (outcome as? Outcome.Succeeded)?.toResult(), error, event.idempotencyKey, event.resumed,
             event.notAttempted, event.alreadyDone,

@@ -90,7 +90,7 @@ public data class WaitRecord(
 }
 
 /**
- * A call or a request of a batch that has ended, for the option `onEvent` of a client.
+ * A call, a request of a batch, or a read of a wait or a watch that has ended, for the option `onEvent` of a client.
  *
  * ```kotlin
  * val client = Celper(onEvent = { event -> println("${event.record ?: event.operation} ${event.error ?: "ok"}") })
@@ -103,7 +103,7 @@ public class CallEvent internal constructor(
     /** Why it failed; null if it succeeded. */
     public val error: CelperException?,
 ) {
-    /** What the call did; null if it was refused before it began. */
+    /** What the call did; null if it was refused before it began, and for a wait that has timed out: its reads have events of their own. */
     public val record: CallRecord? get() = lazyRecord?.value
 
     override fun toString(): String = "CallEvent(operation=$operation, error=$error)"

@@ -20,8 +20,10 @@ import kotlin.time.Duration
 import kotlin.time.DurationUnit
 import kotlin.time.toJavaDuration
 
-/** A call that has started: the context that its span is in, and the span of a wait. */
-internal class StartedCall(val context: Context, val wait: Span?)
+/** What has started: the context that the spans of its calls are in, and the span of a wait. */
+internal class StartedCall(val context: Context, val wait: Span?) {
+    val at: Instant = Instant.now()
+}
 
 /** Writes the spans and metrics of calls that have ended. Loaded only if `opentelemetry-api` is there. */
 internal class CallSpans(private val native: NativeClient, private val telemetry: Telemetry) {
@@ -36,7 +38,7 @@ internal class CallSpans(private val native: NativeClient, private val telemetry
     }
 
     /**
-     * The context of the code that makes a call, and the span of a wait, below which its read is. The element that
+     * The context of the code that makes a call, and the span of a wait, below which its reads are. The element that
      * `opentelemetry-extension-kotlin` adds to a coroutine's context makes its span the current one.
      */
     fun start(isWait: Boolean): StartedCall {
@@ -53,18 +55,13 @@ internal class CallSpans(private val native: NativeClient, private val telemetry
         return headers["traceparent"]
     }
 
-    /** A call has ended, with an error of this type; without a record it was refused before it began. */
-    fun end(started: StartedCall, operation: String, candidateId: String, jobPositionId: String, record: CallRecord?, errorType: String?) {
-        val read = if (started.wait == null) errorType else record?.attempts?.lastOrNull()?.errorKind
-        if (record != null) {
-            write(started.context, candidateId, jobPositionId, record, read)
-        } else if (started.wait == null) {
-            instruments()?.tracer?.spanBuilder("celper.$operation")?.setParent(started.context)?.startSpan()?.end(errorType)
-        }
-        endWait(started, errorType)
+    /** A call has ended without a record, because of an error of this type. */
+    fun failed(started: StartedCall, operation: String, errorType: String) {
+        val span = instruments()?.tracer?.spanBuilder("celper.$operation") ?: return
+        span.setParent(started.context).setStartTimestamp(started.at).startSpan().end(errorType)
     }
 
-    /** Ends the span of a wait; other calls have none yet. */
+    /** A wait has ended, with an error of this type. */
     fun endWait(started: StartedCall, errorType: String?) {
         started.wait?.end(errorType)
     }
@@ -74,8 +71,10 @@ internal class CallSpans(private val native: NativeClient, private val telemetry
         if (at == null) end() else end(at)
     }
 
-    private fun write(parent: Context, candidateId: String, jobPositionId: String, record: CallRecord, errorType: String?) {
+    /** A call has ended, with an error of this type. */
+    fun ended(started: StartedCall, candidateId: String, jobPositionId: String, record: CallRecord, errorType: String?) {
         val instruments = instruments() ?: return
+        val parent = started.context
         val call = instruments.tracer.spanBuilder("celper.${record.operation}").setParent(parent).setStartTimestamp(record.startedAt).startSpan()
         val method = if (record.operation == "status") "GET" else "POST"
         for (wait in record.waits) {

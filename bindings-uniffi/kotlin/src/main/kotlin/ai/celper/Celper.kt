@@ -12,6 +12,7 @@ import ai.celper.internal.ffi.Output
 import ai.celper.internal.ffi.RateLimitHeaders
 import ai.celper.internal.ffi.RateLimitOptions
 import ai.celper.internal.ffi.Timestamp
+import ai.celper.internal.ffi.WatchOptions
 import ai.celper.internal.ffi.open
 import kotlinx.coroutines.CancellationException
 import kotlinx.coroutines.currentCoroutineContext
@@ -61,8 +62,8 @@ import kotlin.time.toJavaDuration
  *   null, clients with the same key do
  * @param rateLimitStoreDown what happens to calls while the store cannot be reached: `"share"`, the default, lets each process use
  *   its share of the limits; with `"fail"`, calls fail with [ConnectionFailedException]
- * @param onEvent is called for each call and each request of a batch that has ended, with what it did: on the caller's coroutine or
- *   thread, before the result is returned or the exception thrown. What it throws is ignored
+ * @param onEvent is called for each call, each request of a batch and each read of a wait or a watch that has ended, with what it did: on
+ *   the caller's coroutine or thread, before the result is returned or the exception thrown. What it throws is ignored
  * @param telemetry how calls appear in OpenTelemetry, if the program has `opentelemetry-api`; null turns that off
  * @throws InvalidArgumentException if an option is invalid, or if there is no key
  */
@@ -159,14 +160,22 @@ public class Celper(
         jobPositionId: String,
         until: Set<CandidateStatus>,
         timeout: Duration,
-    ): CandidateState = call(waitInput(candidateId, jobPositionId, until, timeout)).toState()
+    ): CandidateState {
+        currentCoroutineContext().ensureActive()
+        val wait = watchRun(waitOptions(candidateId, jobPositionId, until, timeout))
+        try {
+            return wait.state { wait.await(it) }
+        } catch (error: CelperException) {
+            suspendCoroutineUninterceptedOrReturn<Nothing> { throw error.withCallers(it) }
+        }
+    }
 
     @JvmSynthetic
     override fun watchCandidates(candidateIds: Collection<String>, jobPositionId: String): Flow<WatchItem> =
-        watchFlow { startWatch(candidateIds, jobPositionId) }
+        watchFlow { watchRun(watchOptions(candidateIds, jobPositionId)) }
 
-    internal fun startWatch(candidateIds: Collection<String>, jobPositionId: String) =
-        nativeWatch(native, candidateIds, jobPositionId)
+    /** Starts when it is waited for. */
+    internal fun watchRun(options: WatchOptions) = WatchRun(native, observer, options)
 
     @JvmSynthetic
     override fun batch(requests: Flow<CandidateRequest>, batchId: String?, journal: String?, total: Long?): Batch =
@@ -189,16 +198,17 @@ public class Celper(
     /** Makes a call, and tells the observer how it ended: with an outcome or an error. */
     private inline fun observed(input: CallInput, call: (CallInput) -> Outcome): Pair<Outcome.Succeeded?, CelperException?> {
         input.checkUnicode()
-        val started = observer?.start(input.until != null)
+        val started = observer?.start()
         val outcome = try {
-            call(observer?.prepared(input, started) ?: input)
+            val ended = call(observer?.prepared(input, started) ?: input)
+            if (ended is Outcome.Cancelled) throw CancellationException("the call was cancelled")
+            ended
         } catch (cancelled: CancellationException) {
-            observer?.cancelled(started)
+            observer?.cancelled(started, input.operation)
             throw cancelled
         }
         val error = (outcome as? Outcome.Failed)?.let { CelperException.of(it.failure) }
-        observer?.ended(started, input.operation, input.candidateId, input.jobPositionId, outcome, error)
-        if (outcome is Outcome.Cancelled) throw CancellationException("the call was cancelled")
+        observer?.ended(started, input, outcome, error)
         return Pair(outcome as? Outcome.Succeeded, error)
     }
 
@@ -319,14 +329,8 @@ internal fun input(
     emailBody: String? = null,
 ): CallInput = CallInput(
     operation, candidateId, jobPositionId, emailSubject, emailBody, idempotencyKey, timeout?.toSeconds(), maxRetries?.toLong(),
-    null, null, CallLog.level,
+    null, CallLog.level,
 )
-
-internal fun waitInput(candidateId: String, jobPositionId: String, until: Set<CandidateStatus>, timeout: Duration): CallInput {
-    val statuses = until.map { it.value }
-    checkUnicode("status", *statuses.map { "until" to it }.toTypedArray())
-    return input("status", candidateId, jobPositionId, null, timeout, null).copy(until = statuses)
-}
 
 internal fun CallInput.checkUnicode() = checkUnicode(
     operation, "candidateId" to candidateId, "jobPositionId" to jobPositionId, "emailSubject" to emailSubject,
@@ -353,7 +357,7 @@ internal fun Outcome.Succeeded.toDecision(): Decision =
     Decision(CandidateStatus.of((output as Output.Decision).status), requestId, rateLimit?.toPublic(), attempts.toInt())
         .also { it.lazyRecord = record?.let(::LazyRecord) }
 
-private fun Duration.toSeconds(): Double = toDouble(DurationUnit.SECONDS)
+internal fun Duration.toSeconds(): Double = toDouble(DurationUnit.SECONDS)
 
 internal fun Timestamp.toInstant(): Instant = Instant.ofEpochSecond(seconds, nanoseconds.toLong())
 

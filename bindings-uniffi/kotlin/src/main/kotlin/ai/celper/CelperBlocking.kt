@@ -1,5 +1,7 @@
 package ai.celper
 
+import java.util.concurrent.CancellationException
+
 /**
  * The operations for Java as functions that block the calling thread, returned by [Celper.blocking].
  *
@@ -93,10 +95,14 @@ internal class BlockingCalls(private val client: Celper) : CelperBlocking {
 
     override fun waitForStatus(
         candidateId: String, jobPositionId: String, until: Set<CandidateStatus>, timeout: java.time.Duration,
-    ): CandidateState = client.callBlocking(waitInput(candidateId, jobPositionId, until, timeout.toKotlin())).toState()
+    ): CandidateState {
+        if (Thread.currentThread().isInterrupted) throw CancellationException("the thread is interrupted")
+        val wait = client.watchRun(waitOptions(candidateId, jobPositionId, until, timeout.toKotlin()))
+        return wait.state { wait.awaitBlocking(it) }
+    }
 
     override fun watchCandidates(candidateIds: Collection<String>, jobPositionId: String): BlockingWatch =
-        WatchIterator(client.startWatch(candidateIds, jobPositionId))
+        WatchIterator(client.watchRun(watchOptions(candidateIds, jobPositionId)))
 
     override fun batch(requests: Iterable<CandidateRequest>, options: BatchOptions): BlockingBatch {
         val total = options.total ?: (requests as? Collection)?.size?.toLong()

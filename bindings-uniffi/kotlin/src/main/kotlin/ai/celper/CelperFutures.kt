@@ -73,7 +73,7 @@ public class CelperFutures internal constructor(private val client: Celper) {
         until: Set<CandidateStatus>,
         timeout: java.time.Duration = java.time.Duration.ofMinutes(10),
     ): CompletableFuture<CandidateState> =
-        start(CallOptions()) { client.call(waitInput(candidateId, jobPositionId, until, timeout.toKotlin())).toState() }
+        start(CallOptions()) { client.waitForStatus(candidateId, jobPositionId, until, timeout.toKotlin()) }
 }
 
 /** Options of one call in Java: `new CallOptions().withTimeout(Duration.ofSeconds(5)).withMaxRetries(0)`. */
@@ -177,7 +177,7 @@ public class CelperBuilder internal constructor() {
     /** Sets what happens to calls while the store cannot be reached: `share` or `fail`. */
     public fun rateLimitStoreDown(what: String?): CelperBuilder = apply { rateLimitStoreDown = what }
 
-    /** Sets what is called for each call and each request of a batch that has ended; what it throws is ignored. */
+    /** Sets what is called for each call, request of a batch, and read of a wait or a watch that has ended; what it throws is ignored. */
     public fun onEvent(onEvent: Consumer<CallEvent>?): CelperBuilder = apply { this.onEvent = onEvent }
 
     /** Sets how calls appear in OpenTelemetry, if the program has `opentelemetry-api`; null turns that off. */

@@ -2,7 +2,6 @@ package ai.celper
 
 import ai.celper.internal.ffi.BatchEvent
 import ai.celper.internal.ffi.BatchWait
-import ai.celper.internal.ffi.NativeBatch
 import ai.celper.internal.ffi.NativeClient
 import ai.celper.internal.ffi.Outcome
 import ai.celper.internal.ffi.WatchOptions
@@ -12,11 +11,13 @@ import kotlinx.coroutines.flow.Flow
 import kotlinx.coroutines.flow.flow
 import kotlinx.coroutines.runBlocking
 import java.util.NoSuchElementException
+import java.util.Objects
 import java.util.Spliterator
 import java.util.Spliterators
 import java.util.concurrent.CancellationException
 import java.util.stream.Stream
 import java.util.stream.StreamSupport
+import kotlin.time.Duration
 
 /** What a watch has seen of a candidate, from [Celper.watchCandidates]. */
 public data class WatchItem @JvmOverloads constructor(
@@ -60,30 +61,90 @@ public interface BlockingWatch : Iterable<WatchItem>, AutoCloseable {
     override fun close()
 }
 
-/** The watch, which [BatchWait.START] starts. */
-internal fun nativeWatch(client: NativeClient, candidateIds: Collection<String>, jobPositionId: String): NativeBatch {
-    checkUnicode("status", "jobPositionId" to jobPositionId, *candidateIds.map { "candidateIds" to it }.toTypedArray())
-    return client.watch(WatchOptions(candidateIds.toList(), jobPositionId, CallLog.level))
+internal fun watchOptions(candidateIds: Collection<String>, jobPositionId: String): WatchOptions {
+    val ids = candidateIds.notNull("candidateIds")
+    checkUnicode("status", "jobPositionId" to jobPositionId, *ids.map { "candidateIds" to it }.toTypedArray())
+    return WatchOptions(ids, jobPositionId, null, null, false, null, CallLog.level)
 }
 
-internal fun watchFlow(start: () -> NativeBatch): Flow<WatchItem> = flow {
+internal fun waitOptions(candidateId: String, jobPositionId: String, until: Set<CandidateStatus>, timeout: Duration): WatchOptions {
+    val statuses = until.notNull("until").map { it.value }
+    val ids = arrayOf("candidateId" to candidateId, "jobPositionId" to jobPositionId)
+    checkUnicode("status", *ids, *statuses.map { "until" to it }.toTypedArray())
+    return WatchOptions(listOf(candidateId), jobPositionId, statuses, timeout.toSeconds(), false, null, CallLog.level)
+}
+
+/** Java's collections may contain null. */
+private fun <T> Collection<T>.notNull(name: String): List<T> = map { Objects.requireNonNull(it, "$name contains null") }
+
+/** A watch of the core, or a wait, which is a watch of one item; and who is told of their reads. */
+internal class WatchRun(client: NativeClient, private val observer: CallObserver?, options: WatchOptions) {
+    private val name = if (options.until == null) "watch" else "call"
+    private val started = observer?.start(isWait = options.until != null)
+    private val native =
+        client.watch(options.copy(observed = observer != null, traceparent = observer?.traceparent(started)))
+
+    /** Waits for what the core says; an error that ends the watch is thrown. */
+    suspend fun await(wait: BatchWait): BatchEvent = native.await(wait)
+
+    /** [await] on the calling thread. Interrupting it ends the watch. */
+    fun awaitBlocking(wait: BatchWait): BatchEvent = try {
+        runBlocking { await(wait) }
+    } catch (_: InterruptedException) {
+        stop()
+        Thread.currentThread().interrupt()
+        throw CancellationException("the thread was interrupted during the $name")
+    }
+
+    /** The next item; null at the end. The observer is told of the reads before it. */
+    inline fun next(await: (BatchWait) -> BatchEvent): BatchEvent.Watched? {
+        while (true) {
+            val event = await(BatchWait.ITEM)
+            if (!tell(event)) return event as? BatchEvent.Watched
+        }
+    }
+
+    /** The state that a wait ends with. */
+    inline fun state(await: (BatchWait) -> BatchEvent): CandidateState {
+        val ended = runCatching {
+            await(BatchWait.START)
+            checkNotNull(next(await)).outcome as Outcome.Succeeded
+        }
+        stop()
+        observer?.endedWait(started, ended.exceptionOrNull())
+        return ended.getOrThrow().toState()
+    }
+
+    /** Ends it. The observer is told of the reads that have ended. */
+    fun stop() {
+        native.stop(cancel = true).forEach(::tell)
+    }
+
+    /** False: the event is no read. */
+    private fun tell(event: BatchEvent): Boolean {
+        if (event is BatchEvent.Read) observer?.endedRead(started, event)
+        return event is BatchEvent.Read
+    }
+}
+
+internal fun watchFlow(start: () -> WatchRun): Flow<WatchItem> = flow {
     currentCoroutineContext().ensureActive()
     val watch = start()
     try {
         watch.await(BatchWait.START)
-        while (true) emit((watch.await(BatchWait.ITEM) as? BatchEvent.Watched ?: break).toItem())
+        while (true) emit((watch.next { watch.await(it) } ?: break).toItem())
     } finally {
-        watch.stop(cancel = true)
+        watch.stop()
     }
 }
 
-internal class WatchIterator(private val watch: NativeBatch) : BlockingWatch, Iterator<WatchItem> {
+internal class WatchIterator(private val watch: WatchRun) : BlockingWatch, Iterator<WatchItem> {
     private var item: WatchItem? = null
     private var isIterated = false
     @Volatile private var isEnded = false
 
     init {
-        wait(BatchWait.START)
+        watch.awaitBlocking(BatchWait.START)
     }
 
     override fun iterator(): Iterator<WatchItem> {
@@ -94,8 +155,11 @@ internal class WatchIterator(private val watch: NativeBatch) : BlockingWatch, It
 
     override fun hasNext(): Boolean {
         if (item == null && !isEnded) {
-            item = (wait(BatchWait.ITEM) as? BatchEvent.Watched)?.toItem()
-            if (item == null) isEnded = true
+            try {
+                item = watch.next { watch.awaitBlocking(it) }?.toItem()
+            } finally {
+                if (item == null) isEnded = true
+            }
         }
         return item != null
     }
@@ -107,18 +171,7 @@ internal class WatchIterator(private val watch: NativeBatch) : BlockingWatch, It
 
     override fun close() {
         isEnded = true
-        watch.stop(cancel = true)
-    }
-
-    private fun wait(wait: BatchWait): BatchEvent = try {
-        runBlocking { watch.await(wait) }
-    } catch (_: InterruptedException) {
-        close()
-        Thread.currentThread().interrupt()
-        throw CancellationException("the thread was interrupted during the watch")
-    } catch (thrown: CelperException) {
-        isEnded = true
-        throw thrown
+        watch.stop()
     }
 }
 

@@ -11,13 +11,18 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.Arrays;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 import java.util.NoSuchElementException;
+import java.util.Queue;
+import java.util.Set;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.function.Consumer;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -262,6 +267,55 @@ class JavaTest {
             caller.join();
         }
         Sandbox.INSTANCE.assertCancelled(candidate);
+    }
+
+    @Test
+    void theReadsOfWaitsAndWatchesAreEventsOnTheThreadThatWaits() throws InterruptedException {
+        String candidate = Sandbox.INSTANCE.candidate();
+        Queue<String> events = new ConcurrentLinkedQueue<>();
+        Consumer<CallEvent> onEvent = event -> events.add(Thread.currentThread().getName() + " " + event.getOperation());
+        try (Celper client = builder().apiKey(Sandbox.INSTANCE.getApiKey()).onEvent(onEvent).build()) {
+            Thread caller = new Thread(() -> {
+                client.blocking().waitForStatus(candidate, "pos_1", Set.of(CandidateStatus.New.INSTANCE));
+                try (BlockingWatch watch = client.blocking().watchCandidates(List.of(candidate), "pos_1")) {
+                    watch.iterator().next();
+                }
+            }, "caller");
+            caller.start();
+            caller.join();
+        }
+        assertEquals(List.of("caller status", "caller status"), List.copyOf(events));
+    }
+
+    @Test
+    void interruptingAThreadEndsItsWait() throws InterruptedException {
+        String candidate = Sandbox.INSTANCE.slowCandidate(600);
+        CompletableFuture<Boolean> interrupted = new CompletableFuture<>();
+        try (Celper client = client()) {
+            Thread caller = new Thread(() -> {
+                try {
+                    client.blocking().waitForStatus(candidate, "pos_1", Set.of(CandidateStatus.Selected.INSTANCE));
+                } catch (CancellationException e) {
+                    interrupted.complete(Thread.currentThread().isInterrupted());
+                }
+            });
+            caller.start();
+            Sandbox.INSTANCE.eventually("the request arrives", () -> Sandbox.INSTANCE.pendingRequests(candidate) == 1);
+            caller.interrupt();
+            assertTrue(interrupted.join());
+            caller.join();
+        }
+        Sandbox.INSTANCE.assertCancelled(candidate);
+    }
+
+    @Test
+    void nullInACollectionIsNamed() {
+        try (Celper client = client()) {
+            List<String> ids = Arrays.asList("cand_1", null);
+            NullPointerException thrown =
+                    assertThrows(NullPointerException.class, () -> client.blocking().watchCandidates(ids, "pos_1"));
+            assertEquals("candidateIds contains null", thrown.getMessage());
+        }
     }
 
     @Test

@@ -8,6 +8,7 @@ import com.google.gson.JsonParser
 import io.opentelemetry.api.GlobalOpenTelemetry
 import io.opentelemetry.api.OpenTelemetry
 import io.opentelemetry.api.common.Attributes
+import io.opentelemetry.api.trace.SpanContext
 import io.opentelemetry.api.trace.SpanKind
 import io.opentelemetry.api.trace.StatusCode
 import io.opentelemetry.context.Context
@@ -23,6 +24,7 @@ import io.opentelemetry.sdk.trace.samplers.Sampler
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.async
 import kotlinx.coroutines.coroutineScope
+import kotlinx.coroutines.flow.first
 import kotlinx.coroutines.flow.toList
 import kotlinx.coroutines.runBlocking
 import kotlinx.coroutines.withContext
@@ -40,6 +42,7 @@ import java.util.logging.Handler
 import java.util.logging.Level
 import java.util.logging.LogRecord
 import java.util.logging.Logger
+import kotlin.time.Duration
 import kotlin.time.Duration.Companion.milliseconds
 import kotlin.time.Duration.Companion.seconds
 
@@ -81,6 +84,18 @@ class ObservabilityTest {
         assertEquals(listOf("status", "status", "select", "status", "status"), events.map { it.second.operation })
         assertEquals(listOf(null, "not_found", null, null, null), events.map { it.second.error?.kind })
         assertEquals(List(5) { 1 }, events.map { it.second.record!!.attempts.size })
+
+        // Each read of a wait or a watch, and the error of a wait that is none of theirs.
+        events.clear()
+        Sandbox.fault(candidate, Fault.status(503).times(1))
+        assertFails<RequestTimeoutException> { client.waitForStatus(candidate, "pos_1", setOf(CandidateStatus.Failed), 300.milliseconds) }
+        assertFails<NotFoundException> { client.waitForStatus("nobody", "pos_1", setOf(CandidateStatus.Failed)) }
+        client.watchCandidates(listOf("nobody"), "pos_1").toList()
+        client.watchCandidates(listOf(candidate), "pos_1").first()
+        val told = events.map { (_, event) -> event.error?.kind to event.record?.attempts?.map { it.status } }
+        val missing = "not_found" to listOf(404)
+        assertEquals(listOf("server" to listOf(503), "timeout" to null, missing, missing, null to listOf(200)), told)
+        // `assertFails` has a runBlocking of its own.
         assertEquals(setOf(Thread.currentThread()), events.map { it.first }.toSet())
     }
 
@@ -213,8 +228,7 @@ class ObservabilityTest {
         val shared = JsonParser.parseString(Files.readString(Path.of("../../tests/conformance/telemetry.json"))).asJsonObject
         val tracer = sdk().getTracer("test")
         val client = Sandbox.client()
-        // The error of a wait that has timed out has no record of its reads.
-        for (case in shared["cases"].asJsonArray.map { it.asJsonObject }.filterNot { it.has("timeout_seconds") }) {
+        for (case in shared["cases"].asJsonArray.map { it.asJsonObject }) {
             val name = case["name"].asString
             val candidate = case["candidate_id"]?.asString ?: Sandbox.candidate()
             case["faults"]?.asJsonArray?.forEach { Sandbox.fault(candidate, fault(it.asJsonObject)) }
@@ -224,7 +238,8 @@ class ObservabilityTest {
                 runCatching {
                     when (val call = case["call"]?.asString) {
                         null -> {
-                            client.waitForStatus(candidate, "pos_1", setOf(CandidateStatus.of(case["wait"].asString)))
+                            val timeout = case["timeout_seconds"]?.asDouble?.seconds ?: Duration.INFINITE
+                            client.waitForStatus(candidate, "pos_1", setOf(CandidateStatus.of(case["wait"].asString)), timeout)
                         }
                         "invite" -> client.inviteCandidate(candidate, "pos_1", maxRetries = retries)
                         "select" -> client.selectCandidate(candidate, "pos_1", maxRetries = retries)
@@ -244,16 +259,19 @@ class ObservabilityTest {
     }
 
     @Test
-    fun `a wait that is cancelled or times out has a span`() = runBlocking {
+    fun `a wait or a call that is cancelled has a span, as has each read of a wait or a watch`() = runBlocking {
         sdk()
         val candidate = Sandbox.candidate()
-        assertNull(withTimeoutOrNull(500) { Sandbox.client().waitForStatus(candidate, "pos_1", setOf(CandidateStatus.Selected)) })
-        val wait = spans.finishedSpanItems.single()
-        assertEquals(listOf("celper.wait_for_status", "CancellationException"), listOf(wait.name, wait.attribute("error.type")))
-        assertFails<RequestTimeoutException> {
-            Sandbox.client().waitForStatus(candidate, "pos_1", setOf(CandidateStatus.Selected), 200.milliseconds)
-        }
-        assertEquals("timeout", spans.finishedSpanItems.last().attribute("error.type"))
+        val slow = Sandbox.slowCandidate()
+        val client = Sandbox.client()
+        fun ended() = spans.finishedSpanItems.map { it.name to it.attribute("error.type") }.also { spans.reset() }
+        val read = listOf("GET" to null, "celper.status" to null)
+        assertNull(withTimeoutOrNull(1_000) { client.waitForStatus(candidate, "pos_1", setOf(CandidateStatus.Selected)) })
+        assertEquals(read + ("celper.wait_for_status" to "CancellationException"), ended())
+        assertNull(withTimeoutOrNull(100) { client.getCandidateStatus(slow, "pos_1") })
+        assertEquals(listOf("celper.status" to "CancellationException"), ended())
+        assertEquals(candidate, client.watchCandidates(listOf(candidate), "pos_1").first().candidateId)
+        assertEquals(read, ended())
     }
 
     private fun fault(json: JsonObject): Fault = when (json["kind"].asString) {
@@ -278,9 +296,19 @@ class ObservabilityTest {
         }
         val attempt = spans.finishedSpanItems.single { it.name == "GET" }
         assertTrue(candidate in attempt.attribute("url.full").toString())
-        val headers = Sandbox.requests(candidate).map { it.headers["traceparent"] }
-        val expected = "00-${parent.spanContext.traceId}-${parent.spanContext.spanId}-01"
-        assertEquals(listOf(null, null, expected), headers)
+        fun headers() = Sandbox.requests(candidate).map { it.headers["traceparent"] }
+        fun header(of: SpanContext) = "00-${of.traceId}-${of.spanId}-01"
+        val expected = header(parent.spanContext)
+        assertEquals(listOf(null, null, expected), headers())
+        withContext(Context.root().with(parent).asContextElement()) {
+            val tracing = client(Telemetry(propagate = true))
+            tracing.batch(listOf(StatusRequest(candidate, "pos_1"))).toList()
+            tracing.watchCandidates(listOf(candidate), "pos_1").first()
+            tracing.waitForStatus(candidate, "pos_1", setOf(CandidateStatus.New))
+        }
+        val wait = spans.finishedSpanItems.single { it.name == "celper.wait_for_status" }
+        assertEquals(parent.spanContext.spanId, wait.parentSpanId)
+        assertEquals(listOf(expected, expected, header(wait.spanContext)), headers().drop(3))
     }
 
     private fun SpanData.attribute(name: String): Any? = attributes.asMap().entries.find { it.key.key == name }?.value

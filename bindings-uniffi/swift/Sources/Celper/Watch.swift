@@ -106,7 +106,7 @@ final class WatchIteration {
     /// False: the event is no read.
     private func tell(_ event: BatchEvent) -> Bool {
         guard case .read(_, _, let record, let failure) = event else { return false }
-        onEvent?(CallEvent(record, failure.map(CelperError.init)))
+        onEvent?(CallEvent(record, failure.map { CelperError($0) }))
         return true
     }
 }

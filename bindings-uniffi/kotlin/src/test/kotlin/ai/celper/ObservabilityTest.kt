@@ -121,6 +121,8 @@ class ObservabilityTest {
             val candidate = Sandbox.candidate()
             Sandbox.fault(candidate, Fault.status(503).times(1))
             client.blocking().getCandidateStatus(candidate, "pos_1")
+            val until = setOf(CandidateStatus.Selected)
+            assertFails<RequestTimeoutException> { client.waitForStatus(candidate, "pos_1", until, 300.milliseconds) }
             logger.level = Level.INFO
             logger.info("the last")
             return records.map { it.second }
@@ -128,8 +130,11 @@ class ObservabilityTest {
         try {
             assertEquals(listOf("the last"), retried(Level.OFF).map { it.message })
             retried(Level.FINE)
-            val lines = listOf(Level.FINE to "attempt failed operation=status", Level.INFO to "waiting before the next attempt operation=status wait_ms=")
-            Sandbox.eventually("the retry is logged") {
+            val lines = listOf(
+                Level.FINE to "attempt failed operation=status", Level.INFO to "waiting before the next attempt operation=status wait_ms=",
+                Level.INFO to "waiting for the candidate's status operation=status wait_ms=",
+            )
+            Sandbox.eventually("the retry and the wait are logged") {
                 lines.all { (level, start) -> records.any { it.second.level == level && it.second.message.startsWith(start) } }
             }
             val logged = records.filter { it.second.message != "the last" }

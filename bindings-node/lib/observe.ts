@@ -99,7 +99,8 @@ export class Observation {
   /** A read of a wait or a watch has ended. */
   endedRead(read: NativeRead, keyFailures: Map<number, unknown> | undefined, context: AsyncResource | undefined): void {
     const record = recordIn(read);
-    const error = read.error && toError(read.error, record, {}, keyFailures);
+    const failed = Object.hasOwn(read, 'error') && read.error;
+    const error = failed ? toError(failed, record, {}, keyFailures) : undefined;
     this.ended(eventOf('status', record, error), [read.candidateId, read.jobPositionId], context);
   }
 

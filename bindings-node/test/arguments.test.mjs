@@ -196,6 +196,8 @@ test('a polluted Object.prototype changes no option and no error', async () => {
     idempotencyKey: 'polluted',
     CELPER_BASE_URL: 'http://127.0.0.1:1',
     ok: { status: 'polluted' },
+    error: { kind: 'server', message: 'polluted' },
+    record: 'polluted',
     needsKey: true,
     code: 'POLLUTED',
     cause: { message: 'polluted', keyProvider: true },
@@ -205,11 +207,15 @@ test('a polluted Object.prototype changes no option and no error', async () => {
   const { apiKey, baseUrl } = sandbox.clientOptions;
   process.env.CELPER_API_KEY = apiKey;
   Object.assign(Object.prototype, pollution);
+  const events = [];
   let created;
   let missing;
   try {
-    created = [new Celper({ apiKey }), new Celper(), new Celper({ baseUrl, rateLimits: {} })];
+    const onEvent = (event) =>
+      events.push([event.operation, Object.hasOwn(event, 'error') ? event.error.kind : undefined]);
+    created = [new Celper({ apiKey }), new Celper(), new Celper({ baseUrl, rateLimits: {}, onEvent })];
     await created[2].inviteCandidate(candidateId, { jobPositionId: 'pos_1' });
+    await created[2].waitForStatus(candidateId, { jobPositionId: 'pos_1', until: ['invited'] });
     missing = await created[2].getCandidateStatus('nobody', { jobPositionId: 'pos_1' }).catch((error) => error);
   } finally {
     for (const name of Object.keys(pollution)) delete Object.prototype[name];
@@ -223,6 +229,11 @@ test('a polluted Object.prototype changes no option and no error', async () => {
   assert.notEqual(invite.headers['idempotency-key'], 'polluted');
   assert.deepEqual([missing.kind, missing.code, missing.retryAfter], ['not_found', 'NOT_FOUND', undefined]);
   assert.ok(!Object.hasOwn(missing, 'cause'));
+  assert.deepEqual(events, [
+    ['invite', undefined],
+    ['status', undefined],
+    ['status', 'not_found'],
+  ]);
 });
 
 test('bytes of another realm are accepted as certificates', () => {

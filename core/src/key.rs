@@ -75,15 +75,19 @@ impl ApiKey {
     pub(crate) fn redact<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let key = self.expose();
         // A server may quote the key without its prefix, or in other case.
-        let secret = key.split_once('_').map(|(_, secret)| secret).filter(|secret| secret.len() >= 16).unwrap_or(key);
+        let after_prefix = key.bytes().position(|byte| byte == b'_').and_then(|end| key.get(end + 1..));
+        let secret = after_prefix.filter(|secret| secret.len() >= 16).unwrap_or(key);
         let prefix = key.strip_suffix(secret).unwrap_or_default();
         if secret.len() < 8 {
             return text.into();
         }
         let (mut redacted, mut rest) = (String::new(), text);
-        while let Some(start) =
-            rest.as_bytes().windows(secret.len()).position(|bytes| bytes.eq_ignore_ascii_case(secret.as_bytes()))
-        {
+        // The first byte rules out nearly every place: each response has texts that are searched.
+        let first = secret.as_bytes().first().map(u8::to_ascii_lowercase);
+        let is_secret = |bytes: &[u8]| {
+            bytes.first().map(u8::to_ascii_lowercase) == first && bytes.eq_ignore_ascii_case(secret.as_bytes())
+        };
+        while let Some(start) = rest.as_bytes().windows(secret.len()).position(is_secret) {
             // A key is ASCII, so no character is cut in two.
             let (before, found) = rest.split_at_checked(start).unwrap_or_default();
             let kept = before.len().saturating_sub(prefix.len());

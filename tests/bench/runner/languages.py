@@ -185,7 +185,7 @@ LANGUAGES = [
         swift,
         [CONCURRENT, SEQUENTIAL, INVITE, MISSING, PACED],
         swift,
-        lambda: sizes.swift(TOOLCHAIN, SWIFT_BUILT),
+        lambda: sizes.swift(TOOLCHAIN, SWIFT_BUILT, ROOT / "Cargo.lock"),
         launcher=[str(TOOLCHAIN)],
     ),
 ]

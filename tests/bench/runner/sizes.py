@@ -124,7 +124,7 @@ def jar_kb(target: Path, node: dict[str, Any]) -> float:
     return Path(path).stat().st_size / 1_000 if path else 0
 
 
-def swift(toolchain: Path, built: Path) -> Sizes:
+def swift(toolchain: Path, built: Path, lock: Path) -> Sizes:
     """The code and shared libraries of each program beyond those of a program that only imports Foundation."""
     listing = """cd "$1" && for name in bench-celper bench-urlsession bench-nothing; do
         echo "$name $(stat -c %s $name)"; ldd $name | awk '/=> \\//{print $3}' | xargs -n 1 readlink -f | xargs stat -c '%n %s'; echo
@@ -140,7 +140,10 @@ def swift(toolchain: Path, built: Path) -> Sizes:
         return (libraries + program[name] - nothing["bench-nothing"]) / 1_000
 
     return {
-        "celper": {"version": "0.1.0", "installed_kb": beyond(celper, "bench-celper")},
+        "celper": {
+            "version": rust(lock, ["celper"])["celper"]["version"],
+            "installed_kb": beyond(celper, "bench-celper"),
+        },
         "URLSession": {"version": version, "installed_kb": beyond(urlsession, "bench-urlsession")},
     }
 

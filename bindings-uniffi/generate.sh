@@ -3,7 +3,7 @@
 #
 # The library is built for speed, as for servers; apps get it built for size (profile `mobile`, in android-libraries.sh and
 # swift/xcframework.sh). With CELPER_PROFILE=dev it is a debug build, which is faster to build. With
-# CELPER_LIBRARY=FILE it is that file, and none is built.
+# CELPER_LIBRARY=FILE it is that file, and none is built; published packages get theirs so, without paths of the build machine.
 set -euo pipefail
 
 language="$1" glue="$2" libraries="$3"
@@ -28,11 +28,7 @@ if [[ "${CELPER_PROFILE:-}" == dev ]]; then
 elif [[ -n "${CELPER_LIBRARY:-}" ]]; then
     built="$CELPER_LIBRARY"
 else
-    # Keep this machine's paths out of the released library.
-    flags="${RUSTFLAGS:+${RUSTFLAGS// /$'\x1f'}$'\x1f'}"
-    for registry in "${CARGO_HOME:-$HOME/.cargo}"/registry/src/*/; do flags+="--remap-path-prefix=$registry="$'\x1f'; done
-    flags+="--remap-path-prefix=$(cd "$workspace" && pwd -P)/="
-    CARGO_ENCODED_RUSTFLAGS="$flags" cargo rustc --lib --crate-type cdylib --release
+    cargo rustc --lib --crate-type cdylib --release
     built="$target/release/$library"
 fi
 # Rename instead of overwriting, because the old file may be loaded.

@@ -177,7 +177,8 @@ impl Wait<'_> {
             }
             if !is_logged && self.failure.is_none() {
                 is_logged = true;
-                log_wait(interval, true, Operation::Status.name(), "status", "waiting for the candidate's status");
+                let until_then = due.min(self.deadline).saturating_duration_since(now);
+                log_wait(until_then, true, Operation::Status.name(), "status", "waiting for the candidate's status");
             }
         }
     }

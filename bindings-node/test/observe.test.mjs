@@ -25,7 +25,7 @@ async function logged(work) {
   const take = (record) => records.push({ ...record, store: context.getStore() });
   subscribe('celper:log', take);
   try {
-    await work();
+    await work(records);
   } finally {
     unsubscribe('celper:log', take);
   }
@@ -72,6 +72,25 @@ test('the log has the records of batches and waits, and none without a subscribe
   channel('celper:log').subscribe((record) => late.push(record));
   await call;
   assert.deepEqual(late, []);
+});
+
+test('the log has the records of a watch between its reads', async () => {
+  const id = await created();
+  await unavailable(id, 'status');
+  const records = await logged(async (records) => {
+    const items = context.run('watch', () => client.watchCandidates([id], { jobPositionId }))[Symbol.asyncIterator]();
+    const first = items.next();
+    await until(() => records.length === 2, 'the records of the first read');
+    await items.return();
+    assert.deepEqual(await first, { done: true, value: undefined });
+  });
+  assert.deepEqual(
+    records.map(({ message, store }) => [message, store]),
+    [
+      ['attempt failed', 'watch'],
+      ['waiting before the next attempt', 'watch'],
+    ],
+  );
 });
 
 test('the tracing channel has the start and the end of a call', async () => {

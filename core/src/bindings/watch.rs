@@ -170,10 +170,10 @@ impl WatchHandle {
     ///
     /// [`ErrorKind::InvalidArgument`] for an id that is not valid, or a closed client.
     pub fn start(client: Client, candidate_ids: Vec<String>, job_position_id: String) -> Result<Self, Error> {
-        Self::start_with(Arc::new(client), WatchInput { candidate_ids, job_position_id })
+        Self::spawn(|| Items::start(Arc::new(client), WatchInput { candidate_ids, job_position_id }))
     }
 
-    /// As [`start`](WatchHandle::start). `scope` runs every poll of the watch's calls, and sets for it what the calls look for on
+    /// As [`start`](WatchHandle::start). `scope` runs every poll of the watch and its calls, and sets for it what they look for on
     /// their thread: where log records go, or who has the key of a key provider.
     ///
     /// # Errors
@@ -200,8 +200,11 @@ impl WatchHandle {
         scope: impl Fn(&mut dyn FnMut()) + Send + Sync + 'static,
         reads: Option<Reads>,
     ) -> Result<Self, Error> {
-        let client = Arc::new(ScopedClient { client, scope: Arc::new(scope), reads });
-        Self::start_with(client, WatchInput { candidate_ids, job_position_id })
+        let scope: Scope = Arc::new(scope);
+        let client = Arc::new(ScopedClient { client, scope: Arc::clone(&scope), reads });
+        let input = WatchInput { candidate_ids, job_position_id };
+        // What is logged between the reads is the watch's too.
+        Self::spawn(|| Items::start_within(client, input, |run| scoped(&scope, run)))
     }
 
     /// A wait for a status, for a host that pulls it as it does a watch: the only item is the state that the wait ends with.
@@ -221,10 +224,6 @@ impl WatchHandle {
         // What is logged between the reads is the wait's too.
         let wait = scoped(&scope, Box::pin(status_wait(Arc::new(client), input).run()));
         Self::spawn(|| Ok(Items::of_wait(candidate_id, wait)))
-    }
-
-    fn start_with(client: Arc<dyn PacedClient>, input: WatchInput) -> Result<Self, Error> {
-        Self::spawn(|| Items::start(client, input))
     }
 
     fn spawn(start: impl FnOnce() -> Result<Items, Error>) -> Result<Self, Error> {

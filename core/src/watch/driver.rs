@@ -106,6 +106,9 @@ impl fmt::Debug for Watch {
     }
 }
 
+/// Sends the items of a watch.
+type Run = BoxFuture<'static, Result<(), Error>>;
+
 /// The items of a watch. Dropping it ends the watch.
 pub(crate) struct Items {
     outbox: Receiver<Result<WatchItem, Error>>,
@@ -135,10 +138,19 @@ impl Stopper {
 
 impl Items {
     pub(crate) fn start(client: Arc<dyn PacedClient>, input: WatchInput) -> Result<Self, Error> {
+        Items::start_within(client, input, |run| run)
+    }
+
+    /// As [`start`](Items::start), with a future around the whole watch.
+    pub(crate) fn start_within(
+        client: Arc<dyn PacedClient>,
+        input: WatchInput,
+        within: impl FnOnce(Run) -> Run,
+    ) -> Result<Self, Error> {
         let (sender, outbox) = mpsc::channel(OUTBOX);
         let driver = Driver::new(client, input, sender.clone())
             .map_err(|error| error.with(|parts| parts.operation = Operation::Status.name()))?;
-        Ok(Items::spawn(Box::pin(driver.run()), sender, outbox))
+        Ok(Items::spawn(within(Box::pin(driver.run())), sender, outbox))
     }
 
     /// The state that a wait ends with is the only item.
@@ -155,11 +167,7 @@ impl Items {
     }
 
     /// Runs what sends the items; `sender` is for the error that it ends with.
-    fn spawn(
-        run: BoxFuture<'static, Result<(), Error>>,
-        sender: Sender<Result<WatchItem, Error>>,
-        outbox: Receiver<Result<WatchItem, Error>>,
-    ) -> Self {
+    fn spawn(run: Run, sender: Sender<Result<WatchItem, Error>>, outbox: Receiver<Result<WatchItem, Error>>) -> Self {
         let is_finished = Arc::new(AtomicBool::new(false));
         // Boxed, so that the runtime's part is compiled once.
         let run: BoxFuture<'static, ()> = Box::pin({

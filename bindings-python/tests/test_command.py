@@ -447,7 +447,7 @@ def test_500_candidates_killed_interrupted_and_resumed(sandbox: Sandbox) -> None
     # In a shared store a killed process keeps its slots for half a minute.
     command = [*CELPER, *arguments, "--yes", "--rate-limit-store=process"]
     killed = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-    wait_until(lambda: len(acted(sandbox)) >= 60)
+    wait_until(lambda: len(acted(sandbox)) >= 60 and results_of())
     killed.kill()
     killed.wait()
     # A whole CSV file, with what had ended.
@@ -556,9 +556,12 @@ def test_a_hangup_stops_the_run_unless_it_is_ignored(sandbox: Sandbox, ignored: 
     write_candidates(sandbox, 6)
     limits = "--rate-limits=reads=2,actions=2,total=2,window=1"
     command = [*CELPER, "invite", "candidates.csv", "--position", POSITION, "--yes", limits]
-    if ignored:
-        command = ["nohup", *command]
-    run = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    # These tests may themselves have been started with nohup.
+    hangup = signal.signal(signal.SIGHUP, signal.SIG_IGN if ignored else signal.SIG_DFL)
+    try:
+        run = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    finally:
+        signal.signal(signal.SIGHUP, hangup)
     wait_until(lambda: acted(sandbox))
     run.send_signal(signal.SIGHUP)
     run.send_signal(signal.SIGHUP)

@@ -9,6 +9,7 @@ import math
 import pickle
 import traceback
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -94,7 +95,8 @@ def test_a_lost_connection_and_a_refused_one(client: celper.Celper, sandbox: San
 def visible_text(error: BaseException) -> str:
     """Everything that a debugger or an error reporter shows of an error."""
     shown = traceback.TracebackException.from_exception(error, capture_locals=True)
-    frames = [frame for frame in shown.stack if "/celper/" in frame.filename]
+    package = str(Path(celper.__file__).parent)
+    frames = [frame for frame in shown.stack if frame.filename.startswith(package)]
     texts = [
         str(error),
         repr(error),

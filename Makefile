@@ -159,9 +159,13 @@ lint-python: python sandbox-python
 	cd bindings-python && PYRIGHT_PYTHON_IGNORE_WARNINGS=1 .venv/bin/pyright
 	cd bindings-python && .venv/bin/stubtest celper --allowlist tests/typing/stubtest-allowlist.txt
 
+# In `make test`, builds has built the native half, which napi's tool would build once more in a new clone.
+NODE_BUILD := build
+test: NODE_BUILD := build:ts
+
 .PHONY: node
 node: bindings-node/node_modules/.package-lock.json ## Build the npm package, ready to be imported from bindings-node/
-	cd bindings-node && npm run build
+	cd bindings-node && npm run $(NODE_BUILD)
 
 bindings-node/node_modules/.package-lock.json: bindings-node/package-lock.json
 	cd bindings-node && npm ci --no-audit --no-fund

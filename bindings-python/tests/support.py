@@ -41,6 +41,11 @@ def connections() -> int:
     return len(psutil.Process().net_connections("tcp"))
 
 
+def open_files() -> int:
+    """How many file descriptors this process has, those of connections not among them."""
+    return int(psutil.Process().num_fds()) - connections()
+
+
 def wait_for_requests(sandbox: Sandbox, candidate_id: str, number: int = 1) -> list[Request]:
     wait_until(lambda: len(sandbox.requests(candidate_id)) >= number)
     return sandbox.requests(candidate_id)

@@ -24,7 +24,7 @@ import pytest
 import celper
 from celper import InviteRequest, RejectRequest, SelectRequest, StatusRequest
 from celper_sandbox import Sandbox
-from support import POSITION, connections, wait_for_requests, wait_until, wait_until_closed
+from support import POSITION, connections, open_files, wait_for_requests, wait_until, wait_until_closed
 
 PROGRAMS = Path(__file__).parent / "programs"
 KINDS = pytest.mark.parametrize("kind", ["sync", "async", "async iterable"])
@@ -492,14 +492,13 @@ def test_abandoned_batches_do_not_leak(kind: str, sandbox: Sandbox) -> None:
     for _ in range(40):
         work()
     gc.collect()
-    before = (psutil.Process().num_fds() - connections(), len(gc.get_objects()))
+    before = (open_files(), len(gc.get_objects()))
     for _ in range(80):
         work()
 
     def is_freed() -> bool:
         gc.collect()
-        files = psutil.Process().num_fds() - connections()
-        return files <= before[0] + 20 and len(gc.get_objects()) - before[1] < 200
+        return open_files() <= before[0] + 20 and len(gc.get_objects()) - before[1] < 200
 
     wait_until(is_freed)
     celper_client.close()

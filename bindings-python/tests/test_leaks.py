@@ -12,7 +12,7 @@ import pytest
 
 import celper
 from celper_sandbox import Sandbox
-from support import POSITION, connections, wait_until
+from support import POSITION, connections, open_files, wait_until
 
 CALLS = 10_000
 
@@ -24,7 +24,7 @@ class Footprint:
         gc.collect()
         process = psutil.Process()
         self.memory = process.memory_info().rss
-        self.files = process.num_fds() - connections()
+        self.files = open_files()
         self.threads = process.num_threads()
         self.objects = len(gc.get_objects())
         self.references = [sys.getrefcount(value) for value in watched]

@@ -3,7 +3,7 @@
 //!
 //! There is one asynchronous function, [`NativeBatch::wait`], because each that is exported makes the libraries in apps larger.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use celper::bindings::batch::{self, BatchHandle, BatchRowItem};
@@ -12,6 +12,7 @@ use celper::{BatchProgress, Client, Error};
 
 use crate::call::{CallInput, NativeClient};
 use crate::failure::Failure;
+use crate::lock;
 use crate::logs::{LogSink, within};
 use crate::output::{Outcome, item_outcome};
 use crate::watch::{Watch, WatchOptions};
@@ -295,7 +296,7 @@ impl NativeBatch {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 

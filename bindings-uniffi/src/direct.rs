@@ -8,7 +8,7 @@ use std::ffi::c_void;
 use std::num::NonZero;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{LazyLock, Mutex};
 use std::thread::available_parallelism;
 
 use celper::bindings::{panic_error, runtime_with_workers};
@@ -16,10 +16,10 @@ use celper::{Client, Error};
 use tokio::task::AbortHandle;
 use uniffi::{Lift, Lower};
 
-use crate::UniFfiTag;
 use crate::call::{self, CallInput};
 use crate::logs::Logs;
 use crate::output::{Interruption, Outcome};
+use crate::{UniFfiTag, lock};
 
 /// Receives the outcome of a call, on any thread: the address of its bytes, which are valid until the callback returns. The address
 /// is a number, because JNA would create an object for a pointer.
@@ -116,10 +116,6 @@ fn deliver(callback: OutcomeCallback, call_id: i64, outcome: Outcome) {
 
 fn key(call_id: i64, callback: OutcomeCallback) -> CallKey {
     (callback as usize, call_id)
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

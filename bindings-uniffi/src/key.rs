@@ -7,10 +7,12 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{LazyLock, Mutex, MutexGuard};
 
 use celper::{ApiKey, KeyFuture, KeyProvider};
 use tokio::sync::oneshot;
+
+use crate::lock;
 
 /// What the core tells the host's function about a key provider.
 #[derive(Clone, Copy)]
@@ -62,7 +64,7 @@ struct PendingRequest {
 static REQUESTS: LazyLock<Mutex<HashMap<u64, PendingRequest>>> = LazyLock::new(Mutex::default);
 
 fn requests() -> MutexGuard<'static, HashMap<u64, PendingRequest>> {
-    REQUESTS.lock().unwrap_or_else(PoisonError::into_inner)
+    lock(&REQUESTS)
 }
 
 /// Completes a request for a key. Returns false if no call waits for it any more: the host then drops the error.

@@ -17,6 +17,8 @@ mod scaffolding;
 mod watch;
 mod webhooks;
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 pub use batch::{BatchCounts, BatchEvent, BatchOptions, BatchWait, NativeBatch};
 pub use call::{CallInput, CancelToken, NativeClient, OpenResult, open};
 pub use direct::{celper_call, celper_cancel, celper_function_pointer};
@@ -32,3 +34,8 @@ pub use webhooks::{WebhookInput, WebhookOutcome, receive_webhook, sign_webhook, 
 const NAMES: celper::bindings::NameStyle = celper::bindings::NameStyle::Camel;
 
 pub use scaffolding::UniFfiTag;
+
+/// Locks a mutex, also when a holder of it has panicked.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -2,19 +2,19 @@
 //! the item that it leads to.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use celper::bindings::watch::{EndedRead, Reads, WaitInput, WatchHandle, WatchItem, rejected_watch};
 use celper::bindings::{Argument, seconds};
 use celper::{Client, Error};
 use tokio::sync::Notify;
 
-use crate::NAMES;
 use crate::batch::BatchEvent;
 use crate::failure::Failure;
 use crate::logs::{LogSink, within};
 use crate::output::state_outcome;
 use crate::record::to_bytes;
+use crate::{NAMES, lock};
 
 /// The most reads that are kept for a host. It is not told of those that end while it takes none.
 const MOST_READS: usize = 256;
@@ -127,10 +127,6 @@ impl EndedReads {
             self.added.notified().await;
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl From<EndedRead> for BatchEvent {

@@ -174,21 +174,7 @@ impl WatchHandle {
     }
 
     /// As [`start`](WatchHandle::start). `scope` runs every poll of the watch and its calls, and sets for it what they look for on
-    /// their thread: where log records go, or who has the key of a key provider.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`start`](WatchHandle::start).
-    pub fn start_within(
-        client: Client,
-        candidate_ids: Vec<String>,
-        job_position_id: String,
-        scope: impl Fn(&mut dyn FnMut()) + Send + Sync + 'static,
-    ) -> Result<Self, Error> {
-        Self::start_observed(client, candidate_ids, job_position_id, scope, None)
-    }
-
-    /// As [`start_within`](WatchHandle::start_within), for a host that traces its calls.
+    /// their thread: where log records go, or who has the key of a key provider. `reads` is for a host that traces its calls.
     ///
     /// # Errors
     ///
@@ -376,7 +362,7 @@ mod tests {
         }
         let client = Client::builder().key_provider(Provider).base_url("http://127.0.0.1:1").build().unwrap();
         let scope = |poll: &mut dyn FnMut()| KEY.sync_scope("the scope", poll);
-        let watch = WatchHandle::start_within(client, vec!["c1".to_owned()], "p".to_owned(), scope).unwrap();
+        let watch = WatchHandle::start_observed(client, vec!["c1".to_owned()], "p".to_owned(), scope, None).unwrap();
         let error = runtime().unwrap().block_on(watch.next()).unwrap_err();
         assert!(error.kind() == ErrorKind::Authentication && error.message().contains("the scope"), "{error}");
     }

@@ -22,6 +22,7 @@ import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.function.BiConsumer;
 import java.util.function.Consumer;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -171,23 +172,7 @@ class JavaTest {
 
     @Test
     void interruptingAThreadCancelsItsBlockingCall() throws InterruptedException {
-        String candidate = Sandbox.INSTANCE.slowCandidate(600);
-        CompletableFuture<Boolean> interrupted = new CompletableFuture<>();
-        try (Celper client = client()) {
-            Thread caller = new Thread(() -> {
-                try {
-                    client.blocking().inviteCandidate(candidate, "pos_1");
-                } catch (CancellationException e) {
-                    interrupted.complete(Thread.currentThread().isInterrupted());
-                }
-            });
-            caller.start();
-            Sandbox.INSTANCE.eventually("the request arrives", () -> Sandbox.INSTANCE.pendingRequests(candidate) == 1);
-            caller.interrupt();
-            assertTrue(interrupted.join());
-            caller.join();
-        }
-        Sandbox.INSTANCE.assertCancelled(candidate);
+        assertInterruptible((client, candidate) -> client.blocking().inviteCandidate(candidate, "pos_1"));
     }
 
     @Test
@@ -250,23 +235,11 @@ class JavaTest {
 
     @Test
     void interruptingAThreadCancelsItsBatch() throws InterruptedException {
-        String candidate = Sandbox.INSTANCE.slowCandidate(600);
-        CompletableFuture<Boolean> interrupted = new CompletableFuture<>();
-        try (Celper client = client()) {
-            Thread caller = new Thread(() -> {
-                try (BlockingBatch batch = client.blocking().batch(List.of(new InviteRequest(candidate, "pos_1")))) {
-                    batch.forEach(item -> {});
-                } catch (CancellationException e) {
-                    interrupted.complete(Thread.currentThread().isInterrupted());
-                }
-            });
-            caller.start();
-            Sandbox.INSTANCE.eventually("the request arrives", () -> Sandbox.INSTANCE.pendingRequests(candidate) == 1);
-            caller.interrupt();
-            assertTrue(interrupted.join());
-            caller.join();
-        }
-        Sandbox.INSTANCE.assertCancelled(candidate);
+        assertInterruptible((client, candidate) -> {
+            try (BlockingBatch batch = client.blocking().batch(List.of(new InviteRequest(candidate, "pos_1")))) {
+                batch.forEach(item -> {});
+            }
+        });
     }
 
     @Test
@@ -289,12 +262,18 @@ class JavaTest {
 
     @Test
     void interruptingAThreadEndsItsWait() throws InterruptedException {
+        assertInterruptible((client, candidate) ->
+                client.blocking().waitForStatus(candidate, "pos_1", Set.of(CandidateStatus.Selected.INSTANCE)));
+    }
+
+    /** A thread whose work is interrupted gets a CancellationException and stays interrupted, and its request is dropped. */
+    private static void assertInterruptible(BiConsumer<Celper, String> work) throws InterruptedException {
         String candidate = Sandbox.INSTANCE.slowCandidate(600);
         CompletableFuture<Boolean> interrupted = new CompletableFuture<>();
         try (Celper client = client()) {
             Thread caller = new Thread(() -> {
                 try {
-                    client.blocking().waitForStatus(candidate, "pos_1", Set.of(CandidateStatus.Selected.INSTANCE));
+                    work.accept(client, candidate);
                 } catch (CancellationException e) {
                     interrupted.complete(Thread.currentThread().isInterrupted());
                 }

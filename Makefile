@@ -26,21 +26,22 @@ demo: python sandbox-python ## Run the main job against the sandbox: status, inv
 	@$(VENV)/bin/python bindings-python/examples/demo.py
 
 .PHONY: test
-test: builds lint test-rust test-python test-node test-sandbox test-fleet test-kotlin test-swift conformance docs ## Build and test everything
+test: lint test-rust test-python test-node test-sandbox test-fleet test-kotlin test-swift conformance docs ## Build and test everything
 	@echo "make test: everything passed"
 
-# A release build ends with minutes of one thread (link-time optimization), in which the others use the second core. Cargo lets
-# those of one profile wait for each other.
-.PHONY: builds
-builds:
-	@$(MAKE) -j4 --output-sync=target python sandbox node lint-rust
+# The packages are release builds. `make test` as a whole builds with the profile `local`, and Kotlin and Swift with the debug build
+# from which their glue code is generated.
+PROFILE ?= release
+test: PROFILE := local
+test: export CELPER_PROFILE := dev
+CELPER_SANDBOX ?= $(CURDIR)/target/$(PROFILE)/celper-sandbox
 
 .PHONY: lint
 lint: lint-version lint-repository lint-packages lint-dependencies lint-workflows lint-rust lint-python lint-node lint-swift ## Format and lint checks, every language
 
 .PHONY: sandbox
 sandbox: ## Build target/release/celper-sandbox
-	$(CARGO) build --locked --release -p celper-sandbox
+	$(CARGO) build --locked --profile $(PROFILE) -p celper-sandbox
 
 .PHONY: kotlin
 kotlin: ## Build the Kotlin and Java package: bindings-uniffi/kotlin/target/celper-*.jar
@@ -128,7 +129,7 @@ $(VENV)/.tools: bindings-python/requirements-dev.txt
 .PHONY: python
 python: $(VENV)/.tools ## Build the Python package, and install it in bindings-python/.venv
 	@rm -rf target/wheels
-	cd bindings-python && .venv/bin/maturin build --quiet --release --locked --out ../target/wheels
+	cd bindings-python && .venv/bin/maturin build --quiet --profile $(PROFILE) --locked --out ../target/wheels
 	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --force-reinstall target/wheels/*.whl
 
 # A crash in one exit of ten is found in 50 with a probability of 99.5 %.
@@ -159,13 +160,9 @@ lint-python: python sandbox-python
 	cd bindings-python && PYRIGHT_PYTHON_IGNORE_WARNINGS=1 .venv/bin/pyright
 	cd bindings-python && .venv/bin/stubtest celper --allowlist tests/typing/stubtest-allowlist.txt
 
-# In `make test`, builds has built the native half, which napi's tool would build once more in a new clone.
-NODE_BUILD := build
-test: NODE_BUILD := build:ts
-
 .PHONY: node
 node: bindings-node/node_modules/.package-lock.json ## Build the npm package, ready to be imported from bindings-node/
-	cd bindings-node && npm run $(NODE_BUILD)
+	cd bindings-node && npm run build:native -- --profile $(PROFILE:release=npm) -- --locked && npm run build:ts
 
 bindings-node/node_modules/.package-lock.json: bindings-node/package-lock.json
 	cd bindings-node && npm ci --no-audit --no-fund
@@ -173,7 +170,7 @@ bindings-node/node_modules/.package-lock.json: bindings-node/package-lock.json
 
 .PHONY: test-node
 test-node: node sandbox-node ## The npm package
-	cd bindings-node && npm test
+	cd bindings-node && CELPER_SANDBOX=$(CELPER_SANDBOX) npm test
 
 # The tests that other runtimes can run; the rest test packages and Node's own tools.
 NODE_SUITE := $(addprefix test/,$(addsuffix .test.mjs,abort arguments batch certificates errors hostile keys lifetime observe operations records telemetry watch webhooks))
@@ -202,7 +199,7 @@ test-node-bundlers: node sandbox-node ## The npm package in what Next.js, ncc, V
 .PHONY: sandbox-python
 sandbox-python: $(VENV)/.tools sandbox ## Build the sandbox's Python package, and install it in bindings-python/.venv
 	@rm -rf target/wheels-sandbox
-	cd tests/sandbox/python && ../../../$(VENV)/bin/maturin build --quiet --release --locked --out ../../../target/wheels-sandbox
+	cd tests/sandbox/python && ../../../$(VENV)/bin/maturin build --quiet --profile $(PROFILE) --locked --out ../../../target/wheels-sandbox
 	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --force-reinstall target/wheels-sandbox/*.whl
 
 .PHONY: sandbox-node
@@ -224,7 +221,7 @@ test-sandbox-python: python sandbox-python
 
 .PHONY: test-sandbox-node
 test-sandbox-node: node sandbox-node
-	cd tests/sandbox/node && CELPER_SANDBOX=../../../target/release/celper-sandbox node --test test/*.test.mjs
+	cd tests/sandbox/node && CELPER_SANDBOX=$(CELPER_SANDBOX) node --test test/*.test.mjs
 
 .PHONY: lint-node
 lint-node: bindings-node/node_modules/.package-lock.json
@@ -312,18 +309,18 @@ tests/fleet/queues/node_modules/.package-lock.json: tests/fleet/queues/package-l
 .PHONY: test-kotlin
 test-kotlin: sandbox ## The Kotlin and Java package and that of the sandbox
 	@rm -rf $(KOTLIN)/target/surefire-reports $(KOTLIN)/target/classes $(KOTLIN)/target/test-classes
-	@cd $(KOTLIN) && $(MVN) package
+	@cd $(KOTLIN) && CELPER_SANDBOX=$(CELPER_SANDBOX) $(MVN) package
 	@grep -h 'Tests run' $(KOTLIN)/target/surefire-reports/*.txt
 
 # Downloads Spring Boot, some 20 MB. Offline once it is in Maven's cache: MVN="mvn -q -B -o".
 .PHONY: test-kotlin-spring
 test-kotlin-spring: sandbox ## The Kotlin and Java package in a Spring Boot 3 fat jar
 	@$(MVN) -f $(KOTLIN)/spring-boot/reactor.xml -Dmaven.test.skip=true package
-	@$(KOTLIN)/spring-boot/test.sh $(CURDIR)/target/release/celper-sandbox
+	@$(KOTLIN)/spring-boot/test.sh $(CELPER_SANDBOX)
 
 .PHONY: test-swift
 test-swift: sandbox ## The Swift package against the sandbox
-	@$(SWIFT)/build.sh ./test.sh
+	@CELPER_SANDBOX=$(CELPER_SANDBOX) $(SWIFT)/build.sh ./test.sh
 
 .PHONY: test-docs
 test-docs: ## The pages: Rust and shell examples, and links; the tests of the other languages run the other examples

@@ -2,8 +2,8 @@
 # Builds the native library and generates one language's glue code: `generate.sh kotlin|swift GLUE_DIR LIBRARY_DIR`.
 #
 # The library is built for speed, as for servers; apps get it built for size (profile `mobile`, in android-libraries.sh and
-# swift/xcframework.sh). With CELPER_PROFILE=dev it is a debug build, which is faster to build. With
-# CELPER_LIBRARY=FILE it is that file, and none is built; published packages get theirs so, without paths of the build machine.
+# swift/xcframework.sh). With CELPER_PROFILE=dev it is the debug build, from which the glue code is generated. With
+# CELPER_LIBRARY=FILE it is that file; published packages get theirs so, without paths of the build machine.
 set -euo pipefail
 
 language="$1" glue="$2" libraries="$3"

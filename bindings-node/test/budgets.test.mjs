@@ -1,24 +1,11 @@
-// The size and load time of the package.
+// The load time of the package; its size is checked where it is published.
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { readdirSync, statSync } from 'node:fs';
-import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
 const PACKAGE = fileURLToPath(new URL('..', import.meta.url));
-const MB = 1_000_000;
-
-test('the native file is under 3.6 MB', (t) => {
-  const files = readdirSync(PACKAGE).filter((file) => file.endsWith('.node'));
-  assert.notEqual(files.length, 0);
-  for (const file of files) {
-    const { size } = statSync(join(PACKAGE, file));
-    t.diagnostic(`${file}: ${(size / MB).toFixed(2)} MB`);
-    assert.ok(size < 3.6 * MB, `${file} has ${size} bytes`);
-  }
-});
 
 // Of the time in which Node itself starts: an absolute time would depend on the machine and its load.
 test('requiring the package takes under 0.4 of a start of Node', (t) => {

@@ -1,4 +1,4 @@
-"""The wheel: its size, its files, and that it works on each version of Python."""
+"""The wheel: its files, and that it works on each version of Python."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from celper_sandbox import Sandbox
 
 HERE = Path(__file__).parent
 WHEELS = HERE.parents[1] / "target/wheels"
-BUDGET = 2_500_000
 
 
 def test_the_sync_client_is_generated_from_the_async_one() -> None:
@@ -30,9 +29,7 @@ def wheel() -> Path:
     return found
 
 
-def test_wheel_is_small_and_has_only_the_packages_files(wheel: Path) -> None:
-    print(f"{wheel.name}: {wheel.stat().st_size / 1e6:.2f} MB, budget {BUDGET / 1e6:.0f} MB")
-    assert wheel.stat().st_size < BUDGET
+def test_wheel_has_only_the_packages_files(wheel: Path) -> None:
     assert wheel.name.startswith(f"celper-{celper.__version__}-cp310-abi3-")
     with zipfile.ZipFile(wheel) as archive:
         names = sorted(archive.namelist())

@@ -14,7 +14,8 @@ import platforms
 import sums
 from tree import BUILD, DIST, LICENSES, ROOT, version
 
-# The most bytes that the native files may have.
+# The most bytes that the wheel and the native files may have.
+WHEEL = 2_500_000
 NODE = 3_600_000
 # The library in apps: 2.6 MB, plus the unwinder, which apps' linkers take from the system.
 MOBILE = 2_625_000
@@ -32,6 +33,8 @@ class Package:
     """Whether it is for several platforms, or becomes so in a release."""
     largest: int | None = None
     """The most bytes that one of its files may have."""
+    most: int | None = None
+    """The most bytes that it may have."""
 
 
 SANDBOX = "maven/ai/celper/celper-sandbox/{version}/celper-sandbox-{version}"
@@ -39,7 +42,7 @@ SANDBOX = "maven/ai/celper/celper-sandbox/{version}/celper-sandbox-{version}"
 PACKAGES = [
     Package("rust/celper-{version}.crate", "crate", has_licenses=False),
     Package("python/celper-{version}.tar.gz", "sdist", "celper-python", anywhere=True),
-    Package("python/celper-{version}-cp310-abi3-*.whl", "wheel", "celper-python"),
+    Package("python/celper-{version}-cp310-abi3-*.whl", "wheel", "celper-python", most=WHEEL),
     Package("python/celper_sandbox-{version}-py3-none-*.whl", "sandbox-wheel", "celper-sandbox"),
     Package("npm/celper-{version}.tgz", "npm", has_licenses=False),
     Package("npm/celper-{npm}-{version}.tgz", "npm-platform", "celper-node", largest=NODE),
@@ -77,6 +80,8 @@ def errors(package: Package) -> list[str]:
     files = contents.read(path)
     found = contents.errors(path.name, files, contents.expected(package.expected))
     found += contents.containing(path.name, files, forbidden())
+    if package.most and (size := path.stat().st_size) > package.most:
+        found.append(f"{path.name} has {size} bytes, more than {package.most}")
     floor = glibc.parse(native.GLIBC)
     if path.suffix == ".whl" and native.LINUX:
         floor = glibc.declared(path.name)

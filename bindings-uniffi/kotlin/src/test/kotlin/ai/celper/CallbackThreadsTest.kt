@@ -23,7 +23,9 @@ class CallbackThreadsTest {
 
     @Test
     fun `a dispatcher that runs its tasks in place never does so on the network thread`() {
-        val candidate = Sandbox.candidate()
+        val candidate = Sandbox.slowCandidate(1)
+        // Of a call that has ended before it could suspend, on a busy machine.
+        val caller = Thread.currentThread().name
         for (dispatcher in listOf(Executor { it.run() }.asCoroutineDispatcher(), Wrapper, Dispatchers.Unconfined)) {
             val resumed = runBlocking {
                 withContext(dispatcher) {
@@ -31,7 +33,7 @@ class CallbackThreadsTest {
                     Thread.currentThread().name
                 }
             }
-            assertTrue(resumed.startsWith("celper-callback-"), "$dispatcher: $resumed")
+            assertTrue(resumed.startsWith("celper-callback-") || resumed.startsWith(caller), "$dispatcher: $resumed")
         }
     }
 

@@ -71,6 +71,18 @@ struct StepInProgress {
     ask: ByCategory<Range<SlotNumber>>,
 }
 
+impl StepInProgress {
+    /// Whether its end was noticed so late that this process must have been paused: stopped, or suspended with its machine. That
+    /// says nothing about the store.
+    fn is_overdue(&self, now: Instant) -> bool {
+        now >= self.started + 2 * STEP_TIMEOUT
+    }
+}
+
+fn no_reply() -> StoreError {
+    StoreError::Unavailable(format!("no reply within {} ms", STEP_TIMEOUT.as_millis()))
+}
+
 /// The fewest free slots of the last window: what a process may count on when it does not see the log any more. The latest
 /// number is not enough, because other processes take free slots between two replies.
 #[derive(Debug, Default)]
@@ -108,7 +120,7 @@ struct Failure {
     since: Instant,
     retry_at: Instant,
     retry_wait: Duration,
-    /// Another process has locked the store, but not for so long that it counts as unavailable.
+    /// Another process has locked the store, but not for so long that it counts as unavailable; or this process was paused.
     busy: bool,
 }
 
@@ -270,7 +282,9 @@ impl Session {
         now: Instant,
     ) -> Option<Change> {
         // The store may have granted what the step asked for.
+        let mut paused = false;
         if let Some(step) = self.in_progress.take() {
+            paused = self.failure.is_none() && step.is_overdue(now);
             step.ask.reads.for_each(|slot| self.mark_returned(Category::Reads, slot));
             step.ask.actions.for_each(|slot| self.mark_returned(Category::Actions, slot));
         }
@@ -278,7 +292,7 @@ impl Session {
         self.next = ByCategory::default();
         let was_lost = self.is_lost();
         let since = self.failure.as_ref().map_or(now, |failure| failure.since);
-        let busy = matches!(error, StoreError::Busy) && !was_lost && now < since + STEP_TIMEOUT;
+        let busy = paused || matches!(error, StoreError::Busy) && !was_lost && now < since + STEP_TIMEOUT;
         let retry_wait = match &self.failure {
             Some(failure) if was_lost => (failure.retry_wait * 2).min(LAST_RETRY).min(limits.window),
             _ => FIRST_RETRY.min(limits.window),
@@ -305,9 +319,8 @@ impl State {
         match &session.in_progress {
             Some(step) if now < step.started + STEP_TIMEOUT => return (None, None),
             Some(_) => {
-                let message = format!("no reply within {} ms", STEP_TIMEOUT.as_millis());
                 let used = ByCategory { reads: self.reads.used(), actions: self.actions.used() };
-                change = session.fail(&StoreError::Unavailable(message), self.limits, used, now);
+                change = session.fail(&no_reply(), self.limits, used, now);
             }
             None => {}
         }
@@ -400,6 +413,11 @@ impl State {
         // Another number: that step took too long, and its slots were reported as returned.
         let step = session.in_progress.take_if(|step| step.number == number)?;
         let reply = match result {
+            // Other processes may have the slots by now.
+            Ok(_) if step.is_overdue(now) => {
+                session.in_progress = Some(step);
+                return session.fail(&no_reply(), self.limits, used, now);
+            }
             Ok(reply) => reply,
             Err(error) => {
                 session.in_progress = Some(step);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{Instant, advance, sleep, sleep_until, timeout};
 
 use super::pacer::{AcquireError, Pacer};
 use super::shared_log::SharedLog;
@@ -383,6 +383,48 @@ fn slots_are_put_in_again_when_the_store_lost_its_data() {
         let counts = counts(calls).await;
         assert_within_limits(&arrivals, limits);
         assert!(counts.iter().sum::<usize>() >= 32 * 5, "{counts:?}");
+    });
+}
+
+/// A process that is stopped while its first step is under way.
+async fn resumed(server: &Arc<SimulatedServer>, reply: u64, pause: Duration) -> JoinHandle<()> {
+    let latencies = [vec![(Duration::ZERO, Duration::from_millis(reply))], vec![Default::default(); 50]].concat();
+    let Process { pacer, .. } = process(server, RateLimits::default(), &latencies);
+    let call = tokio::spawn(async move {
+        request(&pacer, Actions, &Arrivals::default(), Duration::ZERO, Duration::ZERO).await;
+    });
+    sleep(Duration::from_millis(100)).await;
+    advance(pause).await;
+    call
+}
+
+#[test]
+fn a_process_that_was_stopped_does_not_take_the_store_for_lost() {
+    on_a_paused_clock(async {
+        let server = SimulatedServer::start();
+        let other = process(&server, RateLimits::default(), &[]);
+        let mut permits = Vec::new();
+        for _ in 0..RateLimits::default().actions {
+            let ticket = other.pacer.ticket();
+            permits.push(other.pacer.acquire(Actions, ticket, LEASE, in_a_day(), |_| ()).await.unwrap());
+        }
+        // When it goes on, it sees that the time for the reply has passed before it sees the reply.
+        let call = resumed(&server, 700, Duration::from_secs(10)).await;
+        sleep(Duration::from_secs(5)).await;
+        assert!(!call.is_finished(), "the other process has all slots");
+        drop(permits);
+        call.await.unwrap();
+    });
+}
+
+#[test]
+fn a_process_that_was_stopped_asks_again_for_slots_whose_leases_have_ended() {
+    on_a_paused_clock(async {
+        let server = SimulatedServer::start();
+        let call = resumed(&server, 300, WINDOW * 10).await;
+        call.await.unwrap();
+        sleep(Duration::from_secs(1)).await;
+        assert_eq!(server.steps.load(Ordering::Relaxed), 3, "asked, asked again, reported the response");
     });
 }
 

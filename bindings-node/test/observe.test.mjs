@@ -60,7 +60,7 @@ test('the log has the records of batches and waits, and none without a subscribe
   const records = await logged(async () => {
     const request = { operation: 'invite', candidateId: id, jobPositionId, emailBody: 'private text' };
     for await (const item of context.run('batch', () => client.batch([request]))) assert.ok(item.result);
-    const wait = client.waitForStatus(id, { jobPositionId, until: 'rejected', timeout: 300 });
+    const wait = client.waitForStatus(id, { jobPositionId, until: 'rejected', timeout: 1_500 });
     await context.run('wait', () => wait.catch(() => {}));
   });
   assert.ok(records.some(({ store, message }) => store === 'batch' && message === 'waiting before the next attempt'));

@@ -253,7 +253,7 @@ test('the reads of waits and watches have spans, events and the header', async (
     events.map(({ operation, record, error }) => [operation, record.attempts.length, error]),
     Array(2).fill(['status', 1, undefined]),
   );
-  await own.waitForStatus(waited, { jobPositionId, until: 'rejected', timeout: 300 }).catch(() => {});
+  await own.waitForStatus(waited, { jobPositionId, until: 'rejected', timeout: 1_500 }).catch(() => {});
   assert.deepEqual(
     events.slice(2).map(({ record, error }) => [record?.attempts.length, error?.kind]),
     [
@@ -261,7 +261,7 @@ test('the reads of waits and watches have spans, events and the header', async (
       [undefined, 'timeout'],
     ],
   );
-  assert.ok(milliseconds(named('celper.wait_for_status')[1].duration) >= 290);
+  assert.ok(milliseconds(named('celper.wait_for_status')[1].duration) >= 1_490);
 });
 
 test('the metrics count each attempt and wait', async () => {

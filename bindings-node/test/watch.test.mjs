@@ -34,7 +34,7 @@ test('a wait gives the state, or the last state in its error', async () => {
     const state = await client.waitForStatus(candidateId, { jobPositionId, until: status, timeout: Infinity });
     assert.deepEqual([state.status, state.attempts, state.record.operation], ['new', 1, 'status']);
   }
-  const error = await caught(client.waitForStatus(candidateId, { jobPositionId, until: 'rejected', timeout: 300 }));
+  const error = await caught(client.waitForStatus(candidateId, { jobPositionId, until: 'rejected', timeout: 1_500 }));
   assert.ok(error instanceof RequestTimeoutError, `${error}`);
   assert.equal(error.lastState.status, 'new');
   assert.ok(Object.isFrozen(error.lastState));

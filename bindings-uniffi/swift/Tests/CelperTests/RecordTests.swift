@@ -50,7 +50,7 @@ import Testing
         // Each read of a wait or a watch, and the error of a wait that is none of theirs.
         try await sandbox.fault(candidate, .status(503).times(1))
         try await Self.$task.withValue("mine") {
-            for (id, timeout) in [(candidate, Duration.milliseconds(300)), ("nobody", .seconds(60))] {
+            for (id, timeout) in [(candidate, Duration.milliseconds(1500)), ("nobody", .seconds(60))] {
                 _ = await expectError {
                     try await client.waitForStatus(id, jobPositionId: "pos_1", until: [.failed], timeout: timeout)
                 }

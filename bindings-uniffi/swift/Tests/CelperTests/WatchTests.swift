@@ -16,7 +16,7 @@ import Testing
         #expect(state.status == .interviewed && state.record?.attempts.count == 1)
         let timeout = await expectError {
             try await client.waitForStatus(
-                candidate, jobPositionId: "pos_1", until: [.unknown("on_hold")], timeout: .milliseconds(300))
+                candidate, jobPositionId: "pos_1", until: [.unknown("on_hold")], timeout: .milliseconds(1500))
         }
         #expect(timeout?.kind == .timeout && timeout?.lastState?.status == .interviewed)
         let empty = await expectError { try await client.waitForStatus(candidate, jobPositionId: "pos_1", until: []) }

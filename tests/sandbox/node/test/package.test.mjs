@@ -34,7 +34,8 @@ async function emptyFolder() {
 }
 
 const packed = await emptyFolder();
-const { code, out, err } = await run(process.execPath, [here('../scripts/pack.mjs'), packed], packed);
+const program = process.env.CELPER_SANDBOX ? ['--program', process.env.CELPER_SANDBOX] : [];
+const { code, out, err } = await run(process.execPath, [here('../scripts/pack.mjs'), packed, ...program], packed);
 assert.equal(code, 0, err);
 const tarballs = out.split('\n');
 const registry = await startRegistry(tarballs);

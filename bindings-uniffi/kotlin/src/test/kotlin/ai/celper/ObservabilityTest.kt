@@ -88,7 +88,7 @@ class ObservabilityTest {
         // Each read of a wait or a watch, and the error of a wait that is none of theirs.
         events.clear()
         Sandbox.fault(candidate, Fault.status(503).times(1))
-        assertFails<RequestTimeoutException> { client.waitForStatus(candidate, "pos_1", setOf(CandidateStatus.Failed), 300.milliseconds) }
+        assertFails<RequestTimeoutException> { client.waitForStatus(candidate, "pos_1", setOf(CandidateStatus.Failed), 1500.milliseconds) }
         assertFails<NotFoundException> { client.waitForStatus("nobody", "pos_1", setOf(CandidateStatus.Failed)) }
         client.watchCandidates(listOf("nobody"), "pos_1").toList()
         client.watchCandidates(listOf(candidate), "pos_1").first()
@@ -122,7 +122,7 @@ class ObservabilityTest {
             Sandbox.fault(candidate, Fault.status(503).times(1))
             client.blocking().getCandidateStatus(candidate, "pos_1")
             val until = setOf(CandidateStatus.Selected)
-            assertFails<RequestTimeoutException> { client.waitForStatus(candidate, "pos_1", until, 300.milliseconds) }
+            assertFails<RequestTimeoutException> { client.waitForStatus(candidate, "pos_1", until, 1500.milliseconds) }
             logger.level = Level.INFO
             logger.info("the last")
             return records.map { it.second }

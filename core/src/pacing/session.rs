@@ -79,7 +79,7 @@ impl StepInProgress {
     }
 }
 
-fn no_reply() -> StoreError {
+pub(super) fn no_reply() -> StoreError {
     StoreError::Unavailable(format!("no reply within {} ms", STEP_TIMEOUT.as_millis()))
 }
 
@@ -281,10 +281,9 @@ impl Session {
         used: ByCategory<usize>,
         now: Instant,
     ) -> Option<Change> {
+        let paused = self.failure.is_none() && self.in_progress.as_ref().is_some_and(|step| step.is_overdue(now));
         // The store may have granted what the step asked for.
-        let mut paused = false;
         if let Some(step) = self.in_progress.take() {
-            paused = self.failure.is_none() && step.is_overdue(now);
             step.ask.reads.for_each(|slot| self.mark_returned(Category::Reads, slot));
             step.ask.actions.for_each(|slot| self.mark_returned(Category::Actions, slot));
         }
@@ -412,12 +411,9 @@ impl State {
         let used = ByCategory { reads: self.reads.used(), actions: self.actions.used() };
         // Another number: that step took too long, and its slots were reported as returned.
         let step = session.in_progress.take_if(|step| step.number == number)?;
+        // Other processes may have the slots of an overdue reply by now.
+        let result = result.and_then(|reply| if step.is_overdue(now) { Err(no_reply()) } else { Ok(reply) });
         let reply = match result {
-            // Other processes may have the slots by now.
-            Ok(_) if step.is_overdue(now) => {
-                session.in_progress = Some(step);
-                return session.fail(&no_reply(), self.limits, used, now);
-            }
             Ok(reply) => reply,
             Err(error) => {
                 session.in_progress = Some(step);

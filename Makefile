@@ -25,15 +25,37 @@ demo: python sandbox-python ## Run the main job against the sandbox: status, inv
 	@echo
 	@$(VENV)/bin/python bindings-python/examples/demo.py
 
+# First the checks and all builds, as two jobs, and then the tests, one after the other.
 .PHONY: test
-test: lint test-rust test-python test-node test-sandbox test-fleet test-kotlin test-swift conformance docs ## Build and test everything
+test: ## Build and test everything
+	@$(MAKE) --jobs=2 $(OUTPUT_SYNC) $(TEST_BUILD) prepare-1 prepare-2
+	@$(MAKE) SERIAL=yes $(TEST_BUILD) $(addprefix --old-file=,$(PREPARED)) \
+		test-rust test-python test-node test-sandbox test-fleet test-kotlin test-swift conformance docs
 	@echo "make test: everything passed"
 
-# The packages are release builds. `make test` as a whole builds with the profile `local`, and Kotlin and Swift with the debug build
-# from which their glue code is generated.
+# Only one job uses pip and npm, only one Maven and the Swift package. Each has a cargo profile of its own, as cargo locks the folder
+# of a profile.
+PREPARE_1 := lint-swift lint-version lint-repository lint-packages lint-dependencies lint-workflows lint-python docs-python node \
+	lint-node docs-node sandbox-node valkey
+PREPARE_2 := uniffi-generator lint-rust rust-tests docs-rust kotlin-tests sandbox-jvm docs-kotlin swift-tests runner-swift docs-swift
+PREPARED := $(PREPARE_1) $(PREPARE_2) python sandbox sandbox-python runner-kotlin
+.PHONY: prepare-1 prepare-2
+prepare-1:
+	@$(MAKE) SERIAL=yes $(PREPARE_1)
+prepare-2:
+	@$(MAKE) SERIAL=yes $(PREPARE_2)
+
+# One target at a time.
+ifdef SERIAL
+.NOTPARALLEL:
+endif
+
+# The packages are release builds. `make test` builds with the profile `local`, and Kotlin and Swift with the debug build from which
+# their glue code is generated. The conformance harness is in one selection of packages with the other Rust tests.
 PROFILE ?= release
-test: PROFILE := local
-test: export CELPER_PROFILE := dev
+TEST_BUILD = PROFILE=local CELPER_PROFILE=dev HARNESS="-q --no-run $(RUST_TESTED)"
+# Older versions of make mix the output of the two jobs.
+OUTPUT_SYNC := $(if $(filter output-sync,$(.FEATURES)),--output-sync=line)
 CELPER_SANDBOX ?= $(CURDIR)/target/$(PROFILE)/celper-sandbox
 
 .PHONY: lint
@@ -137,7 +159,7 @@ EXIT_RUNS ?= 50
 
 .PHONY: test-python
 test-python: python sandbox-python ## The Python package (EXIT_RUNS=300: more runs of each way in which an interpreter can exit)
-	cd bindings-python && CELPER_EXIT_RUNS=$(EXIT_RUNS) .venv/bin/python -m pytest -q -rs --ignore=tests/test_frozen.py --ignore=tests/test_observability.py
+	cd bindings-python && CELPER_EXIT_RUNS=$(EXIT_RUNS) .venv/bin/python -m pytest -q -rs --numprocesses=2 --ignore=tests/test_frozen.py --ignore=tests/test_observability.py
 	cd bindings-python && .venv/bin/python -m pytest -q tests/test_observability.py # by itself: it turns OpenTelemetry on
 
 .PHONY: docs-picture
@@ -233,7 +255,7 @@ lint-node: bindings-node/node_modules/.package-lock.json
 .PHONY: lint-rust
 lint-rust:
 	$(CARGO) fmt --all --check
-	$(CARGO) clippy --locked --workspace --all-targets --all-features -- -D warnings
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps -p celper -p celper-sandbox --all-features
 
 .PHONY: version
@@ -288,28 +310,42 @@ lint-swift:
 		$(addprefix $(SWIFT)/,Package.swift Release Sources Tests/CelperTests Tests/Consumer/Package.swift) \
 		$(addprefix $(SWIFT_RUNNER)/,Package.swift Sources) $(addprefix $(BENCH_SWIFT)/,Package.swift Sources)
 
+# The generator of the glue code for Kotlin and Swift. The compiler takes a minute for UniFFI's part of it.
+.PHONY: uniffi-generator
+uniffi-generator:
+	$(CARGO) build --locked -p celper-uniffi --features bindgen
+
 # All Rust tests in one selection of packages: cargo chooses the features of shared dependencies for the packages that a command
 # names, and builds these dependencies again for another selection.
 RUST_TESTED := -p celper -p celper-sandbox -p celper-uniffi -p celper-bench -p celper-docs -p celper-conformance --features celper/bindings,celper/multi-thread,celper/redis
 
+.PHONY: rust-tests
+rust-tests:
+	$(CARGO) test --locked --no-run $(RUST_TESTED)
+
 .PHONY: test-rust
-test-rust: $(VALKEY) ## The core, the sandbox, allocations per call, the pages, and the conformance harness
+test-rust: rust-tests $(VALKEY) ## The core, the sandbox, allocations per call, the pages, and the conformance harness
 	$(CARGO) test --locked $(RUST_TESTED)
 
 .PHONY: test-fleet
 test-fleet: python sandbox-python node $(VALKEY) tests/fleet/queues/node_modules/.package-lock.json ## Processes in two languages that share rate limits through a file or Valkey, and its outages; Celery and BullMQ
-	cd tests/fleet && ../../$(VENV)/bin/pytest -q -rs
+	cd tests/fleet && ../../$(VENV)/bin/pytest -q -rs --numprocesses=4 # they wait more than they work
 
 # Without the optional native part of a dependency of BullMQ.
 tests/fleet/queues/node_modules/.package-lock.json: tests/fleet/queues/package-lock.json
 	cd tests/fleet/queues && npm ci --ignore-scripts --no-audit --no-fund
 	@touch $@
 
-# Maven keeps the classes of sources that are gone.
+# Builds the package, its tests and the conformance runner. Maven keeps the classes of sources that are gone.
+.PHONY: kotlin-tests
+kotlin-tests:
+	@rm -rf $(KOTLIN)/target/classes $(KOTLIN)/target/test-classes
+	@$(MVN) -f $(KOTLIN_RUNNER)/reactor.xml -DskipTests package
+
 .PHONY: test-kotlin
-test-kotlin: sandbox ## The Kotlin and Java package and that of the sandbox
-	@rm -rf $(KOTLIN)/target/surefire-reports $(KOTLIN)/target/classes $(KOTLIN)/target/test-classes
-	@cd $(KOTLIN) && CELPER_SANDBOX=$(CELPER_SANDBOX) $(MVN) package
+test-kotlin: sandbox kotlin-tests ## The Kotlin and Java package and that of the sandbox
+	@rm -rf $(KOTLIN)/target/surefire-reports
+	@cd $(KOTLIN) && CELPER_SANDBOX=$(CELPER_SANDBOX) $(MVN) surefire:test
 	@grep -h 'Tests run' $(KOTLIN)/target/surefire-reports/*.txt
 
 # Downloads Spring Boot, some 20 MB. Offline once it is in Maven's cache: MVN="mvn -q -B -o".
@@ -318,8 +354,12 @@ test-kotlin-spring: sandbox ## The Kotlin and Java package in a Spring Boot 3 fa
 	@$(MVN) -f $(KOTLIN)/spring-boot/reactor.xml -Dmaven.test.skip=true package
 	@$(KOTLIN)/spring-boot/test.sh $(CELPER_SANDBOX)
 
+.PHONY: swift-tests
+swift-tests:
+	@$(SWIFT)/build.sh swift build --quiet --build-tests -Xswiftc -warnings-as-errors
+
 .PHONY: test-swift
-test-swift: sandbox ## The Swift package against the sandbox
+test-swift: sandbox swift-tests ## The Swift package against the sandbox
 	@CELPER_SANDBOX=$(CELPER_SANDBOX) $(SWIFT)/build.sh ./test.sh
 
 .PHONY: test-docs
@@ -376,9 +416,7 @@ RUNNER_swift := runner-swift
 RUNNERS := $(sort $(foreach language,$(LANGUAGES),$(RUNNER_$(language))))
 CONFORMANCE := target/debug/celper-conformance --languages $(LANGUAGES)
 
-# In `make test`, test-rust has built and tested the harness.
-HARNESS := -q -p celper-conformance
-test: HARNESS := -q --no-run $(RUST_TESTED)
+HARNESS ?= -q -p celper-conformance
 
 .PHONY: conformance
 conformance: $(RUNNERS) ## Run the conformance cases in every language (LANGUAGES="node swift" for some), and print the matrix

@@ -19,8 +19,15 @@ cargo() { command cargo "$1" --quiet --locked --manifest-path "$workspace/Cargo.
 
 # One build produces the generator and a library whose symbols it reads.
 cargo build --features bindgen
-rm -rf "$glue"
-"$target/debug/celper-uniffi-bindgen" "$language" "$target/debug/$library" "$glue"
+rm -rf "$glue.new"
+"$target/debug/celper-uniffi-bindgen" "$language" "$target/debug/$library" "$glue.new"
+# What did not change is left alone, so that nothing is compiled again.
+if diff -qr "$glue.new" "$glue" >/dev/null 2>&1; then
+    rm -rf "$glue.new"
+else
+    rm -rf "$glue"
+    mv "$glue.new" "$glue"
+fi
 
 mkdir -p "$libraries"
 if [[ "${CELPER_PROFILE:-}" == dev ]]; then
@@ -31,6 +38,8 @@ else
     cargo rustc --lib --crate-type cdylib --release
     built="$target/release/$library"
 fi
-# Rename instead of overwriting, because the old file may be loaded.
-cp "$built" "$libraries/$library.new"
-mv "$libraries/$library.new" "$libraries/$library"
+if ! cmp -s "$built" "$libraries/$library"; then
+    # Rename instead of overwriting, because the old file may be loaded.
+    cp "$built" "$libraries/$library.new"
+    mv "$libraries/$library.new" "$libraries/$library"
+fi

@@ -159,14 +159,14 @@ def test_leaving_early_starts_nothing_more_and_waits(kind: str, sandbox: Sandbox
     def leave() -> None:
         with celper.Celper(**sandbox.client_options).batch(endless()) as batch:
             for _ in batch:
-                if wait_for_requests(sandbox, slow):
+                if sandbox.requests(slow):
                     break
 
     async def leave_async() -> None:
         source = asynchronous(endless()) if kind == "async iterable" else endless()
         async with celper.AsyncCelper(**sandbox.client_options).batch(source) as batch:
             async for _ in batch:
-                if await asyncio.to_thread(wait_for_requests, sandbox, slow):
+                if await asyncio.to_thread(sandbox.requests, slow):
                     break
         assert len(asyncio.all_tasks()) == 1
 

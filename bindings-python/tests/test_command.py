@@ -75,10 +75,12 @@ class Shell:
     """A command in a terminal, and what the terminal shows."""
 
     def __init__(self, command: list[str], *, columns: int = 100, lines: int = 50, **environment: str) -> None:
+        # These would count instead of the terminal's size.
+        inherited = {name: value for name, value in os.environ.items() if name not in {"COLUMNS", "LINES"}}
         self.process = pexpect.spawn(
             command[0],
             command[1:],
-            env={**os.environ, **environment},
+            env={**inherited, **environment},
             dimensions=(lines, columns),
             encoding="utf-8",
             timeout=30,

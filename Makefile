@@ -159,7 +159,7 @@ EXIT_RUNS ?= 50
 
 .PHONY: test-python
 test-python: python sandbox-python ## The Python package (EXIT_RUNS=300: more runs of each way in which an interpreter can exit)
-	cd bindings-python && CELPER_EXIT_RUNS=$(EXIT_RUNS) .venv/bin/python -m pytest -q -rs --numprocesses=2 --ignore=tests/test_frozen.py --ignore=tests/test_observability.py
+	cd bindings-python && CELPER_EXIT_RUNS=$(EXIT_RUNS) .venv/bin/python -m pytest -q -rs --numprocesses=3 --ignore=tests/test_frozen.py --ignore=tests/test_observability.py
 	cd bindings-python && .venv/bin/python -m pytest -q tests/test_observability.py # by itself: it turns OpenTelemetry on
 
 .PHONY: docs-picture
@@ -252,6 +252,7 @@ lint-node: bindings-node/node_modules/.package-lock.json
 	cd tests/bench/node && ../../../bindings-node/node_modules/.bin/biome check . ../batch ../fleet ../../fleet/workers ../../fleet/queues
 	cd tests/sandbox/node && ../../../bindings-node/node_modules/.bin/biome check
 
+# Not the generator of UniFFI's glue code, which is behind a feature: the compiler takes a minute for UniFFI's part of it.
 .PHONY: lint-rust
 lint-rust:
 	$(CARGO) fmt --all --check
@@ -310,7 +311,7 @@ lint-swift:
 		$(addprefix $(SWIFT)/,Package.swift Release Sources Tests/CelperTests Tests/Consumer/Package.swift) \
 		$(addprefix $(SWIFT_RUNNER)/,Package.swift Sources) $(addprefix $(BENCH_SWIFT)/,Package.swift Sources)
 
-# The generator of the glue code for Kotlin and Swift. The compiler takes a minute for UniFFI's part of it.
+# The generator of the glue code for Kotlin and Swift: on one core it takes the compiler a minute, in which the other job can build.
 .PHONY: uniffi-generator
 uniffi-generator:
 	$(CARGO) build --locked -p celper-uniffi --features bindgen

@@ -330,7 +330,7 @@ test-rust: rust-tests $(VALKEY) ## The core, the sandbox, allocations per call, 
 
 .PHONY: test-fleet
 test-fleet: python sandbox-python node $(VALKEY) tests/fleet/queues/node_modules/.package-lock.json ## Processes in two languages that share rate limits through a file or Valkey, and its outages; Celery and BullMQ
-	cd tests/fleet && ../../$(VENV)/bin/pytest -q -rs --numprocesses=4 # they wait more than they work
+	cd tests/fleet && ../../$(VENV)/bin/pytest -q -rs
 
 # Without the optional native part of a dependency of BullMQ.
 tests/fleet/queues/node_modules/.package-lock.json: tests/fleet/queues/package-lock.json

@@ -64,7 +64,9 @@ def unwritable(file: Path) -> Callable[[], None]:
 
 def without_folder(file: Path) -> Callable[[], None]:
     """Removes the folder, as a cleaner of temporary files may; it comes back by itself."""
-    shutil.rmtree(file.parent)
+    # In one step: the processes make their files again at once.
+    removed = file.parent.rename(file.parent.with_name("removed"))
+    shutil.rmtree(removed)
     return lambda: None
 
 

@@ -33,11 +33,11 @@ test: ## Build and test everything
 		test-rust test-python test-node test-sandbox test-fleet test-kotlin test-swift conformance docs
 	@echo "make test: everything passed"
 
-# Only one job uses pip and npm, only one Maven and the Swift package. Each has a cargo profile of its own, as cargo locks the folder
-# of a profile.
+# Only one job uses pip, npm and the Swift package, only one Maven. Each has a cargo profile of its own, as cargo locks the folder of a
+# profile; when the Swift package is built, the other job has built its library.
 PREPARE_1 := lint-swift lint-version lint-repository lint-packages lint-dependencies lint-workflows lint-python docs-python node \
-	lint-node docs-node sandbox-node valkey
-PREPARE_2 := uniffi-generator lint-rust rust-tests docs-rust kotlin-tests sandbox-jvm docs-kotlin swift-tests runner-swift docs-swift
+	lint-node docs-node sandbox-node valkey swift-tests runner-swift docs-swift
+PREPARE_2 := uniffi-generator lint-rust rust-tests docs-rust kotlin-tests sandbox-jvm docs-kotlin
 PREPARED := $(PREPARE_1) $(PREPARE_2) python sandbox sandbox-python runner-kotlin
 .PHONY: prepare-1 prepare-2
 prepare-1:

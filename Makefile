@@ -35,10 +35,12 @@ test: ## Build and test everything
 
 # Only one job uses pip, npm and the Swift package, only one Maven. Each has a cargo profile of its own, as cargo locks the folder of a
 # profile; when the Swift package is built, the other job has built its library.
-PREPARE_1 := lint-swift lint-version lint-repository lint-packages lint-dependencies lint-workflows lint-python docs-python node \
-	lint-node docs-node sandbox-node valkey swift-tests runner-swift docs-swift
+LINTS := lint-version lint-repository lint-packages lint-dependencies lint-workflows lint-rust lint-python lint-node lint-swift
+REFERENCES := docs-rust docs-python docs-node docs-kotlin docs-swift
 PREPARE_2 := uniffi-generator lint-rust rust-tests docs-rust kotlin-tests sandbox-jvm docs-kotlin
-PREPARED := $(PREPARE_1) $(PREPARE_2) python sandbox sandbox-python runner-kotlin
+PREPARE_1 := $(filter-out $(PREPARE_2),$(LINTS)) node sandbox-node valkey swift-tests runner-swift $(filter-out $(PREPARE_2),$(REFERENCES))
+# With what these make on their way. The first of the tests, test-rust, builds and tests the conformance harness.
+PREPARED := $(PREPARE_1) $(PREPARE_2) python sandbox sandbox-python runner-kotlin harness
 .PHONY: prepare-1 prepare-2
 prepare-1:
 	@$(MAKE) SERIAL=yes $(PREPARE_1)
@@ -51,15 +53,15 @@ ifdef SERIAL
 endif
 
 # The packages are release builds. `make test` builds with the profile `local`, and Kotlin and Swift with the debug build from which
-# their glue code is generated. The conformance harness is in one selection of packages with the other Rust tests.
+# their glue code is generated.
 PROFILE ?= release
-TEST_BUILD = PROFILE=local CELPER_PROFILE=dev HARNESS="-q --no-run $(RUST_TESTED)"
+TEST_BUILD := PROFILE=local CELPER_PROFILE=dev
 # Older versions of make mix the output of the two jobs.
 OUTPUT_SYNC := $(if $(filter output-sync,$(.FEATURES)),--output-sync=line)
 CELPER_SANDBOX ?= $(CURDIR)/target/$(PROFILE)/celper-sandbox
 
 .PHONY: lint
-lint: lint-version lint-repository lint-packages lint-dependencies lint-workflows lint-rust lint-python lint-node lint-swift ## Format and lint checks, every language
+lint: $(LINTS) ## Format and lint checks, every language
 
 .PHONY: sandbox
 sandbox: ## Build target/release/celper-sandbox
@@ -325,7 +327,7 @@ rust-tests:
 	$(CARGO) test --locked --no-run $(RUST_TESTED)
 
 .PHONY: test-rust
-test-rust: rust-tests $(VALKEY) ## The core, the sandbox, allocations per call, the pages, and the conformance harness
+test-rust: $(VALKEY) ## The core, the sandbox, allocations per call, the pages, and the conformance harness
 	$(CARGO) test --locked $(RUST_TESTED)
 
 .PHONY: test-fleet
@@ -360,7 +362,7 @@ swift-tests:
 	@$(SWIFT)/build.sh swift build --quiet --build-tests -Xswiftc -warnings-as-errors
 
 .PHONY: test-swift
-test-swift: sandbox swift-tests ## The Swift package against the sandbox
+test-swift: sandbox ## The Swift package against the sandbox
 	@CELPER_SANDBOX=$(CELPER_SANDBOX) $(SWIFT)/build.sh ./test.sh
 
 .PHONY: test-docs
@@ -368,7 +370,6 @@ test-docs: ## The pages: Rust and shell examples, and links; the tests of the ot
 	$(CARGO) test --locked -p celper-docs
 
 REFERENCE := $(CURDIR)/target/docs
-REFERENCES := docs-rust docs-python docs-node docs-kotlin docs-swift
 
 .PHONY: docs
 docs: $(REFERENCES) ## Each language's reference, in target/docs; a warning fails
@@ -417,11 +418,12 @@ RUNNER_swift := runner-swift
 RUNNERS := $(sort $(foreach language,$(LANGUAGES),$(RUNNER_$(language))))
 CONFORMANCE := target/debug/celper-conformance --languages $(LANGUAGES)
 
-HARNESS ?= -q -p celper-conformance
+.PHONY: harness
+harness:
+	$(CARGO) test --locked -q -p celper-conformance
 
 .PHONY: conformance
-conformance: $(RUNNERS) ## Run the conformance cases in every language (LANGUAGES="node swift" for some), and print the matrix
-	$(CARGO) test --locked $(HARNESS)
+conformance: $(RUNNERS) harness ## Run the conformance cases in every language (LANGUAGES="node swift" for some), and print the matrix
 	@$(CONFORMANCE)
 
 # These are part of each language's tests.

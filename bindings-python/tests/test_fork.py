@@ -82,6 +82,8 @@ def test_gunicorn_with_preload(sandbox: Sandbox) -> None:
             workers.add(pid)
             return len(workers) > 1
 
+        for _ in range(60):
+            several_answered()
         wait_until(several_answered)
         assert str(server.pid) not in workers
         server.send_signal(signal.SIGTERM)

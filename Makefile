@@ -25,13 +25,19 @@ demo: python sandbox-python ## Run the main job against the sandbox: status, inv
 	@echo
 	@$(VENV)/bin/python bindings-python/examples/demo.py
 
-# First the checks and all builds, as two jobs, and then the tests, one after the other.
+# First the checks and all builds, as two jobs, and then the tests, one after the other. Those of the fleet mostly wait for rate limits,
+# so others run beside them.
 .PHONY: test
 test: ## Build and test everything
 	@$(MAKE) --jobs=2 $(OUTPUT_SYNC) $(TEST_BUILD) prepare-1 prepare-2
-	@$(MAKE) SERIAL=yes $(TEST_BUILD) $(addprefix --old-file=,$(PREPARED)) \
-		test-rust test-python test-node test-sandbox test-fleet test-kotlin test-swift conformance docs
+	@$(MAKE) SERIAL=yes $(TEST_BUILD) $(AFTER_PREPARE) test-rust test-python test-node
+	@$(MAKE) --jobs=2 $(OUTPUT_SYNC) $(TEST_BUILD) $(AFTER_PREPARE) test-fleet test-beside-fleet
+	@$(MAKE) SERIAL=yes $(TEST_BUILD) $(AFTER_PREPARE) test-swift conformance docs
 	@echo "make test: everything passed"
+
+.PHONY: test-beside-fleet
+test-beside-fleet:
+	@$(MAKE) SERIAL=yes $(AFTER_PREPARE) test-sandbox test-kotlin
 
 # Only one job uses pip, npm and the Swift package, only one Maven. Each has a cargo profile of its own, as cargo locks the folder of a
 # profile; when the Swift package is built, the other job has built its library.
@@ -41,6 +47,7 @@ PREPARE_2 := uniffi-generator lint-rust rust-tests docs-rust kotlin-tests sandbo
 PREPARE_1 := $(filter-out $(PREPARE_2),$(LINTS)) node sandbox-node valkey swift-tests runner-swift $(filter-out $(PREPARE_2),$(REFERENCES))
 # With what these make on their way. The first of the tests, test-rust, builds and tests the conformance harness.
 PREPARED := $(PREPARE_1) $(PREPARE_2) python sandbox sandbox-python runner-kotlin harness
+AFTER_PREPARE := $(addprefix --old-file=,$(PREPARED))
 .PHONY: prepare-1 prepare-2
 prepare-1:
 	@$(MAKE) SERIAL=yes $(PREPARE_1)

@@ -80,6 +80,7 @@ def test_calls_do_not_leak(kind: str, load: str, sandbox: Sandbox) -> None:
         run(CALLS)  # fills pools and caches
         before = Footprint(*watched)
         run(CALLS)
+        between = Footprint(*watched)
         run(CALLS)
         wait_until(lambda: Footprint(*watched).files <= before.files + 1)
         after = Footprint(*watched)
@@ -88,8 +89,8 @@ def test_calls_do_not_leak(kind: str, load: str, sandbox: Sandbox) -> None:
         loop.run_until_complete(async_client.aclose())
         loop.close()
     wait_until(lambda: connections() <= connected)
-    # 10,000 calls: a leak of 100 bytes per call would be 1 MB.
-    assert after.memory - before.memory < 1_000_000
+    # A leak of 100 bytes per call would be 0.5 MB each time. The allocator takes as much from the system now and then.
+    assert min(between.memory - before.memory, after.memory - between.memory) < 500_000
     assert after.threads <= before.threads
     assert after.objects - before.objects < 200
     for one, other in zip(before.references[1:], after.references[1:], strict=True):

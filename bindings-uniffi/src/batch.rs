@@ -41,7 +41,7 @@ pub enum BatchWait {
     Item,
     /// Either of both, for a host that does not feed and take at the same time.
     RowsOrItem,
-    /// Nothing is under way any more, after [`NativeBatch::stop`] or [`NativeBatch::cancel`]: [`BatchEvent::Ready`].
+    /// Nothing is under way any more, after [`NativeBatch::stop`]: [`BatchEvent::Ready`].
     Finished,
 }
 

@@ -1,7 +1,7 @@
 //! Waiting for a candidate's status, and watching candidates: polls that leave room for calls.
 //!
 //! Invariants:
-//! - Polls take turns with each other, and use at most half of the reads ([`Polls`]).
+//! - Polls take turns with each other, and use at most half of the reads (`pacing::Polls`).
 //! - A candidate is polled at once, then after 15 s, growing to 5 minutes while nothing changes.
 //! - A poll is one request. The next poll is its retry.
 

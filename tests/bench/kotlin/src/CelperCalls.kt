@@ -8,6 +8,7 @@ class CelperCalls(baseUrl: String, paced: Boolean) : Calls {
         apiKey = if (paced) OTHER_KEY else API_KEY,
         baseUrl = baseUrl,
         rateLimits = if (paced) RateLimits(reads = 100_000_000, actions = 100_000_000, total = 200_000_000) else null,
+        rateLimitStore = "process",
     )
 
     override suspend fun status(candidate: String): State =

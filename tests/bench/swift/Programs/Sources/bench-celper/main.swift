@@ -9,7 +9,8 @@ struct CelperCalls: Calls {
         client = try Celper(
             apiKey: paced ? "celp_11111111111111111111111111111111" : "celp_0123456789abcdef0123456789abcdef",
             baseURL: baseURL,
-            rateLimits: paced ? RateLimits(reads: 100_000_000, actions: 100_000_000, total: 200_000_000) : nil)
+            rateLimits: paced ? RateLimits(reads: 100_000_000, actions: 100_000_000, total: 200_000_000) : nil,
+            rateLimitStore: "process")
     }
 
     func status(_ candidate: String) async throws -> State {
